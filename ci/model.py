@@ -1,0 +1,172 @@
+"""Values the pipeline passes from stage to stage: no behaviour beyond what they can say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextMatch:
+    """What a text has to look like: every condition given must hold.
+
+    `equals` compares after trailing white space is dropped, `contains` lists substrings,
+    `excludes` lists substrings that must not occur, `matches` is a regular expression searched for.
+    """
+
+    equals: str | None = None
+    contains: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    matches: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunCheck:
+    """Run a command in the image and compare its exit code and output."""
+
+    argv: tuple[str, ...]
+    exit_code: int = 0
+    stdout: TextMatch | None = None
+    stderr: TextMatch | None = None
+    deadline: float = 60.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpCheck:
+    """Start the image as it would run, and ask it one HTTP GET until it answers as expected."""
+
+    port: int
+    path: str = "/"
+    status: int = 200
+    body: TextMatch | None = None
+    deadline: float = 60.0  # seconds from the start of the image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileCheck:
+    """Look at one path of the image's file system."""
+
+    path: str
+    exists: bool = True
+    mode: int | None = None  # permission bits, such as 0o755
+    content: TextMatch | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigCheck:
+    """Compare the image's configuration; None means: not compared."""
+
+    user: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] | None = None  # "8000/tcp"
+    healthcheck: bool | None = None  # declared or not
+    architecture: str | None = None  # "amd64", "arm64"
+
+
+Check = RunCheck | HttpCheck | FileCheck | ConfigCheck
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmokeCheck:
+    """One named check, and the platforms it runs on (none given: all of the image's)."""
+
+    name: str
+    check: Check
+    platforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """One image of the configuration."""
+
+    name: str
+    dockerfile: str  # relative to the source
+    context: str  # relative to the source, "." for all of it
+    platforms: tuple[str, ...]
+    title: str | None = None
+    description: str | None = None
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    secrets: tuple[str, ...] = ()
+    budget: int | None = None  # bytes, compressed, each variant
+    smoke: tuple[SmokeCheck, ...] = ()
+    smoke_reason: str | None = None  # why there is none
+
+
+class Compression(StrEnum):
+    """How layers are compressed."""
+
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A whole configuration file."""
+
+    repository: str  # template, such as "ghcr.io/acme/{name}"
+    images: tuple[Image, ...]
+    source: str | None = None  # URL of the source code, for the labels
+    compression: Compression = Compression.ZSTD
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """One image on one platform: what is built, smoked and pushed."""
+
+    image: Image
+    platform: str
+
+    def __str__(self) -> str:
+        return f"{self.image.name}@{self.platform}"
+
+    @property
+    def checks(self) -> tuple[SmokeCheck, ...]:
+        """The smoke checks that run on this platform, in the order of the configuration."""
+        return tuple(c for c in self.image.smoke if not c.platforms or self.platform in c.platforms)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What will be built, in order."""
+
+    config: Config
+    variants: tuple[Variant, ...]
+    revision: str | None = None  # full commit id, where known
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The images that have at least one variant in the plan, each once, in order."""
+        return tuple(i for i in self.config.images if any(v.image.name == i.name for v in self.variants))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a step failed: enough for the report to name what, where and why."""
+
+    step: str  # "build", "smoke: <check>", "budget", "size"
+    reason: str  # one sentence, or expected and actual
+    command: str | None = None
+    exit_code: int | None = None
+    stderr: str | None = None  # the last lines
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What came of one variant."""
+
+    variant: Variant
+    build_seconds: float
+    smoke_seconds: float = 0.0
+    smoke_passed: int = 0
+    smoke_total: int = 0
+    size: int | None = None  # bytes, compressed; None where it was not measured
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
