@@ -1,0 +1,200 @@
+"""Stand-ins for base images, made of Debian packages, where no image registry can be reached.
+
+The native root file system is installed by mmdebstrap. The arm64 one holds the arm64 packages of the same names,
+unpacked without running anything, plus the files that configuring the native one produced: passwd, alternatives,
+certificate links, compiled Python modules. They do not depend on the architecture; what does (the linker's cache,
+paths with a machine name in them) is left out. That takes seconds where configuring every package under
+emulation takes minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from common import HERE, Cache, EngineError, key_of, remove, run
+from host import REACH_DEBIAN
+
+SUITE = "trixie"
+PACKAGES = ("ca-certificates", "netbase", "python3-pip", "python3.13", "python3.13-venv", "tzdata")
+UNUSED = ("usr/share/doc/", "usr/share/info/", "usr/share/locale/", "usr/share/man/")
+LINKS = {"python": "python3.13", "python3": "python3.13", "pip": "pip3"}
+HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+NATIVE, FOREIGN = "amd64", "arm64"
+MACHINE = "x86_64"  # in the paths that depend on the native architecture
+# State of the native root file system that is not configuration.
+NOT_COPIED = ("dev/", "proc/", "run/", "sys/", "tmp/", "var/cache/apt/", "var/cache/ldconfig/", "var/lib/apt/", "var/lib/dpkg/", "var/log/")
+
+
+def base_images(cache: Cache) -> Path:
+    """Return the folder with `amd64.tar` and `arm64.tar`, the layers of the stand-ins."""
+    certificates = sorted(HOST_CERTIFICATES.rglob("*.crt")) if HOST_CERTIFICATES.is_dir() else []
+
+    def make(folder: Path) -> None:
+        work = cache.root / "bases-work"
+        remove(work)
+        work.mkdir()
+        _install_native(work / NATIVE, certificates, cache.log("bases"))
+        _assemble_foreign(work / FOREIGN, work / NATIVE, cache.log("bases"))
+        for name in (NATIVE, FOREIGN):
+            tar = ["tar", "--create", "--numeric-owner", "--sort=name", "--exclude=./dev/*", "--file"]
+            remedy = "Run the command again."
+            run([*tar, folder / f"{name}.tar", "-C", work / name, "."], log=cache.log("bases"), remedy=remedy)
+        remove(work)
+
+    return cache.made("bases", key_of(HERE / "bases.py", *certificates), make)
+
+
+def _install_native(root: Path, certificates: list[Path], log: Path) -> None:
+    excludes = [f"--dpkgopt=path-exclude=/{path}*" for path in UNUSED]
+    include = f"--include={','.join(PACKAGES)}"
+    run(
+        ["mmdebstrap", "--quiet", "--mode=root", "--variant=apt", f"--architectures={NATIVE}", *excludes, include]
+        + [SUITE, root],
+        log=log,
+        remedy=REACH_DEBIAN,
+        limit=900,
+    )
+    for certificate in certificates:
+        shutil.copy(certificate, root / "usr/local/share/ca-certificates" / certificate.name)
+    run(["chroot", root, "update-ca-certificates"], log=log, remedy="Run the command again.")
+    _link_python(root)
+
+
+def _link_python(root: Path) -> None:
+    """Make Debian's Python look like the one of the genuine image, which lives in /usr/local/bin."""
+    for name, target in LINKS.items():
+        (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{target}")
+    for marker in (root / "usr/lib").glob("python3*/EXTERNALLY-MANAGED"):
+        marker.unlink()
+
+
+def _assemble_foreign(root: Path, native: Path, log: Path) -> None:
+    packages = _download_foreign(root.parent / "packages", native, log)
+    root.mkdir()
+    database = root / "var/lib/dpkg"
+    (database / "info").mkdir(parents=True)
+    status: list[str] = []
+    for package in packages:
+        status.append(_unpack(package, root, log))
+    (database / "status").write_text("\n".join(status))
+    for part in ("info/format", "diversions", "statoverride", "alternatives", "triggers"):
+        source = native / "var/lib/dpkg" / part
+        if source.is_dir():
+            shutil.copytree(source, database / part, symlinks=True, dirs_exist_ok=True)
+        elif source.exists():
+            shutil.copy2(source, database / part)
+    for path in _produced(native):
+        _copy(native / path, root / path)
+    for marker in (root / "usr/lib").glob("python3*/EXTERNALLY-MANAGED"):
+        marker.unlink()
+
+
+def _download_foreign(folder: Path, native: Path, log: Path) -> list[Path]:
+    """Download the foreign packages of the names installed natively, from the same sources."""
+    query = ["dpkg-query", f"--admindir={native}/var/lib/dpkg", "-W", "-f=${Package}\n"]
+    names = run(query, log=log, remedy="Run the command again.", keep=True).split()
+    for part in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "etc/apt.conf.d"):
+        (folder / part).mkdir(parents=True)
+    (folder / "status").touch()
+    etc = native / "etc/apt"
+    apt = ["apt-get", "-qq", "-y", "-o", f"APT::Architecture={FOREIGN}", "-o", f"APT::Architectures={FOREIGN}"]
+    settings = {
+        "Dir::State": folder / "state",
+        "Dir::State::status": folder / "status",
+        "Dir::Cache": folder / "cache",
+        "Dir::Etc": folder / "etc",
+        "Dir::Etc::sourcelist": etc / "sources.list",
+        "Dir::Etc::sourceparts": etc / "sources.list.d",
+        "Dir::Etc::trusted": etc / "trusted.gpg",
+        "Dir::Etc::trustedparts": etc / "trusted.gpg.d",
+        "APT::Sandbox::User": "root",
+        "APT::Install-Recommends": "false",
+    }
+    for key, value in settings.items():
+        apt += ["-o", f"{key}={value}"]
+    run([*apt, "update"], log=log, remedy=REACH_DEBIAN)
+    run([*apt, "install", "--download-only", *names], log=log, remedy=REACH_DEBIAN)
+    packages = sorted((folder / "cache/archives").glob("*.deb"))
+    # base-files first: it brings /bin -> usr/bin and its like, which the others unpack through.
+    return sorted(packages, key=lambda p: not p.name.startswith("base-files_"))
+
+
+def _unpack(package: Path, root: Path, log: Path) -> str:
+    """Unpack one package and its entry in dpkg's database; return its status paragraph."""
+    remedy = "Run the command again."
+    paths: list[str] = []
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as stream:
+        with tarfile.open(fileobj=stream.stdout, mode="r|") as archive:
+            archive.extraction_filter = lambda member, _: member  # a package owns what it likes, set-uid files too
+            for member in archive:
+                path = member.name.removeprefix(".").removeprefix("/")
+                paths.append(f"/{path}" if path else "/.")
+                if path and not f"{path}/".startswith(UNUSED):
+                    archive.extract(member, root, numeric_owner=True)
+    if stream.returncode != 0:
+        raise EngineError(f"{package.name} cannot be unpacked.\n  {remedy}\n  log: {log}")
+    control = root.parent / "control"
+    remove(control)
+    run(["dpkg-deb", "--control", package, control], log=log, remedy=remedy)
+    paragraph = (control / "control").read_text()
+    fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
+    name = fields["Package"]
+    qualified = f"{name}:{FOREIGN}" if fields.get("Multi-Arch") == "same" else name
+    info = root / "var/lib/dpkg/info"
+    (info / f"{qualified}.list").write_text("\n".join(paths) + "\n")
+    conffiles = ""
+    for part in control.iterdir():
+        if part.name != "control":
+            shutil.copy2(part, info / f"{qualified}.{part.name}")
+        if part.name == "conffiles":
+            conffiles = _conffiles(part.read_text().split("\n"), root)
+    return paragraph.replace("\n", "\nStatus: install ok installed\n", 1) + conffiles
+
+
+def _conffiles(lines: list[str], root: Path) -> str:
+    """Write the Conffiles field of a status paragraph; dpkg compares these digests on an upgrade."""
+    text = "Conffiles:\n"
+    for line in filter(None, lines):
+        file = root / line.split()[-1].lstrip("/")
+        if file.is_file():
+            text += f" {line.split()[-1]} {hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()}\n"
+    return text
+
+
+def _produced(native: Path) -> Iterator[str]:
+    """Yield what configuration made: the paths no package owns, parents before children."""
+    owned = {
+        line.lstrip("/")
+        for listing in (native / "var/lib/dpkg/info").glob("*.list")
+        for line in listing.read_text().splitlines()
+    }
+    for folder, folders, files in os.walk(native):
+        inside = Path(folder).relative_to(native)
+        folders.sort()
+        for name in sorted([*folders, *files]):
+            path = str(inside / name)
+            if path in owned or MACHINE in path or path == "etc/ld.so.cache":
+                continue
+            if not f"{path}/".startswith(NOT_COPIED + UNUSED):
+                yield path
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_symlink():
+        if not target.is_symlink():
+            target.symlink_to(os.readlink(source))
+        return
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+    shutil.copystat(source, target)
+    owner = source.stat()
+    os.chown(target, owner.st_uid, owner.st_gid)
+    target.chmod(owner.st_mode & 0o7777)

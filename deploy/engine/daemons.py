@@ -1,0 +1,163 @@
+"""The two daemons of the embedded engine: the mirror on a loopback port, the engine on a Unix socket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import processes
+from common import HERE, RUN, SOCKET, Cache, EngineError, key_of, run, say, step
+
+MIRROR_PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
+MIRROR = f"127.0.0.1:{MIRROR_PORT}"
+BRIDGE = "drydock0"  # the engine names it after its network
+NETWORK = ("--network-name", "drydock", "--network-cidr", os.environ.get("DRYDOCK_CIDR", "10.87.0.0/16"))
+
+
+def start_mirror(cache: Cache, unpacked: Path) -> None:
+    """Start the registry process that stands in for image registries."""
+    if processes.read_record("mirror"):
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", MIRROR_PORT))
+        except OSError:
+            raise EngineError(
+                f"Port {MIRROR_PORT} on 127.0.0.1 is taken by another process.\n"
+                f"  See which: ss -ltnp 'sport = :{MIRROR_PORT}'. Set DRYDOCK_MIRROR_PORT to a free one."
+            ) from None
+    config = cache.root / "mirror.yml"
+    config.write_text(
+        "version: 0.1\n"
+        "log: {level: warn}\n"
+        f"storage: {{filesystem: {{rootdirectory: {cache.root}/registry}}, delete: {{enabled: true}}}}\n"
+        f"http: {{addr: '{MIRROR}'}}\n"
+    )
+    log = cache.log("mirror")
+    env = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+    processes.start("mirror", [unpacked / "usr/bin/docker-registry", "serve", config], log=log, key=MIRROR, env=env)
+    processes.wait_until(_mirror_answers, name="mirror", limit=20, log=log)
+
+
+def _mirror_answers() -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{MIRROR}/v2/", timeout=2) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except OSError:
+        return False
+
+
+def engine_key(binaries: Path, content: Path, bases: Path) -> str:
+    """Digest what a running engine was started from."""
+    return key_of(HERE / "enter.sh", HERE / "daemons.py", binaries.name, content.name, bases.name, MIRROR, *NETWORK)
+
+
+def start_engine(cache: Cache, binaries: Path, unpacked: Path, content: Path, key: str) -> None:
+    """Start the engine in its own view of the file system and wait until a client gets an answer."""
+    config = RUN / "engine.toml"
+    config.write_text(
+        # The engine's containers reach the mirror through the engine, never by themselves.
+        f'[registry."docker.io"]\n  mirrors = ["{MIRROR}"]\n[registry."{MIRROR}"]\n  http = true\n'
+        # A rehearsal hands a registry in as a service of this host name.
+        '[registry."registry"]\n  http = true\n[registry."registry:5000"]\n  http = true\n'
+    )
+    view = RUN / "view"
+    view.mkdir(exist_ok=True)
+    unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+    enter = ["sh", HERE / "enter.sh", view, binaries, unpacked, content, cache.root / "state"]
+    engine = ["--config", config, "--root", "/run/drydock/state", "--addr", f"unix://{SOCKET}", *NETWORK]
+    env = {
+        **{name: value for name, value in os.environ.items() if name in ("LANG", "TZ") or name.lower().endswith("_proxy")},
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "DAGGER_PYTHON_SDK_MANIFEST_DIGEST": (content / "digest").read_text(),
+        "DO_NOT_TRACK": "1",
+    }
+    log = cache.log("engine")
+    log.write_bytes(b"")
+    SOCKET.unlink(missing_ok=True)
+    with step("engine start"):
+        processes.start("engine", [*unshare, *enter, *engine], log=log, key=key, env=env, note=str(binaries))
+        processes.wait_until(socket_answers, name="engine", limit=90, log=log)
+        run(
+            [binaries / "dagger", "--silent", "core", "version"],
+            log=cache.log("client"),
+            remedy=f"Run `engine.py down`, then `engine.py up` again; the engine's log is {log}",
+            limit=90,
+            env={**os.environ, **client_environment(binaries)},
+            cwd=RUN,
+        )
+
+
+def socket_answers() -> bool:
+    """Tell whether somebody accepts connections on the engine's socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2)
+        try:
+            client.connect(str(SOCKET))
+        except OSError:
+            return False
+    return True
+
+
+def client_environment(binaries: Path) -> dict[str, str]:
+    """Name the variables with which the CLI and the Python SDK find this engine."""
+    return {
+        "_EXPERIMENTAL_DAGGER_RUNNER_HOST": f"unix://{SOCKET}",
+        "_EXPERIMENTAL_DAGGER_CLI_BIN": str(binaries / "dagger"),
+        "PATH": f"{binaries}:{os.environ.get('PATH', '')}",
+        "DO_NOT_TRACK": "1",
+        "DAGGER_NO_NAG": "1",
+    }
+
+
+def stop_all() -> bool:
+    """Stop engine and mirror, and take back what they changed in the kernel: bridge, rules, emulation."""
+    stopped = processes.stop("engine", limit=90)
+    stopped = processes.stop("mirror", limit=10) or stopped
+    _clean_kernel()
+    for leftover in ("engine.sock", "engine.toml"):
+        (RUN / leftover).unlink(missing_ok=True)
+    if RUN.is_dir():
+        # Mount points of the private view, empty once it is gone.
+        for folder in sorted(RUN.iterdir()):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        if not any(RUN.iterdir()):
+            RUN.rmdir()
+    return stopped
+
+
+def _clean_kernel() -> None:
+    if Path(f"/sys/class/net/{BRIDGE}").exists():
+        subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True, timeout=20)
+    # An entry ends with the engine's mounts on newer kernels; on older ones it stays until it is taken back.
+    take_back = (
+        "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && cd /proc/sys/fs/binfmt_misc && "
+        "[ ! -e drydock-aarch64 ] || echo -1 > drydock-aarch64"
+    )
+    subprocess.run(["unshare", "--mount", "sh", "-c", take_back], check=False, capture_output=True, timeout=20)
+    _clean_rules()
+
+
+def _clean_rules() -> None:
+    """Delete the packet filter rules and chains that the CNI plugins made for our network."""
+
+
+def disk_used(cache: Cache) -> str:
+    """Measure the cache folder, in one line."""
+    if not shutil.which("du"):
+        return "unknown"
+    done = subprocess.run(["du", "-sh", str(cache.root)], check=False, capture_output=True, timeout=120)
+    return done.stdout.decode().split("\t")[0]
+
+
+def report(text: str) -> None:
+    """Say one line of status."""
+    say(text)

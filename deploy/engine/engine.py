@@ -1,0 +1,185 @@
+"""Bring up a Dagger engine where none can be fetched: built from package registries, run beside the host.
+
+Usage: python3 deploy/engine/engine.py up | down | status | env | logs
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+
+import daemons
+import processes
+from bases import base_images
+from binaries import build_binaries
+from common import RUN, SOCKET, VERSION, Cache, EngineError, say, step
+from content import mirror_layout, push_mirror, sdk_content
+from host import install_packages, preflight
+
+GIVEN = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
+
+
+def up(cache: Cache) -> None:
+    """Make sure an engine is there: the one named, Docker's, or the embedded one."""
+    kind = _kind()
+    if kind == "named":
+        say(f"using the engine named by {GIVEN}: {os.environ[GIVEN]}")
+        return
+    if kind == "docker":
+        say("Docker answers and can pull: the dagger CLI fetches its own engine")
+        if not shutil.which("dagger"):
+            build_binaries(cache, only_cli=True)
+        return
+    preflight(cache)
+    with _alone(cache):
+        _up_embedded(cache)
+    say(f"the engine {VERSION} answers on {SOCKET}")
+
+
+def _up_embedded(cache: Cache) -> None:
+    unpacked = install_packages(cache)
+    # Compiling is bound by the processor, the other lane by the network and the disk: together they take less.
+    with ThreadPoolExecutor(2) as lanes:
+        compiled = lanes.submit(build_binaries, cache)
+        bases = base_images(cache)
+        layout = mirror_layout(cache, bases)
+        content = sdk_content(cache)
+        binaries = compiled.result()
+    key = daemons.engine_key(binaries, content, layout)
+    running = processes.read_record("engine")
+    if running and running.key == key and processes.read_record("mirror") and daemons.socket_answers():
+        say("the engine is already running")
+        return
+    if running:
+        with step("stopping the engine, which was started from other versions"):
+            daemons.stop_all()
+    RUN.mkdir(parents=True, exist_ok=True)
+    daemons.start_mirror(cache, unpacked)
+    with step("mirror"):
+        push_mirror(cache, layout, daemons.MIRROR)
+    daemons.start_engine(cache, binaries, unpacked, content, key)
+
+
+def _kind() -> str:
+    """Decide whose engine it is: "named", "docker" or "embedded"."""
+    named = os.environ.get(GIVEN)
+    if named and named != f"unix://{SOCKET}":
+        return "named"
+    if not shutil.which("docker"):
+        return "embedded"
+    for command, limit in ((["docker", "info"], 20), (["docker", "pull", "--quiet", "hello-world"], 60)):
+        try:
+            if subprocess.run(command, check=False, capture_output=True, timeout=limit).returncode != 0:
+                return "embedded"
+        except (OSError, subprocess.TimeoutExpired):
+            return "embedded"
+    return "docker"
+
+
+@contextmanager
+def _alone(cache: Cache) -> Iterator[None]:
+    """Keep a second `up` or `down` waiting, for an hour at most, while one is at work."""
+    with (cache.root / "lock").open("w") as lock:
+        end = time.monotonic() + 3600
+        waiting = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise EngineError("Another `engine.py` has been at work for an hour.\n  See: ps -ef") from None
+                if not waiting:
+                    say("waiting for another engine.py to finish")
+                waiting = True
+                time.sleep(0.5)
+        yield
+
+
+def down(cache: Cache) -> None:
+    """Stop what `up` started, and wait for it."""
+    if not RUN.exists():
+        say("nothing to stop")
+        return
+    with _alone(cache), step("stopping"):
+        stopped = daemons.stop_all()
+    say("stopped" if stopped else "nothing was running")
+
+
+def status(cache: Cache) -> int:
+    """Say what runs, which version, since when, and the disk used."""
+    running = 0
+    for name, address in (("engine", f"unix://{SOCKET}"), ("mirror", daemons.MIRROR)):
+        record = processes.read_record(name)
+        if record:
+            running += 1
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.since))
+            print(f"{name}: running since {since}, process {record.pid}, on {address}")
+        else:
+            print(f"{name}: not running")
+    print(f"version: {VERSION}\ncache: {cache.root}, {daemons.disk_used(cache)}")
+    return 0 if running == 2 else 1  # noqa: PLR2004
+
+
+def env() -> None:
+    """Print the exports for a shell that wants to use the engine."""
+    record = processes.read_record("engine")
+    if record:
+        for name, value in daemons.client_environment(Path(record.note)).items():
+            print(f"export {name}={shlex.quote(value)}")
+        return
+    clis = sorted(Cache.from_environment().root.glob("cli-*/dagger"))
+    if _kind() != "embedded" and clis:
+        path = f"{clis[-1].parent}:{os.environ.get('PATH', '')}"
+        print(f"export PATH={shlex.quote(path)}")
+    print("export DO_NOT_TRACK=1 DAGGER_NO_NAG=1")
+
+
+def logs(cache: Cache) -> None:
+    """Print the last lines of every log."""
+    for log in sorted((cache.root / "logs").glob("*.log")):
+        print(f"==> {log}")
+        print("\n".join(log.read_text(errors="replace").splitlines()[-20:]))
+
+
+def main() -> int:
+    """Run one command; every failure is one message with its remedy."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("command", choices=["up", "down", "status", "env", "logs"])
+    command = parser.parse_args().command
+    # A terminated `up` cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    cache = Cache.from_environment()
+    try:
+        if command == "up":
+            up(cache)
+        elif command == "down":
+            down(cache)
+        elif command == "status":
+            return status(cache)
+        elif command == "env":
+            env()
+        else:
+            logs(cache)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
