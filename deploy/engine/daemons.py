@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import processes
-from common import HERE, RUN, SOCKET, Cache, EngineError, key_of, run, say, step
+from common import HERE, RUN, SOCKET, Cache, EngineError, key_of, run, step
 
 MIRROR_PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
 MIRROR = f"127.0.0.1:{MIRROR_PORT}"
@@ -64,6 +64,8 @@ def start_engine(cache: Cache, binaries: Path, unpacked: Path, content: Path, ke
     config.write_text(
         # The engine's containers reach the mirror through the engine, never by themselves.
         f'[registry."docker.io"]\n  mirrors = ["{MIRROR}"]\n[registry."{MIRROR}"]\n  http = true\n'
+        # Namespaces kept ready, each a pair of virtual links on the host; the default of 128 is for build farms.
+        "[worker.oci]\n  cniPoolSize = 16\n"
         # A rehearsal hands a registry in as a service of this host name.
         '[registry."registry"]\n  http = true\n[registry."registry:5000"]\n  http = true\n'
     )
@@ -147,7 +149,34 @@ def _clean_kernel() -> None:
 
 
 def _clean_rules() -> None:
-    """Delete the packet filter rules and chains that the CNI plugins made for our network."""
+    """Delete the chains that the CNI firewall plugin leaves behind, unless somebody else uses them."""
+    _clean_backend("nft")
+    if Path("/proc/net/ip_tables_names").exists():  # asking the legacy backend would load its modules
+        _clean_backend("legacy")
+
+
+def _clean_backend(backend: str) -> None:
+    tool = f"/usr/sbin/xtables-{backend}-multi"
+
+    def iptables(*arguments: str) -> list[str]:
+        command = [tool, "iptables", "-w", "5", *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, timeout=20)
+        return done.stdout.decode().splitlines() if done.returncode == 0 else []
+
+    if not Path(tool).exists():
+        return
+    ours = [rule for rule in iptables("-S") if "CNI-" in rule]
+    # Two chains, the jump to each, and nothing in them: exactly what the plugin makes for itself.
+    if len(ours) == 4:  # noqa: PLR2004
+        comment = ("-m", "comment", "--comment")
+        iptables("-D", "FORWARD", *comment, "CNI firewall plugin rules", "-j", "CNI-FORWARD")
+        iptables("-F", "CNI-FORWARD")
+        iptables("-X", "CNI-FORWARD")
+        iptables("-X", "CNI-ADMIN")
+    for table in ("filter", "nat"):
+        left = iptables("-t", table, "-S")
+        if backend == "nft" and left and all(rule.startswith("-P") and rule.endswith("ACCEPT") for rule in left):
+            iptables("-t", table, "-X")  # with this backend, the empty base chains go too
 
 
 def disk_used(cache: Cache) -> str:
@@ -156,8 +185,3 @@ def disk_used(cache: Cache) -> str:
         return "unknown"
     done = subprocess.run(["du", "-sh", str(cache.root)], check=False, capture_output=True, timeout=120)
     return done.stdout.decode().split("\t")[0]
-
-
-def report(text: str) -> None:
-    """Say one line of status."""
-    say(text)

@@ -1,0 +1,67 @@
+"""Turns whatever the engine or the pipeline raises into text a user can read."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagger
+from dagger.mod._exceptions import FunctionError
+
+from ci.errors import DrydockError
+from ci.model import Failure
+from ci.report import last_lines
+
+# Dagger prints an error as "<class>: <text>", a class of the builtins without its module; it logs no traceback
+# for a FunctionError.
+_Shown = type("drydock", (FunctionError,), {"__module__": "builtins", "__doc__": "An error as the CLI shows it."})
+
+# What the engine says to itself: object identifiers in base64, digests of calls, identifiers of traces.
+_NOISE = re.compile(
+    r"(failed to load container from converted ID: )?load \w+@[A-Za-z0-9+/_-]{16,}={0,2}: "
+    r"|load xxh3:[0-9a-f]+: |inputs: |\s*\[traceparent:[0-9a-f-]+\]|[A-Za-z0-9+/_-]{120,}={0,2}"
+)
+_MAX_REASON = 600
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Let an error leave a function as one text, without traceback, groups or encoded identifiers."""
+    try:
+        yield
+    except DrydockError as error:
+        raise _Shown(str(error)) from None
+    except* dagger.DaggerError as group:
+        first = next(_leaves(group))
+        failure = failure_of(first, "reading the source")
+        raise _Shown(f"{failure.step}: {failure.reason}") from None
+
+
+def failure_of(error: BaseException, step: str) -> Failure:
+    """Say what failed: the command, its exit code and its last lines where there was one."""
+    if isinstance(error, BaseExceptionGroup):
+        error = next(_leaves(error))
+    if isinstance(error, dagger.ExecError):
+        return Failure(
+            step=step,
+            reason=f"the command failed with exit code {error.exit_code}",
+            command=shlex.join(error.command),
+            exit_code=error.exit_code,
+            stderr=last_lines(error.stderr or error.stdout),
+        )
+    return Failure(step=step, reason=_sentence(error))
+
+
+def _sentence(error: BaseException) -> str:
+    text = _NOISE.sub("", str(error)).strip() or type(error).__name__
+    return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,54 @@
+"""Turns a variant of the plan into a lazy container, and measures what it weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import dagger
+
+from ci.model import Compression, Variant
+
+# Where a Dockerfile from outside its context is put inside it; a name nobody uses.
+OUTSIDE = ".drydock.Dockerfile"
+
+
+def build_variant(
+    source: dagger.Directory,
+    variant: Variant,
+    *,
+    labels: Mapping[str, str],
+    secrets: Mapping[str, dagger.Secret],
+) -> dagger.Container:
+    """Describe the build of one variant; nothing runs until a leaf of it is awaited.
+
+    `labels` are put on after the build, since dockerBuild takes none; `secrets` are those the image names.
+    """
+    image = variant.image
+    context = source.directory(image.context)
+    base = PurePosixPath(image.context)
+    path = PurePosixPath(image.dockerfile)
+    if path.is_relative_to(base):
+        dockerfile = str(path.relative_to(base))
+    else:
+        dockerfile = OUTSIDE
+        context = context.with_file(OUTSIDE, source.file(image.dockerfile))
+    container = context.docker_build(
+        dockerfile=dockerfile,
+        platform=dagger.Platform(variant.platform),
+        build_args=[dagger.BuildArg(name, value) for name, value in image.build_args.items()],
+        target=image.target or "",
+        secrets=[secrets[name] for name in image.secrets],
+    )
+    for name, value in labels.items():
+        container = container.with_label(name, value)
+    return container
+
+
+async def compressed_size(container: dagger.Container, compression: Compression) -> int:
+    """Measure the variant as a registry would store it: bytes of its OCI archive, layers compressed."""
+    archive = container.as_tarball(
+        forced_compression=dagger.ImageLayerCompression(compression.value.capitalize()),
+        media_types=dagger.ImageMediaTypes.OCI,
+    )
+    return await archive.size()

@@ -1,0 +1,68 @@
+"""The functions users call; each reads as its stage of the pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import dagger
+from dagger import DefaultPath, Doc, Ignore, function, object_type
+
+from ci import pipeline, report
+from ci.boundary import readable
+from ci.planning import plan_build
+from ci.source import read_config
+
+# Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
+# reaches the engine and is left out there.
+NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache"]
+
+Only = Annotated[list[str] | None, Doc("Only these images, such as backend,worker-cpu")]
+Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
+Json = Annotated[bool, Doc("Print JSON in place of the table")]
+Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
+
+
+@object_type
+class Ci:
+    """Builds, smoke-checks and releases the images that one configuration file describes."""
+
+    source: Annotated[
+        dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")
+    ]
+    config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
+
+    @function(cache="never")
+    async def plan(
+        self,
+        only: Only = None,
+        platforms: Platforms = None,
+        revision: Revision = None,
+        json: Json = False,
+    ) -> str:
+        """List each image, platform and smoke check that a build would run, without building."""
+        with readable():
+            config = await read_config(self.source, self.config)
+            plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
+            return report.render_plan_json(plan) if json else report.render_plan(plan)
+
+    @function(cache="never")
+    async def build_all(
+        self,
+        only: Only = None,
+        platforms: Platforms = None,
+        parallel: Annotated[int, Doc("How many variants at a time (0: one for each processor)")] = 0,
+        secrets: Annotated[
+            list[dagger.Secret] | None,
+            Doc("Build secrets, each named in the configuration as its variable or file is: env:PIP_TOKEN"),
+        ] = None,
+        revision: Revision = None,
+        json: Json = False,
+    ) -> str:
+        """Build and smoke-check every image on every platform and print the report; fail if any failed."""
+        with readable():
+            config = await read_config(self.source, self.config)
+            plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
+            done = await pipeline.build_all(
+                plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=pipeline.direct
+            )
+            return report.finish(done, json=json)

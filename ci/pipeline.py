@@ -1,0 +1,107 @@
+"""The main job: every variant of a plan built, measured and smoke-checked, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import dagger
+from opentelemetry import trace
+
+from ci.boundary import failure_of
+from ci.build import build_variant, compressed_size
+from ci.concurrency import fan_out
+from ci.errors import SelectionError
+from ci.model import Failure, Outcome, Plan, Variant
+from ci.naming import labels_of
+from ci.report import Report
+from ci.smoke import Endpoint, smoke_variant
+
+_tracer = trace.get_tracer("drydock")
+_CHECKS_AT_A_TIME = 4
+
+
+async def build_all(
+    plan: Plan,
+    source: dagger.Directory,
+    *,
+    secrets: Sequence[dagger.Secret],
+    parallel: int,
+    endpoint: Endpoint,
+) -> Report:
+    """Build and smoke-check every variant of the plan, `parallel` at a time (0: one for each processor)."""
+    begin = time.monotonic()
+    named = await _name_secrets(plan, secrets)
+    work = partial(_variant, plan, source, named, endpoint)
+    outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else os.cpu_count() or 1)
+    return Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin)
+
+
+async def _variant(
+    plan: Plan,
+    source: dagger.Directory,
+    secrets: Mapping[str, dagger.Secret],
+    endpoint: Endpoint,
+    variant: Variant,
+) -> Outcome:
+    """Take one variant from its Dockerfile to its outcome."""
+    container = build_variant(source, variant, labels=labels_of(plan, variant.image), secrets=secrets)
+    start = time.monotonic()
+    try:
+        with _span(variant, "build"):
+            container = await container.sync()
+    except dagger.DaggerError as error:
+        return Outcome(
+            variant=variant,
+            build_seconds=time.monotonic() - start,
+            smoke_total=len(variant.checks),
+            failures=(failure_of(error, "build"),),
+        )
+    built = time.monotonic()
+    with _span(variant, "smoke"):
+        failures = await smoke_variant(container, variant, endpoint=endpoint, limit=_CHECKS_AT_A_TIME)
+    smoked = time.monotonic()
+    passed = len(variant.checks) - len(failures)
+    size: int | None = None
+    try:
+        with _span(variant, "size"):
+            size = await compressed_size(container, plan.config.compression)
+    except dagger.DaggerError as error:
+        failures += (failure_of(error, "size"),)
+    budget = variant.image.budget
+    if size is not None and budget is not None and size > budget:
+        reason = f"{size} bytes compressed, {size - budget} more than the budget of {budget}"
+        failures += (Failure(step="budget", reason=reason),)
+    return Outcome(
+        variant=variant,
+        build_seconds=built - start,
+        smoke_seconds=smoked - built,
+        smoke_passed=passed,
+        smoke_total=len(variant.checks),
+        size=size,
+        failures=failures,
+    )
+
+
+@contextmanager
+def _span(variant: Variant, step: str) -> Iterator[None]:
+    """Show a step of a variant, with its time, in the CLI's progress."""
+    with _tracer.start_as_current_span(f"{variant} {step}"):
+        yield
+
+
+async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, dagger.Secret]:
+    """Give each secret the name its images use: the last part of its address, as in env://PIP_TOKEN."""
+    wanted = {name for image in plan.images for name in image.secrets}
+    given: dict[str, dagger.Secret] = {}
+    for secret in secrets:
+        name = (await secret.uri()).rpartition("://")[2].rpartition("/")[2]
+        if name in wanted:
+            given[name] = dagger.dag.set_secret(name, await secret.plaintext())
+    if missing := sorted(wanted - given.keys()):
+        flags = " ".join(f"--secrets env:{name}" for name in missing)
+        raise SelectionError(f"The images need build secrets that were not given: {', '.join(missing)}; add {flags}")
+    return given

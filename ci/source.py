@@ -1,0 +1,51 @@
+"""Reads the configuration and looks at the paths it names, inside the engine."""
+
+from __future__ import annotations
+
+import dagger
+
+from ci.config import PathKind, parse_config, referenced_paths
+from ci.errors import ConfigError, Problem
+from ci.model import Config
+from ci.concurrency import fan_out
+
+DEFAULT_CONFIG = "deploy/images.yaml"
+
+
+async def read_config(source: dagger.Directory, file: dagger.File | None) -> Config:
+    """Read and check the configuration; raise ConfigError with every problem at once."""
+    if file is None:
+        if not await source.exists(DEFAULT_CONFIG, expected_type=dagger.ExistsType.REGULAR_TYPE):
+            raise ConfigError(
+                [
+                    Problem(
+                        file=DEFAULT_CONFIG,
+                        line=1,
+                        key="",
+                        message="the file does not exist in the source",
+                        accepted="such a file, or another one named by --config",
+                    )
+                ]
+            )
+        file = source.file(DEFAULT_CONFIG)
+        name = DEFAULT_CONFIG
+    else:
+        name = await file.name()
+    text = await file.contents()
+    paths = sorted(referenced_paths(text))
+    kinds = await fan_out(paths, lambda path: _kind(source, path), limit=8)
+    return parse_config(text, file=name, kinds=dict(zip(paths, kinds, strict=True)))
+
+
+async def _kind(source: dagger.Directory, path: str) -> PathKind:
+    """Tell what a path of the source is; a link is followed, and must stay inside."""
+    if path == ".":
+        return PathKind.DIRECTORY
+    if not await source.exists(path, do_not_follow_symlinks=True):
+        return PathKind.MISSING
+    try:
+        found = await source.stat(path).file_type()
+    except dagger.QueryError:
+        # The entry exists and what it leads to does not: the link is broken, or points out of the source.
+        return PathKind.OUTSIDE
+    return PathKind.DIRECTORY if found == dagger.FileType.DIRECTORY else PathKind.FILE
