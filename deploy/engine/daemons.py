@@ -173,10 +173,6 @@ def _clean_backend(backend: str) -> None:
         iptables("-F", "CNI-FORWARD")
         iptables("-X", "CNI-FORWARD")
         iptables("-X", "CNI-ADMIN")
-    for table in ("filter", "nat"):
-        left = iptables("-t", table, "-S")
-        if backend == "nft" and left and all(rule.startswith("-P") and rule.endswith("ACCEPT") for rule in left):
-            iptables("-t", table, "-X")  # with this backend, the empty base chains go too
 
 
 def disk_used(cache: Cache) -> str:
