@@ -22,6 +22,7 @@ Endpoint = Callable[[dagger.Service, int], AbstractAsyncContextManager[str]]
 
 _BODY_LIMIT = 1_000_000  # bytes of an answer that are read; a check looks at text, not at downloads
 _SHOWN = 200  # characters of a text that a failure quotes
+_LAST_WORDS = 20  # seconds to learn why an image ended
 _POLL = 0.5  # seconds between two requests
 
 
@@ -142,11 +143,17 @@ async def _config(container: dagger.Container, check: ConfigCheck) -> list[str]:
         ports = [f"{await p.port()}/{(await p.protocol()).value.lower()}" for p in await container.exposed_ports()]
         expect("exposed ports", sorted(check.ports), sorted(ports))
     if check.healthcheck is not None:
-        args = await container.docker_healthcheck().args()
-        expect("a declared healthcheck", check.healthcheck, bool(args))
+        expect("a declared healthcheck", check.healthcheck, await _has_healthcheck(container))
     if check.architecture is not None:
         expect("architecture", check.architecture, (await container.platform()).split("/")[1])
     return problems
+
+
+async def _has_healthcheck(container: dagger.Container) -> bool:
+    try:
+        return bool(await container.docker_healthcheck().args())
+    except dagger.InvalidQueryError:  # how the SDK says that there is none
+        return False
 
 
 async def _smoke_http(
@@ -162,13 +169,31 @@ async def _smoke_http(
     try:
         await service.start()
     except dagger.DaggerError as error:
-        return {_step(c): failure_of(error, _step(c)) for c in checks}
+        return {_step(c): await _why_it_ended(container, error, _step(c)) for c in checks}
     try:
         results = await fan_out(checks, partial(_ask, service, endpoint, begin), limit=len(checks))
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(20):
             await service.stop(kill=True)
     return {f.step: f for f in results if f}
+
+
+async def _why_it_ended(container: dagger.Container, error: dagger.DaggerError, step: str) -> Failure:
+    """Run an image that would not serve as a command: unlike a service, that gives its exit code and output."""
+    with anyio.move_on_after(_LAST_WORDS):
+        try:
+            done = container.with_exec([], use_entrypoint=True, expect=dagger.ReturnType.ANY)
+            code, out, err = await done.exit_code(), await done.stdout(), await done.stderr()
+        except dagger.DaggerError as second:
+            return failure_of(second, step)
+        return Failure(
+            step=step,
+            reason=f"the image ended with exit code {code} instead of serving",
+            command="(its entrypoint)",
+            exit_code=code,
+            stderr=last_lines(err or out),
+        )
+    return failure_of(error, step)
 
 
 async def _ask(service: dagger.Service, endpoint: Endpoint, begin: float, smoke: SmokeCheck) -> Failure | None:

@@ -60,7 +60,7 @@ class Cache:
         with step(name):
             make(partial)
         partial.rename(done)
-        for old in self.root.glob(f"{name}-*"):
+        for old in self.root.glob(f"{name}-????????????"):
             if old != done:
                 remove(old)
         return done

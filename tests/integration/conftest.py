@@ -1,0 +1,85 @@
+"""One engine session for the whole run, small repositories to build, and the real CLI."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagger
+import pytest
+import pytest_asyncio
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 300  # seconds for one call; a missing engine would hang for ever
+
+SERVER = """\
+FROM python:3.13-slim
+USER 10001:10001
+WORKDIR /srv
+EXPOSE 8000
+HEALTHCHECK CMD ["python", "-c", "print()"]
+ENV GREETING=hello
+COPY hello.txt /srv/hello.txt
+ENTRYPOINT ["python", "-m", "http.server", "8000"]
+"""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository on disk, to be filled and then built."""
+
+    path: Path
+
+    def write(self, files: dict[str, str]) -> None:
+        for name, text in files.items():
+            file = self.path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def configure(self, *images: str, top: str = "repository: registry.test/acme/{name}") -> None:
+        """Write the configuration from the YAML of each image, given without its leading dash."""
+        items = "".join("  - " + image.strip().replace("\n", "\n    ") + "\n" for image in images)
+        self.write({"deploy/images.yaml": f"{top}\nimages:\n{items}"})
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "repository")
+    made.write({"Dockerfile": SERVER, "hello.txt": "hello\n"})
+    return made
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(repository: Repository) -> Call:
+    """Run `dagger call` with this module on the small repository, as its user would."""
+
+    def run(*arguments: str, source: Path = repository.path, flags: tuple[str, ...] = ("--progress=plain",)) -> Result:
+        command = ["dagger", *flags, "-m", str(ROOT), "call", "--source", str(source), *arguments]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT, check=False, cwd=source, env={**os.environ, "NO_COLOR": "1"}
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
+    """Hold one client session with the real engine."""
+    if not shutil.which("dagger"):
+        pytest.fail("no dagger CLI on PATH; run the tests by `make test`")
+    with (tmp_path_factory.mktemp("engine") / "session.log").open("w") as log:
+        async with dagger.connection(dagger.Config(log_output=log)):
+            yield

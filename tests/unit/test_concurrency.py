@@ -1,0 +1,34 @@
+"""The fan-out: order, bound, completeness."""
+
+import anyio
+
+from ci.concurrency import fan_out
+
+
+async def test_results_come_in_the_order_of_the_items() -> None:
+    async def work(item: int) -> int:
+        await anyio.sleep((3 - item) / 100)
+        return item * 10
+
+    assert await fan_out([0, 1, 2], work, limit=3) == (0, 10, 20)
+
+
+async def test_no_more_than_the_bound_run_at_a_time() -> None:
+    running = peak = 0
+
+    async def work(_: int) -> None:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await anyio.sleep(0.01)
+        running -= 1
+
+    await fan_out(range(9), work, limit=2)
+    assert peak == 2
+
+
+async def test_nothing_to_do_is_done() -> None:
+    async def work(item: int) -> int:
+        return item
+
+    assert await fan_out([], work, limit=1) == ()
