@@ -12,7 +12,7 @@ from dagger.mod._exceptions import FunctionError
 
 from ci.errors import DrydockError
 from ci.model import Failure
-from ci.report import last_lines
+from ci.plaintext import last_lines
 
 # Dagger prints an error as "<class>: <text>", a class of the builtins without its module; it logs no traceback
 # for a FunctionError.
@@ -31,18 +31,18 @@ def readable() -> Iterator[None]:
     """Let an error leave a function as one text, without traceback, groups or encoded identifiers."""
     try:
         yield
-    except DrydockError as error:
-        raise _Shown(str(error)) from None
-    except* dagger.DaggerError as group:
-        first = next(_leaves(group))
-        failure = failure_of(first, "reading the source")
-        raise _Shown(f"{failure.step}: {failure.reason}") from None
+    except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
+        cause = _first(error)
+        if isinstance(cause, DrydockError):
+            raise _Shown(str(cause)) from None
+        if isinstance(cause, dagger.DaggerError):
+            raise _Shown(f"the engine refused: {_sentence(cause)}") from None
+        raise
 
 
 def failure_of(error: BaseException, step: str) -> Failure:
     """Say what failed: the command, its exit code and its last lines where there was one."""
-    if isinstance(error, BaseExceptionGroup):
-        error = next(_leaves(error))
+    error = _first(error)
     if isinstance(error, dagger.ExecError):
         return Failure(
             step=step,
@@ -59,9 +59,8 @@ def _sentence(error: BaseException) -> str:
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _first(error: BaseException) -> BaseException:
+    """Return the first error inside nested groups, which the engine's client wraps around its own."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
+from itertools import groupby
 
 import anyio
 import dagger
@@ -15,7 +16,7 @@ import httpx
 from ci.boundary import failure_of
 from ci.concurrency import fan_out
 from ci.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
-from ci.report import last_lines
+from ci.plaintext import last_lines
 
 # Makes a started service reachable: yields "host:port" for a port of it.
 Endpoint = Callable[[dagger.Service, int], AbstractAsyncContextManager[str]]
@@ -23,6 +24,7 @@ Endpoint = Callable[[dagger.Service, int], AbstractAsyncContextManager[str]]
 _BODY_LIMIT = 1_000_000  # bytes of an answer that are read; a check looks at text, not at downloads
 _SHOWN = 200  # characters of a text that a failure quotes
 _LAST_WORDS = 20  # seconds to learn why an image ended
+_STOP = 3  # seconds to stop a service; one that is still starting ends with the session
 _POLL = 0.5  # seconds between two requests
 
 
@@ -52,8 +54,9 @@ async def smoke_variant(
     found: dict[str, Failure] = {}
 
     async def service_checks() -> None:
-        if http:
-            found.update(await _smoke_http(container, http, endpoint))
+        ports = [list(checks) for _, checks in groupby(sorted(http, key=_port), key=_port)]
+        for failures in await fan_out(ports, partial(_smoke_http, container, endpoint), limit=limit):
+            found.update(failures)
 
     async def container_checks() -> None:
         results = await fan_out(others, partial(_smoke_one, container), limit=limit)
@@ -157,25 +160,31 @@ async def _has_healthcheck(container: dagger.Container) -> bool:
 
 
 async def _smoke_http(
-    container: dagger.Container, checks: Sequence[SmokeCheck], endpoint: Endpoint
+    container: dagger.Container, endpoint: Endpoint, checks: Sequence[SmokeCheck]
 ) -> dict[str, Failure]:
-    """Start the image once, as it would run, and put all requests to it."""
-    wanted = {c.check.port for c in checks if isinstance(c.check, HttpCheck)}
-    for port in sorted(wanted):
-        # Dagger's own wait for the port has no deadline; the requests below have.
-        container = container.with_exposed_port(port, experimental_skip_healthcheck=True)
-    service = container.as_service(use_entrypoint=True)
+    """Start the image as it would run, and put all requests for one port of it."""
+    port, deadline = _port(checks[0]), max(c.check.deadline for c in checks if isinstance(c.check, HttpCheck))
+    # Dagger would wait for the image's own HEALTHCHECK, at its interval, in place of the port.
+    served = container.without_docker_healthcheck().with_exposed_port(port)
+    service = served.as_service(use_entrypoint=True)
     begin = anyio.current_time()
     try:
-        await service.start()
-    except dagger.DaggerError as error:
-        return {_step(c): await _why_it_ended(container, error, _step(c)) for c in checks}
-    try:
+        with anyio.fail_at(begin + deadline):
+            await service.start()  # waits until the port is open, or the image has ended
         results = await fan_out(checks, partial(_ask, service, endpoint, begin), limit=len(checks))
+    except TimeoutError:
+        reason = f"nothing listened on port {port} within {deadline:g} s"
+        results = tuple(Failure(step=_step(c), reason=reason) for c in checks)
+    except dagger.DaggerError as error:
+        results = tuple([await _why_it_ended(container, error, _step(c)) for c in checks])
     finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(20):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_STOP), suppress(dagger.DaggerError):
             await service.stop(kill=True)
     return {f.step: f for f in results if f}
+
+
+def _port(smoke: SmokeCheck) -> int:
+    return smoke.check.port if isinstance(smoke.check, HttpCheck) else 0
 
 
 async def _why_it_ended(container: dagger.Container, error: dagger.DaggerError, step: str) -> Failure:

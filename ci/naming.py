@@ -1,0 +1,138 @@
+"""Names as registries accept them: repositories, tags, and the labels every image carries."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from ci.errors import DrydockError
+from ci.model import Config, Image, Plan
+
+PLACEHOLDERS = ("{name}", "{owner}")
+LATEST = "latest"
+MAX_REPOSITORY = 255
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+COMPONENT = re.compile(_PART)
+_LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+# A first part with neither dot nor port would be taken for a part of the path, on Docker Hub.
+_HOST = rf"(?:localhost|(?=[^/]*[.:]){_LABEL}(?:\.{_LABEL})*)(?::[0-9]{{1,5}})?"
+_REPOSITORY = re.compile(rf"{_HOST}(?:/{_PART})+")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_REVISION = re.compile(r"[0-9a-f]{7,64}")
+_SHORT = 7  # digits of a revision in a tag
+
+
+def fill_repository(template: str, *, name: str, owner: str) -> str:
+    """Put an image's name and the owner in the places a template leaves for them."""
+    return template.replace("{name}", name).replace("{owner}", owner)
+
+
+def repository_fault(repository: str) -> str:
+    """Say what is wrong with a repository's full name; nothing if it is legal."""
+    if len(repository) > MAX_REPOSITORY:
+        return f"the repository's name has {len(repository)} characters, more than {MAX_REPOSITORY}"
+    if not _REPOSITORY.fullmatch(repository):
+        return f"{repository!r} is not a registry and a lower-case repository"
+    return ""
+
+
+def repository_of(config: Config, image: Image, *, owner: str | None = None) -> str:
+    """Name the repository an image is released to.
+
+    Args:
+        config: holds the template.
+        image: fills {name}.
+        owner: fills {owner}, in lower case, since registries take no other.
+
+    Raises:
+        DrydockError: the template needs an owner that was not given or is not legal.
+
+    """
+    if "{owner}" in config.repository:
+        if owner is None:
+            raise DrydockError(f"The repository {config.repository!r} needs an owner, and none is given")
+        if not COMPONENT.fullmatch(owner.lower()):
+            raise DrydockError(
+                f"The owner {owner!r} cannot be part of a repository's name: "
+                "letters and digits, single separators (. _ -) between them"
+            )
+    repository = fill_repository(config.repository, name=image.name, owner=(owner or "").lower())
+    if fault := repository_fault(repository):
+        raise DrydockError(f"The repository of image {image.name!r} is not legal: {fault}")
+    return repository
+
+
+def check_revision(revision: str) -> str:
+    """Return a revision that is a commit id; refuse anything else.
+
+    Raises:
+        DrydockError: it is not 7 to 64 lower-case hexadecimal digits.
+
+    """
+    if not _REVISION.fullmatch(revision):
+        raise DrydockError(
+            f"The revision {revision!r} is not a commit id: 7 to 64 lower-case hexadecimal digits, "
+            "as `git rev-parse HEAD` prints them"
+        )
+    return revision
+
+
+def check_tag(tag: str) -> str:
+    """Return a tag that registries accept; refuse any other.
+
+    Raises:
+        DrydockError: it is not a tag as the OCI distribution specification defines it.
+
+    """
+    if not _TAG.fullmatch(tag):
+        raise DrydockError(
+            f"The tag {tag!r} is not legal: a letter, digit or underscore, "
+            "then up to 127 letters, digits, underscores, dots and dashes"
+        )
+    return tag
+
+
+def sha_tag(revision: str) -> str:
+    """Name the tag that marks a revision, and never moves."""
+    return f"sha-{check_revision(revision)[:_SHORT]}"
+
+
+def tags_of(plan: Plan, *, latest: bool) -> tuple[str, ...]:
+    """List the tags a release of the plan writes, the one that never moves first.
+
+    Raises:
+        DrydockError: the plan knows no revision to name the tag after.
+
+    """
+    if plan.revision is None:
+        raise DrydockError("A release is named after its commit, and no revision is given")
+    return (sha_tag(plan.revision), LATEST) if latest else (sha_tag(plan.revision),)
+
+
+def labels_of(
+    plan: Plan, image: Image, *, version: str | None = None, created: datetime | None = None
+) -> dict[str, str]:
+    """Describe an image by the keys of the OCI image specification, for labels and annotations alike.
+
+    Args:
+        plan: knows the revision and the address of the source.
+        image: knows its title and description.
+        version: of the packaged software.
+        created: when the image was built, in any time zone.
+
+    Raises:
+        ValueError: `created` names no time zone.
+
+    """
+    if created is not None and created.tzinfo is None:
+        raise ValueError("created needs a time zone")
+    known = {
+        "created": created and created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "revision": plan.revision,
+        "source": plan.config.source,
+        "version": version,
+        "title": image.title,
+        "description": image.description,
+    }
+    return {f"org.opencontainers.image.{key}": value for key, value in known.items() if value}

@@ -1,0 +1,76 @@
+"""Puts values into text that any terminal and any Markdown page can show, whoever wrote them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+# What a terminal obeys: control sequences, the strings that set titles and links, other escapes.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # control, format such as right-to-left, half characters
+_MARKUP = re.compile(r"[\\`*_\[\]<>|&~]")
+_TAIL = 100_000  # characters that can matter to the last lines
+_WIDTH = 500  # characters of a line
+
+
+def clean(text: str) -> str:
+    """Drop from a text whatever a terminal would obey rather than show."""
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
+
+
+def last_lines(text: str, count: int = 20) -> str:
+    """Keep the last lines of a text, fit to be shown."""
+    lines = clean(text[-_TAIL:]).strip("\n").split("\n")[-count:]
+    return "\n".join(line if len(line) <= _WIDTH else f"{line[:_WIDTH]}..." for line in lines)
+
+
+def columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Set rows in columns as wide as their widest cell; those in `right` end together."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if n in right else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def markdown_cell(text: str) -> str:
+    """Write a text so that Markdown shows it as it is, on one line."""
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", clean(text).replace("\n", " "))
+
+
+def markdown_table(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Write rows as a Markdown table; the first is its head."""
+    lines = [f"| {' | '.join(map(markdown_cell, row))} |" for row in rows]
+    rule = " | ".join("---:" if n in right else "---" for n in range(len(rows[0])))
+    return "\n".join([lines[0], f"| {rule} |", *lines[1:]])
+
+
+def size_text(size: int | None) -> str:
+    """Write a number of bytes in powers of 1000; "-" where none is known."""
+    if size is None:
+        return "-"
+    if size < 1000:  # noqa: PLR2004  # the base of the units below
+        return f"{size} B"
+    value = float(size)
+    for unit in ("kB", "MB"):
+        value /= 1000
+        if round(value, 1) < 1000:  # noqa: PLR2004
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} GB"
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a duration as "12.3 s" or "2 min 05 s"."""
+    if round(seconds, 1) < 60:  # noqa: PLR2004  # seconds of a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"

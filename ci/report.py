@@ -1,0 +1,240 @@
+"""Turns outcomes into what a user reads: a table, a Markdown page or JSON."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from textwrap import indent
+
+from ci.errors import PipelineError
+from ci.model import Failure, Outcome, Plan, Variant
+from ci.naming import fill_repository, sha_tag
+from ci.plaintext import (
+    clean,
+    columns,
+    last_lines,
+    markdown_cell,
+    markdown_table,
+    seconds_text,
+    size_text,
+)
+
+_HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
+_RIGHT = frozenset((2, 3, 4, 5))
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What came of a whole plan."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is an outcome for every variant, and nothing failed."""
+        return len(self.outcomes) == len(self.plan.variants) > 0 and all(o.ok for o in self.outcomes)
+
+
+def finish(report: Report, *, json: bool) -> str:
+    """Print the report of a run that succeeded.
+
+    Raises:
+        PipelineError: a variant failed, or has no outcome; its text is the report.
+
+    """
+    text = render_json(report) if json else render_table(report)
+    if not report.ok:
+        raise PipelineError(text)
+    return text
+
+
+def render_table(report: Report) -> str:
+    """Write the report for a terminal: a row for each variant, totals, then every failure."""
+    parts = [columns([_HEAD, *map(_row, report.outcomes)], right=_RIGHT), _totals(report)]
+    parts += [f"{name}: no smoke checks: {reason}" for name, reason in _unchecked(report)]
+    for outcome, failure in _failures(report):
+        lines = [f"{outcome.variant} · {clean(failure.step)}", indent(clean(failure.reason), "  ")]
+        lines += [indent(detail, "  ") for detail in _details(failure)]
+        if failure.stderr:
+            lines.append(indent(last_lines(failure.stderr), "    "))
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def render_markdown(report: Report) -> str:
+    """Write the report for a Markdown page, such as the summary of a GitHub job."""
+    rows = [tuple(name.capitalize() for name in _HEAD), *map(_row, report.outcomes)]
+    parts = [markdown_table(rows, right=_RIGHT), markdown_cell(_totals(report))]
+    parts += [f"{name}: no smoke checks: {markdown_cell(reason)}" for name, reason in _unchecked(report)]
+    for outcome, failure in _failures(report):
+        parts.append(f"**{outcome.variant}** · {markdown_cell(failure.step)}")
+        lines = [clean(failure.reason), *_details(failure)]
+        if failure.stderr:
+            lines.append(indent(last_lines(failure.stderr), "  "))
+        parts.append(f"<pre>{escape(chr(10).join(lines))}</pre>")
+    return "\n\n".join(parts)
+
+
+def render_json(report: Report) -> str:
+    """Write the report as JSON.
+
+    Keys: schema (1), ok, seconds, revision (or null), and variants, a list in the order of the plan. A
+    variant has variant ("backend@linux/arm64"), image, platform, ok, build_seconds, smoke_seconds, smoke
+    (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), and
+    failures, a list of step, reason, command, exit_code and stderr (the last lines); those can be null but
+    for the first two.
+    """
+    return _json(
+        {
+            "schema": _SCHEMA,
+            "ok": report.ok,
+            "seconds": round(report.seconds, 3),
+            "revision": report.plan.revision,
+            "variants": [_outcome_json(outcome) for outcome in report.outcomes],
+        }
+    )
+
+
+def render_plan(plan: Plan, *, owner: str | None = None) -> str:
+    """Write what would be built for a terminal: a row for each variant, then the names of its checks."""
+    head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
+    rows = [
+        (
+            str(variant),
+            variant.platform,
+            variant.image.dockerfile,
+            variant.image.context,
+            str(len(variant.checks)) if variant.checks else "none",
+            _reference(plan, variant, owner),
+        )
+        for variant in plan.variants
+    ]
+    checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
+    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\nSmoke checks\n{columns(checks)}")
+
+
+def render_plan_json(plan: Plan, *, owner: str | None = None) -> str:
+    """Write what would be built as JSON.
+
+    Keys: schema (1), revision (or null), and variants, a list of variant, image, platform, dockerfile,
+    context, target (or null), checks (their names), smoke_reason (or null), budget (bytes, or null) and
+    reference (repository, and tag where the revision is known).
+    """
+    variants = [
+        {
+            "variant": str(variant),
+            "image": variant.image.name,
+            "platform": variant.platform,
+            "dockerfile": variant.image.dockerfile,
+            "context": variant.image.context,
+            "target": variant.image.target,
+            "checks": [check.name for check in variant.checks],
+            "smoke_reason": variant.image.smoke_reason,
+            "budget": variant.image.budget,
+            "reference": _reference(plan, variant, owner),
+        }
+        for variant in plan.variants
+    ]
+    return _json({"schema": _SCHEMA, "revision": plan.revision, "variants": variants})
+
+
+def _json(value: object) -> str:
+    return jsonlib.dumps(value, indent=2)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    smoke = f"{outcome.smoke_passed}/{outcome.smoke_total}" if outcome.variant.checks else "none"
+    return (
+        str(outcome.variant),
+        "ok" if outcome.ok else "FAILED",
+        seconds_text(outcome.build_seconds),
+        smoke,
+        size_text(outcome.size),
+        size_text(outcome.variant.image.budget),
+    )
+
+
+def _totals(report: Report) -> str:
+    outcomes = report.outcomes
+    good = sum(outcome.ok for outcome in outcomes)
+    sizes = [outcome.size for outcome in outcomes if outcome.size is not None]
+    passed, total = sum(o.smoke_passed for o in outcomes), sum(o.smoke_total for o in outcomes)
+    return ", ".join(
+        (
+            f"{len(outcomes)} variant{'' if len(outcomes) == 1 else 's'}: {good} ok",
+            f"{len(report.plan.variants) - good} failed",
+            f"smoke {passed}/{total}",
+            f"size {size_text(sum(sizes) if sizes else None)}",
+            f"in {seconds_text(report.seconds)}",
+        )
+    )
+
+
+def _unchecked(report: Report) -> Iterator[tuple[str, str]]:
+    """Name the images without checks, and why there are none."""
+    for image in report.plan.images:
+        if not image.smoke:
+            yield image.name, clean(image.smoke_reason or "no reason given")
+
+
+def _failures(report: Report) -> Iterator[tuple[Outcome, Failure]]:
+    for outcome in report.outcomes:
+        for failure in outcome.failures:
+            yield outcome, failure
+
+
+def _details(failure: Failure) -> Iterator[str]:
+    if failure.command is not None:
+        yield f"command: {clean(failure.command)}"
+    if failure.exit_code is not None:
+        yield f"exit code: {failure.exit_code}"
+    if failure.stderr:
+        yield "last lines of stderr:"
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, object]:
+    image = outcome.variant.image
+    return {
+        "variant": str(outcome.variant),
+        "image": image.name,
+        "platform": outcome.variant.platform,
+        "ok": outcome.ok,
+        "build_seconds": round(outcome.build_seconds, 3),
+        "smoke_seconds": round(outcome.smoke_seconds, 3),
+        "smoke": {
+            "passed": outcome.smoke_passed,
+            "total": outcome.smoke_total,
+            "reason": image.smoke_reason,
+        },
+        "size": outcome.size,
+        "budget": image.budget,
+        "failures": [_failure_json(failure) for failure in outcome.failures],
+    }
+
+
+def _failure_json(failure: Failure) -> dict[str, object]:
+    return {
+        "step": failure.step,
+        "reason": failure.reason,
+        "command": failure.command,
+        "exit_code": failure.exit_code,
+        "stderr": None if failure.stderr is None else last_lines(failure.stderr),
+    }
+
+
+def _check_names(variant: Variant) -> str:
+    if not variant.checks:
+        return f"none ({variant.image.smoke_reason})"
+    return ", ".join(check.name for check in variant.checks)
+
+
+def _reference(plan: Plan, variant: Variant, owner: str | None) -> str:
+    name = fill_repository(
+        plan.config.repository, name=variant.image.name, owner=owner.lower() if owner else "{owner}"
+    )
+    return f"{name}:{sha_tag(plan.revision)}" if plan.revision else name

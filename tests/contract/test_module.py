@@ -1,0 +1,68 @@
+"""What the SDK will register: names, arguments, texts and cache policies, read from its own registry."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from dagger.mod import default_module
+
+import ci.main
+
+ROOT = Path(__file__).resolve().parents[2]
+CI = default_module().get_object("Ci")
+FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
+
+EXPECTED = {
+    "plan": {"only", "platforms", "revision", "json"},
+    "buildAll": {"only", "platforms", "parallel", "secrets", "revision", "json"},
+}
+
+
+def test_the_functions_and_their_arguments() -> None:
+    assert {name: {p.name for p in f.parameters.values()} for name, f in FUNCTIONS.items()} == EXPECTED
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_and_argument_is_documented(name: str) -> None:
+    function = FUNCTIONS[name]
+    assert function.doc
+    assert re.fullmatch(r"[A-Z][^.]*\.", function.doc.splitlines()[0]), function.doc
+    assert all(parameter.doc for parameter in function.parameters.values())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_states_its_cache_policy(name: str) -> None:
+    assert FUNCTIONS[name].cache_policy is not None
+
+
+def test_the_module_says_what_it_is() -> None:
+    assert ci.__doc__
+    assert ci.main.Ci.__doc__
+
+
+def test_the_entry_point_and_the_module_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["dagger.mod"]["main_object"] == "ci.main:Ci"
+    assert "dagger-io" in project["dependencies"]
+
+
+def test_no_file_with_dagger_types_hides_its_import() -> None:
+    """Dagger evaluates annotations when it loads the module; an import for type checkers only would be missing."""
+    for file in (ROOT / "ci").glob("*.py"):
+        assert "TYPE_CHECKING" not in file.read_text(), file.name
+
+
+def test_files_stay_readable() -> None:
+    for folder in ("ci", "deploy/engine", "deploy/services"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert len(file.read_text().splitlines()) <= 320, file
+
+
+def test_every_public_function_is_documented() -> None:
+    for file in (ROOT / "ci").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                nested = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.col_offset > 4
+                assert nested or ast.get_docstring(node), f"{file.name}: {node.name}"

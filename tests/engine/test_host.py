@@ -1,0 +1,103 @@
+"""The host stays as it was, while the engine runs and after it; the last test leaves it stopped."""
+
+import ipaddress
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from .conftest import engine
+
+RECORDED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
+
+
+def links() -> dict[str, str]:
+    """Where the links of iptables lead, and all names in /usr/bin."""
+    folder = Path("/usr/bin")
+    return {p.name: os.readlink(p) if p.is_symlink() and "tables" in p.name else "" for p in folder.iterdir()}
+
+
+def state() -> tuple[dict[str, bytes], dict[str, str], str]:
+    mounts = Path("/proc/self/mounts").read_text()
+    return {path: Path(path).read_bytes() for path in RECORDED}, links(), mounts
+
+
+def processes() -> set[str]:
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = stat.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if re.search(r"drydock|dnsmasq|docker-registry", command) and "pytest" not in command:
+            found.add(command)
+    return found
+
+
+def test_a_second_up_takes_less_than_two_seconds() -> None:
+    begin = time.monotonic()
+    assert engine("up").returncode == 0
+    assert time.monotonic() - begin < 2
+
+
+def test_status_says_what_runs() -> None:
+    done = engine("status")
+    assert done.returncode == 0
+    for part in ("engine: running since", "mirror: running since", "version: v", "cache: "):
+        assert part in done.stdout
+
+
+def test_two_ups_at_once_do_not_trip_over_each_other() -> None:
+    command = ["python3", str(Path(__file__).resolve().parents[2] / "deploy/engine/engine.py"), "up"]
+    both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+
+
+def test_nothing_of_it_listens_beyond_the_host() -> None:
+    """Every TCP listener of the engine's processes is on loopback or on the engine's own bridge."""
+    inodes = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            if not re.search(rb"drydock|dnsmasq", command):
+                continue
+            inodes |= {os.readlink(fd) for fd in (process / "fd").iterdir()}
+        except OSError:
+            continue
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+            raw = bytes.fromhex(fields[1].split(":")[0])[::-1]
+            address = ipaddress.ip_address(socket.inet_ntoa(raw))
+            assert address.is_loopback or address == ipaddress.ip_address("10.87.0.1"), line
+
+
+def test_a_taken_port_is_one_clear_error() -> None:
+    down = engine("down")
+    assert down.returncode == 0, down.stderr
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 5000))
+        taken.listen()
+        done = engine("up")
+    assert done.returncode == 1
+    assert "error: Port 5000 on 127.0.0.1 is taken" in done.stderr
+    assert "DRYDOCK_MIRROR_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_host_is_the_same_before_during_and_after() -> None:
+    assert engine("down").returncode == 0
+    before, running_before = state(), processes()
+    assert not running_before
+    assert engine("up").returncode == 0
+    assert state() == before
+    assert processes()
+    assert engine("down").returncode == 0
+    assert state() == before
+    assert not processes()
+    assert not Path("/sys/class/net/drydock0").exists()
+    assert not Path("/run/drydock").exists()
+    assert engine("status").returncode == 1
