@@ -160,7 +160,7 @@ def _repository(cursor: Cursor, images: tuple[Image, ...]) -> str:
 
 
 def _compression(cursor: Cursor) -> Compression:
-    return Compression(cursor.choice(list(Compression)) or Compression.ZSTD)
+    return Compression(cursor.choice([known.value for known in Compression]) or Compression.ZSTD)
 
 
 def _secret(cursor: Cursor) -> str:

@@ -10,6 +10,7 @@ from dagger import DefaultPath, Doc, Ignore, function, object_type
 from ci import pipeline, report
 from ci.boundary import readable
 from ci.planning import plan_build
+from ci.smoke import direct
 from ci.source import read_config
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
@@ -18,7 +19,7 @@ NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.
 
 Only = Annotated[list[str] | None, Doc("Only these images, such as backend,worker-cpu")]
 Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
-Json = Annotated[bool, Doc("Print JSON in place of the table")]
+Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
 Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
 
 
@@ -37,13 +38,14 @@ class Ci:
         only: Only = None,
         platforms: Platforms = None,
         revision: Revision = None,
-        json: Json = False,
+        format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
+            wanted = report.parse_format(format)
             config = await read_config(self.source, self.config)
             plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
-            return report.render_plan_json(plan) if json else report.render_plan(plan)
+            return report.render_plan_json(plan) if wanted is report.Format.JSON else report.render_plan(plan)
 
     @function(cache="never")
     async def build_all(
@@ -56,13 +58,14 @@ class Ci:
             Doc("Build secrets, each named in the configuration as its variable or file is: env:PIP_TOKEN"),
         ] = None,
         revision: Revision = None,
-        json: Json = False,
+        format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
+            wanted = report.parse_format(format)
             config = await read_config(self.source, self.config)
             plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
             done = await pipeline.build_all(
-                plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=pipeline.direct
+                plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=direct
             )
-            return report.finish(done, json=json)
+            return report.finish(done, wanted)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from html import escape
 from textwrap import indent
 
-from ci.errors import PipelineError
+from ci.cursor import nearest
+from ci.errors import PipelineError, SelectionError
 from ci.model import Failure, Outcome, Plan, Variant
 from ci.naming import fill_repository, sha_tag
 from ci.plaintext import (
@@ -40,14 +42,31 @@ class Report:
         return len(self.outcomes) == len(self.plan.variants) > 0 and all(o.ok for o in self.outcomes)
 
 
-def finish(report: Report, *, json: bool) -> str:
+class Format(StrEnum):
+    """How a report is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def parse_format(name: str) -> Format:
+    """Read the name of a format; refuse any other word."""
+    if name not in list(Format):
+        close = nearest(name, list(Format))
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise SelectionError(f"--format {name!r} is not one of {', '.join(Format)}{hint}")
+    return Format(name)
+
+
+def finish(report: Report, wanted: Format) -> str:
     """Print the report of a run that succeeded.
 
     Raises:
         PipelineError: a variant failed, or has no outcome; its text is the report.
 
     """
-    text = render_json(report) if json else render_table(report)
+    text = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted](report)
     if not report.ok:
         raise PipelineError(text)
     return text

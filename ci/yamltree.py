@@ -50,7 +50,7 @@ class _Collection:
 
     anchor: str | None = None
     values: int = 1
-    height: int = 1
+    height: int = 1  # levels, its own included
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class _Limits:
     """Holds a document against every limit before anything recurses over it or expands it."""
 
     file: str
-    open: list[_Collection] = field(default_factory=lambda: [_Collection()])
+    open: list[_Collection] = field(default_factory=lambda: [_Collection()])  # the first holds the root
     sizes: dict[str | None, tuple[int, int]] = field(default_factory=dict)  # of anchors: values, height
 
     def refusal(self, message: str, line: int, accepted: str = "") -> ConfigError:
@@ -88,10 +88,10 @@ class _Limits:
             case yaml.AliasEvent() if any(c.anchor == event.anchor for c in self.open):
                 raise self.refusal(f"the alias {show(event.anchor or '')} is inside what it stands for", line)
             case yaml.AliasEvent():
-                self._add(*self.sizes.get(event.anchor, (1, 1)), line)
+                self._add(*self.sizes.get(event.anchor, (1, 0)), line)
             case yaml.ScalarEvent():
-                self.sizes[event.anchor] = (1, 1)
-                self._add(1, 1, line)
+                self.sizes[event.anchor] = (1, 0)
+                self._add(1, 0, line)
             case yaml.CollectionStartEvent():
                 self.open.append(_Collection(anchor=event.anchor))
                 self._add(0, 0, line)
@@ -108,7 +108,7 @@ class _Limits:
             raise self.refusal(
                 "the file holds too much", line, f"at most {MAX_VALUES} values, aliases expanded"
             )
-        if len(self.open) + height > MAX_DEPTH:
+        if len(self.open) - 1 + height > MAX_DEPTH:
             raise self.refusal(
                 "lists and mappings are nested too deeply", line, f"at most {MAX_DEPTH} levels"
             )

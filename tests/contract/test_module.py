@@ -15,8 +15,8 @@ CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
 EXPECTED = {
-    "plan": {"only", "platforms", "revision", "json"},
-    "buildAll": {"only", "platforms", "parallel", "secrets", "revision", "json"},
+    "plan": {"only", "platforms", "revision", "format"},
+    "buildAll": {"only", "platforms", "parallel", "secrets", "revision", "format"},
 }
 
 

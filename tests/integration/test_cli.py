@@ -26,7 +26,7 @@ def test_build_all_prints_the_report_and_exits_zero(repository: Repository, call
 
 def test_json_is_the_same_as_data(repository: Repository, call: Call) -> None:
     repository.configure(IMAGE)
-    done = call("build-all", "--json", "--platforms", "linux/amd64")
+    done = call("build-all", "--format", "json", "--platforms", "linux/amd64")
     data = json.loads(done.out)
     assert done.code == 0
     assert data["ok"] is True
@@ -53,7 +53,7 @@ def test_a_broken_smoke_check_fails_and_says_what_was_expected_and_what_came(rep
 def test_a_broken_dockerfile_fails_with_command_code_and_stderr(repository: Repository, call: Call) -> None:
     repository.write({"Dockerfile": "FROM python:3.13-slim\nRUN echo boom >&2; exit 3\n"})
     repository.configure(IMAGE)
-    done = call("build-all", "--json", flags=("--silent",))
+    done = call("build-all", "--format", "json", flags=("--silent",))
     assert done.code != 0
     text = done.err[done.err.index("{") : done.err.rindex("}") + 1]
     data = json.loads(text)
@@ -107,13 +107,13 @@ def test_build_secrets_reach_the_build_by_name_and_nothing_else(
 
 
 def test_one_variant_of_the_reference_images(call: Call) -> None:
-    done = call("build-all", "--only", "backend", "--platforms", "linux/arm64", "--json", source=ROOT)
+    done = call("build-all", "--only", "backend", "--platforms", "linux/arm64", "--format", "json", source=ROOT)
     assert done.code == 0, done.err
     assert [v["variant"] for v in json.loads(done.out)["variants"]] == ["backend@linux/arm64"]
 
 
 def test_the_five_reference_variants(call: Call) -> None:
-    done = call("build-all", "--json", source=ROOT)
+    done = call("build-all", "--format", "json", source=ROOT)
     assert done.code == 0, done.err
     data = json.loads(done.out)
     assert {v["variant"] for v in data["variants"]} == {

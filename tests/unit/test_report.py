@@ -63,10 +63,10 @@ SUCCESS = Report(plan=plan_build(CONFIG, only=["base"]), outcomes=(NONE,), secon
 def test_the_table_has_a_row_for_each_variant_and_every_failure() -> None:
     lines = render_table(REPORT).splitlines()
     assert lines[:16] == [
-        "VARIANT              STATUS        BUILD  SMOKE      SIZE    BUDGET",
-        "backend@linux/amd64  ok           12.3 s    2/2  153.2 MB  300.0 MB",
+        "VARIANT              STATUS       BUILD  SMOKE      SIZE    BUDGET",
+        "backend@linux/amd64  ok          12.3 s    2/2  153.2 MB  300.0 MB",
         "backend@linux/arm64  FAILED  2 min 05 s    0/1         -  300.0 MB",
-        "base@linux/amd64     ok            0.0 s   none     999 B         -",
+        "base@linux/amd64     ok           0.0 s   none     999 B         -",
         "",
         "3 variants: 2 ok, 1 failed, smoke 2/3, size 153.2 MB, in 2 min 18 s",
         "",
@@ -176,15 +176,22 @@ def test_a_report_that_lacks_outcomes_is_no_success(report: Report) -> None:
 
 
 def test_the_plan_as_a_table() -> None:
-    assert render_plan(PLAN, owner="Acme").splitlines() == [
-        "VARIANT              PLATFORM     DOCKERFILE                 CONTEXT  CHECKS  IMAGE",
-        "backend@linux/amd64  linux/amd64  docker/Dockerfile.backend  .             2  "
-        "ghcr.io/acme/backend:sha-0123456",
-        "backend@linux/arm64  linux/arm64  docker/Dockerfile.backend  .             1  "
-        "ghcr.io/acme/backend:sha-0123456",
-        "base@linux/amd64     linux/amd64  docker/Dockerfile.base     docker     none  "
-        "ghcr.io/acme/base:sha-0123456",
-        "",
+    table, checks = render_plan(PLAN, owner="Acme").split("\n\n")
+    assert [line.split() for line in table.splitlines()] == [
+        ["VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE"],
+        [str(AMD), AMD.platform, "docker/Dockerfile.backend", ".", "2", "ghcr.io/acme/backend:sha-0123456"],
+        [str(ARM), ARM.platform, "docker/Dockerfile.backend", ".", "1", "ghcr.io/acme/backend:sha-0123456"],
+        [
+            str(BASE),
+            BASE.platform,
+            "docker/Dockerfile.base",
+            "docker",
+            "none",
+            "ghcr.io/acme/base:sha-0123456",
+        ],
+    ]
+    assert len({line.index("ghcr") for line in table.splitlines()[1:]}) == 1
+    assert checks.splitlines() == [
         "Smoke checks",
         "backend@linux/amd64:  imports its package, answers",
         "backend@linux/arm64:  imports its package",

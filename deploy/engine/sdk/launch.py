@@ -1,4 +1,4 @@
-"""Start the Python module in the working directory as Dagger's own SDK would after installing it.
+"""Start the Python module in the folder given as Dagger's own SDK would after installing it.
 
 The main object is the one that pyproject.toml names:
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 def main() -> int | None:
     """Make the module importable, name its main object, and hand over to dagger-io."""
-    here = Path.cwd()
+    here = Path(sys.argv[1]).resolve()
     sys.path[:0] = [str(folder) for folder in (here, here / "src") if folder.is_dir()]
     project = here / "pyproject.toml"
     settings = tomllib.loads(project.read_text()).get("project", {}) if project.exists() else {}
@@ -39,7 +39,7 @@ def main() -> int | None:
 
     point = importlib.metadata.EntryPoint(cli.ENTRY_POINT_NAME, entry, cli.ENTRY_POINT_GROUP)
     cli.get_entry_point = lambda: point
-    return cli.app(None, "--register" in sys.argv[1:])
+    return cli.app(None, "--register" in sys.argv[2:])
 
 
 def _missing(requirements: list[str]) -> list[str]:
