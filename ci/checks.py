@@ -78,9 +78,7 @@ def _check(item: Cursor, image_platforms: Sequence[str], number: int) -> SmokeCh
         return None
     for key in _RUN_KEYS:
         if key in fields and "run" not in fields:
-            fields[key].report(
-                f"it belongs to a run check, and this is a {kinds[0]} check", accepted="no such key"
-            )
+            fields[key].report(f"it belongs to a run check, and this is a {kinds[0]} check", accepted="no such key")
     check: Check
     match kinds[0]:
         case "run":
@@ -129,9 +127,7 @@ def _file(cursor: Cursor) -> FileCheck:
     fields = cursor.record({"path": help_text}, ("exists", "mode", "content"))
     for key in ("mode", "content"):
         if key in fields and "exists" in fields and fields["exists"].shown == "false":
-            fields[key].report(
-                "a file that must not exist has none", accepted="no such key with exists: false"
-            )
+            fields[key].report("a file that must not exist has none", accepted="no such key with exists: false")
     return FileCheck(
         path=take(fields, "path", lambda c: c.matching(_IMAGE_PATH, help_text), ""),
         exists=take(fields, "exists", Cursor.boolean, default=True),
@@ -200,9 +196,7 @@ def _deadline(cursor: Cursor) -> float:
     found = _DEADLINE.fullmatch(cursor.raw())
     seconds = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
     if not 0 < seconds <= _LONGEST and cursor.kind in ("str", "int", "float"):
-        cursor.report(
-            f"{cursor.shown} is not accepted", accepted="more than 0 and up to 60m: 500ms, 30s, 2m, 45"
-        )
+        cursor.report(f"{cursor.shown} is not accepted", accepted="more than 0 and up to 60m: 500ms, 30s, 2m, 45")
     return seconds
 
 

@@ -206,9 +206,7 @@ def _dockerfile(cursor: Cursor, kinds: Mapping[str, PathKind] | None) -> str:
     fault = _fault(path, PathKind.FILE, kinds)
     if fault:
         files = [other for other, kind in (kinds or {}).items() if kind == PathKind.FILE]
-        cursor.report(
-            f"{show(path)} {fault}", accepted="a Dockerfile of the source", nearest=nearest(path, files)
-        )
+        cursor.report(f"{show(path)} {fault}", accepted="a Dockerfile of the source", nearest=nearest(path, files))
     return path
 
 

@@ -32,7 +32,7 @@ _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
 def nearest(value: str, options: Iterable[str]) -> str:
     """Find the option that looks most like a value, in whatever case; nothing if none does."""
-    folded = {option.casefold(): option for option in options}
+    folded = {option.casefold(): str(option) for option in options}
     return next((folded[match] for match in get_close_matches(value.casefold(), folded, n=1)), "")
 
 
@@ -55,9 +55,7 @@ class Cursor:
     file: str
     problems: list[Problem]
 
-    def report(
-        self, message: str, *, accepted: str = "", nearest: str = "", key: str = "", line: int = 0
-    ) -> None:
+    def report(self, message: str, *, accepted: str = "", nearest: str = "", key: str = "", line: int = 0) -> None:
         """Write down a mistake in this value, or at one of its keys."""
         self.problems.append(
             Problem(
@@ -120,9 +118,7 @@ class Cursor:
         if value in options:
             return value
         if self.kind == "str":
-            self.report(
-                f"{show(value)} is not known", accepted=", ".join(options), nearest=nearest(value, options)
-            )
+            self.report(f"{show(value)} is not known", accepted=", ".join(options), nearest=nearest(value, options))
         return ""
 
     def integer(self, low: int, high: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import dagger
 from dagger import DefaultPath, Doc, Ignore, function, object_type
@@ -15,7 +16,14 @@ from ci.source import read_config
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.
-NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache"]
+NOT_UPLOADED = [
+    "**/.git",
+    "**/.venv",
+    "**/__pycache__",
+    "**/.mypy_cache",
+    "**/.pytest_cache",
+    "**/.ruff_cache",
+]
 
 Only = Annotated[list[str] | None, Doc("Only these images, such as backend,worker-cpu")]
 Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
@@ -23,16 +31,22 @@ Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
 Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
 
 
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def uncached(method: F) -> F:
+    """Expose a function of the module that runs at every call: Dagger would keep its result for seven days."""
+    return function(method, cache="never")  # type: ignore[call-overload, no-any-return]  # the stub lacks `cache`
+
+
 @object_type
 class Ci:
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
-    source: Annotated[
-        dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")
-    ]
+    source: Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
 
-    @function(cache="never")
+    @uncached
     async def plan(
         self,
         only: Only = None,
@@ -47,7 +61,7 @@ class Ci:
             plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
             return report.render_plan_json(plan) if wanted is report.Format.JSON else report.render_plan(plan)
 
-    @function(cache="never")
+    @uncached
     async def build_all(
         self,
         only: Only = None,

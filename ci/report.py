@@ -253,7 +253,5 @@ def _check_names(variant: Variant) -> str:
 
 
 def _reference(plan: Plan, variant: Variant, owner: str | None) -> str:
-    name = fill_repository(
-        plan.config.repository, name=variant.image.name, owner=owner.lower() if owner else "{owner}"
-    )
+    name = fill_repository(plan.config.repository, name=variant.image.name, owner=owner.lower() if owner else "{owner}")
     return f"{name}:{sha_tag(plan.revision)}" if plan.revision else name

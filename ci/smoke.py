@@ -116,7 +116,8 @@ async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failu
 
 async def _file(container: dagger.Container, check: FileCheck) -> list[str]:
     if await container.exists(check.path) != check.exists:
-        return [f"expected {check.path} {'to exist' if check.exists else 'not to exist'}, and it does{' not' * check.exists}"]
+        wanted, found = ("to exist", "does not") if check.exists else ("not to exist", "does")
+        return [f"expected {check.path} {wanted}, and it {found}"]
     problems = []
     if check.mode is not None:
         mode = await container.stat(check.path).permissions() & 0o7777
@@ -249,8 +250,12 @@ def compare(text: str, match: TextMatch | None, what: str) -> list[str]:
     problems = []
     if match.equals is not None and text.rstrip() != match.equals.rstrip():
         problems.append(f"expected {what} to equal {match.equals!r}, got {quote(text)}")
-    problems += [f"expected {what} to contain {part!r}, got {quote(text)}" for part in match.contains if part not in text]
-    problems += [f"expected {what} not to contain {part!r}, got {quote(text)}" for part in match.excludes if part in text]
+    problems += [
+        f"expected {what} to contain {part!r}, got {quote(text)}" for part in match.contains if part not in text
+    ]
+    problems += [
+        f"expected {what} not to contain {part!r}, got {quote(text)}" for part in match.excludes if part in text
+    ]
     if match.matches is not None and not re.search(match.matches, text):
         problems.append(f"expected {what} to match {match.matches!r}, got {quote(text)}")
     return problems

@@ -36,9 +36,7 @@ def read_tree(text: str, *, file: str) -> Cursor:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
-        raise limits.refusal(
-            f"not YAML: {show(message, limit=300)[1:-1]}", mark.line + 1 if mark else 1
-        ) from None
+        raise limits.refusal(f"not YAML: {show(message, limit=300)[1:-1]}", mark.line + 1 if mark else 1) from None
     if node is None or (node.tag == f"{CORE}null" and not node.value):
         raise limits.refusal("the file is empty", 1, "a mapping (key: value)")
     return Cursor(node=node, key="", line=node.start_mark.line + 1, file=file, problems=[])
@@ -105,10 +103,6 @@ class _Limits:
         parent.values += values
         parent.height = max(parent.height, height + 1)
         if parent.values > MAX_VALUES:
-            raise self.refusal(
-                "the file holds too much", line, f"at most {MAX_VALUES} values, aliases expanded"
-            )
+            raise self.refusal("the file holds too much", line, f"at most {MAX_VALUES} values, aliases expanded")
         if len(self.open) - 1 + height > MAX_DEPTH:
-            raise self.refusal(
-                "lists and mappings are nested too deeply", line, f"at most {MAX_DEPTH} levels"
-            )
+            raise self.refusal("lists and mappings are nested too deeply", line, f"at most {MAX_DEPTH} levels")

@@ -28,7 +28,18 @@ HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 NATIVE, FOREIGN = "amd64", "arm64"
 MACHINE = "x86_64"  # in the paths that depend on the native architecture
 # State of the native root file system that is not configuration.
-NOT_COPIED = ("dev/", "proc/", "run/", "sys/", "tmp/", "var/cache/apt/", "var/cache/ldconfig/", "var/lib/apt/", "var/lib/dpkg/", "var/log/")
+NOT_COPIED = (
+    "dev/",
+    "proc/",
+    "run/",
+    "sys/",
+    "tmp/",
+    "var/cache/apt/",
+    "var/cache/ldconfig/",
+    "var/lib/apt/",
+    "var/lib/dpkg/",
+    "var/log/",
+)
 
 
 def base_images(cache: Cache) -> Path:
@@ -53,13 +64,8 @@ def base_images(cache: Cache) -> Path:
 def _install_native(root: Path, certificates: list[Path], log: Path) -> None:
     excludes = [f"--dpkgopt=path-exclude=/{path}*" for path in UNUSED]
     include = f"--include={','.join(PACKAGES)}"
-    run(
-        ["mmdebstrap", "--quiet", "--mode=root", "--variant=apt", f"--architectures={NATIVE}", *excludes, include]
-        + [SUITE, root],
-        log=log,
-        remedy=REACH_DEBIAN,
-        limit=900,
-    )
+    options = ["--quiet", "--mode=root", "--variant=apt", f"--architectures={NATIVE}", *excludes, include]
+    run(["mmdebstrap", *options, SUITE, root], log=log, remedy=REACH_DEBIAN, limit=900)
     for certificate in certificates:
         shutil.copy(certificate, root / "usr/local/share/ca-certificates" / certificate.name)
     run(["chroot", root, "update-ca-certificates"], log=log, remedy="Run the command again.")
@@ -79,10 +85,8 @@ def _assemble_foreign(root: Path, native: Path, log: Path) -> None:
     root.mkdir()
     database = root / "var/lib/dpkg"
     (database / "info").mkdir(parents=True)
-    status: list[str] = []
-    for package in packages:
-        status.append(_unpack(package, root, log))
-    (database / "status").write_text("\n".join(status))
+    status = "\n".join([_unpack(package, root, log) for package in packages])
+    (database / "status").write_text(status)
     for part in ("info/format", "diversions", "statoverride", "alternatives", "triggers"):
         source = native / "var/lib/dpkg" / part
         if source.is_dir():
@@ -103,7 +107,15 @@ def _download_foreign(folder: Path, native: Path, log: Path) -> list[Path]:
         (folder / part).mkdir(parents=True)
     (folder / "status").touch()
     etc = native / "etc/apt"
-    apt = ["apt-get", "-qq", "-y", "-o", f"APT::Architecture={FOREIGN}", "-o", f"APT::Architectures={FOREIGN}"]
+    apt = [
+        "apt-get",
+        "-qq",
+        "-y",
+        "-o",
+        f"APT::Architecture={FOREIGN}",
+        "-o",
+        f"APT::Architectures={FOREIGN}",
+    ]
     settings = {
         "Dir::State": folder / "state",
         "Dir::State::status": folder / "status",
@@ -129,14 +141,16 @@ def _unpack(package: Path, root: Path, log: Path) -> str:
     """Unpack one package and its entry in dpkg's database; return its status paragraph."""
     remedy = "Run the command again."
     paths: list[str] = []
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as stream:
-        with tarfile.open(fileobj=stream.stdout, mode="r|") as archive:
-            archive.extraction_filter = lambda member, _: member  # a package owns what it likes, set-uid files too
-            for member in archive:
-                path = member.name.removeprefix(".").removeprefix("/")
-                paths.append(f"/{path}" if path else "/.")
-                if path and not f"{path}/".startswith(UNUSED):
-                    archive.extract(member, root, numeric_owner=True)
+    with (
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as stream,
+        tarfile.open(fileobj=stream.stdout, mode="r|") as archive,
+    ):
+        archive.extraction_filter = lambda member, _: member  # a package owns what it likes, set-uid files too
+        for member in archive:
+            path = member.name.removeprefix(".").removeprefix("/")
+            paths.append(f"/{path}" if path else "/.")
+            if path and not f"{path}/".startswith(UNUSED):
+                archive.extract(member, root, numeric_owner=True)
     if stream.returncode != 0:
         raise EngineError(f"{package.name} cannot be unpacked.\n  {remedy}\n  log: {log}")
     control = root.parent / "control"
@@ -188,7 +202,7 @@ def _produced(native: Path) -> Iterator[str]:
 def _copy(source: Path, target: Path) -> None:
     if source.is_symlink():
         if not target.is_symlink():
-            target.symlink_to(os.readlink(source))
+            target.symlink_to(source.readlink())
         return
     if source.is_dir():
         target.mkdir(exist_ok=True)

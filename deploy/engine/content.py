@@ -21,9 +21,7 @@ def mirror_layout(cache: Cache, bases: Path) -> Path:
     config = {
         "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"],
         "Cmd": ["python3"],
-        "Labels": {
-            "dev.drydock.stand-in": f"Debian packages in place of {STAND_IN[0]}:{STAND_IN[1]}, not that image"
-        },
+        "Labels": {"dev.drydock.stand-in": f"Debian packages in place of {STAND_IN[0]}:{STAND_IN[1]}, not that image"},
     }
 
     def make(folder: Path) -> None:
@@ -35,9 +33,9 @@ def mirror_layout(cache: Cache, bases: Path) -> Path:
 
 def push_mirror(cache: Cache, layout: Path, address: str) -> None:
     """Put the stand-in into the local mirror, where the engine looks before it asks an image registry."""
+    source, target = f"oci:{layout}:{STAND_IN[1]}", f"docker://{address}/{':'.join(STAND_IN)}"
     run(
-        ["skopeo", "copy", "--quiet", "--all", "--dest-tls-verify=false"]
-        + [f"oci:{layout}:{STAND_IN[1]}", f"docker://{address}/{STAND_IN[0]}:{STAND_IN[1]}"],
+        ["skopeo", "copy", "--quiet", "--all", "--dest-tls-verify=false", source, target],
         log=cache.log("mirror"),
         remedy="Run `engine.py down`, then `engine.py up` again.",
         limit=300,
@@ -52,7 +50,9 @@ def sdk_content(cache: Cache) -> Path:
     def make(folder: Path) -> None:
         work = folder / "work"
         shutil.copytree(source, work, ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
-        platform = [f"--platform=manylinux_2_{glibc}_x86_64" for glibc in (17, 28)] + ["--platform=manylinux2014_x86_64"]
+        platform = [f"--platform=manylinux_2_{glibc}_x86_64" for glibc in (17, 28)] + [
+            "--platform=manylinux2014_x86_64"
+        ]
         options = [*platform, f"--python-version={PYTHON}", "--implementation=cp"]
         pip_install(cache, source / "requirements.txt", work / "site-packages", *options)
         layer = folder / "layer.tar"

@@ -72,10 +72,22 @@ def start_engine(cache: Cache, binaries: Path, unpacked: Path, content: Path, ke
     view = RUN / "view"
     view.mkdir(exist_ok=True)
     unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
-    enter = ["sh", HERE / "enter.sh", view, binaries, unpacked, content, cache.root / "state"]
-    engine = ["--config", config, "--root", "/run/drydock/state", "--addr", f"unix://{SOCKET}", *NETWORK]
+    enter: list[str | Path] = ["sh", HERE / "enter.sh", view, binaries, unpacked, content, cache.root / "state"]
+    engine: list[str | Path] = [
+        "--config",
+        config,
+        "--root",
+        "/run/drydock/state",
+        "--addr",
+        f"unix://{SOCKET}",
+        *NETWORK,
+    ]
     env = {
-        **{name: value for name, value in os.environ.items() if name in ("LANG", "TZ") or name.lower().endswith("_proxy")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name in ("LANG", "TZ") or name.lower().endswith("_proxy")
+        },
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
         "DAGGER_PYTHON_SDK_MANIFEST_DIGEST": (content / "digest").read_text(),
@@ -85,7 +97,7 @@ def start_engine(cache: Cache, binaries: Path, unpacked: Path, content: Path, ke
     log.write_bytes(b"")
     SOCKET.unlink(missing_ok=True)
     with step("engine start"):
-        processes.start("engine", [*unshare, *enter, *engine], log=log, key=key, env=env, note=str(binaries))
+        processes.start("engine", [*unshare, *enter, *engine, *NETWORK], log=log, key=key, env=env, note=str(binaries))
         processes.wait_until(socket_answers, name="engine", limit=90, log=log)
         run(
             [binaries / "dagger", "--silent", "core", "version"],

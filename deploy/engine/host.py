@@ -120,9 +120,22 @@ def pip_install(cache: Cache, requirements: Path, folder: Path, *options: str) -
     venv = cache.root / "venv"
     log = cache.log("pip")
     if not (venv / "done").exists():
-        run([sys.executable, "-m", "venv", "--clear", venv], log=log, remedy="Install python3-venv.", limit=180)
+        run(
+            [sys.executable, "-m", "venv", "--clear", venv],
+            log=log,
+            remedy="Install python3-venv.",
+            limit=180,
+        )
         (venv / "done").touch()
-    pip = [venv / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
+    pip: list[str | Path] = [
+        venv / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     run(
         [*pip, "--require-hashes", "--only-binary=:all:", "--target", folder, *options, "-r", requirements],
         log=log,

@@ -35,10 +35,12 @@ def read_record(name: str) -> Record | None:
     return record if _start_time(record.pid) == record.started else None
 
 
-def start(name: str, command: Sequence[str | Path], *, log: Path, key: str, env: dict[str, str], note: str = "") -> None:
+def start(
+    name: str, command: Sequence[str | Path], *, log: Path, key: str, env: dict[str, str], note: str = ""
+) -> None:
     """Start a process of its own session, logging to a file, and record it."""
     with log.open("ab") as sink:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=sink,
@@ -62,7 +64,9 @@ def stop(name: str, *, limit: float) -> bool:
         if not _gone(record, limit):
             os.kill(record.pid, signal.SIGKILL)
             if not _gone(record, 10):
-                raise EngineError(f"{name} (process {record.pid}) does not end.\n  Look at it with: ps -fp {record.pid}")
+                raise EngineError(
+                    f"{name} (process {record.pid}) does not end.\n  Look at it with: ps -fp {record.pid}"
+                )
     (RUN / f"{name}.json").unlink(missing_ok=True)
     return record is not None
 

@@ -63,6 +63,8 @@ def test_files_stay_readable() -> None:
 def test_every_public_function_is_documented() -> None:
     for file in (ROOT / "ci").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            ):
                 nested = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.col_offset > 4
                 assert nested or ast.get_docstring(node), f"{file.name}: {node.name}"

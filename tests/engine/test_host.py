@@ -1,7 +1,6 @@
 """The host stays as it was, while the engine runs and after it; the last test leaves it stopped."""
 
 import ipaddress
-import os
 import re
 import socket
 import subprocess
@@ -16,7 +15,7 @@ RECORDED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.cr
 def links() -> dict[str, str]:
     """Where the links of iptables lead, and all names in /usr/bin."""
     folder = Path("/usr/bin")
-    return {p.name: os.readlink(p) if p.is_symlink() and "tables" in p.name else "" for p in folder.iterdir()}
+    return {p.name: str(p.readlink()) if p.is_symlink() and "tables" in p.name else "" for p in folder.iterdir()}
 
 
 def state() -> tuple[dict[str, bytes], dict[str, str], str]:
@@ -63,7 +62,7 @@ def test_nothing_of_it_listens_beyond_the_host() -> None:
             command = (process / "cmdline").read_bytes()
             if not re.search(rb"drydock|dnsmasq", command):
                 continue
-            inodes |= {os.readlink(fd) for fd in (process / "fd").iterdir()}
+            inodes |= {str(fd.readlink()) for fd in (process / "fd").iterdir()}
         except OSError:
             continue
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:

@@ -68,7 +68,13 @@ def call(repository: Repository) -> Call:
     def run(*arguments: str, source: Path = repository.path, flags: tuple[str, ...] = ("--progress=plain",)) -> Result:
         command = ["dagger", *flags, "-m", str(ROOT), "call", "--source", str(source), *arguments]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=LIMIT, check=False, cwd=source, env={**os.environ, "NO_COLOR": "1"}
+            command,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+            cwd=source,
+            env={**os.environ, "NO_COLOR": "1"},
         )
         return Result(done.returncode, done.stdout, done.stderr)
 

@@ -10,7 +10,7 @@ from .conftest import ROOT, Call, Repository
 
 pytestmark = pytest.mark.timeout(900)
 
-SMOKE = 'smoke: [{name: greets, run: [python, -c, "print(\'hi\')"], stdout: {equals: hi}}]'
+SMOKE = "smoke: [{name: greets, run: [python, -c, \"print('hi')\"], stdout: {equals: hi}}]"
 IMAGE = f"name: backend\ndockerfile: Dockerfile\nplatforms: [linux/amd64, linux/arm64]\n{SMOKE}"
 NOISE = re.compile(r"Traceback|[A-Za-z0-9+/]{200,}")
 
@@ -41,7 +41,9 @@ def test_plan_lists_without_building(repository: Repository, call: Call) -> None
     assert "backend@linux/arm64" in done.out
 
 
-def test_a_broken_smoke_check_fails_and_says_what_was_expected_and_what_came(repository: Repository, call: Call) -> None:
+def test_a_broken_smoke_check_fails_and_says_what_was_expected_and_what_came(
+    repository: Repository, call: Call
+) -> None:
     repository.configure(IMAGE.replace("equals: hi", "equals: bye"))
     done = call("build-all")
     assert done.code != 0
@@ -94,7 +96,7 @@ def test_build_secrets_reach_the_build_by_name_and_nothing_else(
     repository.write(
         {
             "Dockerfile": "FROM python:3.13-slim\n"
-            "RUN --mount=type=secret,id=APP_TOKEN test \"$(cat /run/secrets/APP_TOKEN)\" = planted-value-91731\n"
+            'RUN --mount=type=secret,id=APP_TOKEN test "$(cat /run/secrets/APP_TOKEN)" = planted-value-91731\n'
         }
     )
     repository.configure(f"name: app\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\nsecrets: [APP_TOKEN]\n{SMOKE}")

@@ -100,7 +100,11 @@ smoke:
     assert reasons["missing"] == "expected /srv/nothing to exist, and it does not"
     assert reasons["mode"] == "expected /srv/hello.txt to have mode 0600, it has 0644"
     assert reasons["content"] == "expected /srv/hello.txt to equal 'bye', got 'hello'"
-    for part in ("user 'root', got '10001:10001'", "architecture 'arm64', got 'amd64'", "['9000/tcp'], got ['8000/tcp']"):
+    for part in (
+        "user 'root', got '10001:10001'",
+        "architecture 'arm64', got 'amd64'",
+        "['9000/tcp'], got ['8000/tcp']",
+    ):
         assert part in reasons["config"]
     assert "more than the budget of 1000" in reasons["budget"]
     by_step = {f.step: f for f in outcome.failures}
@@ -114,7 +118,12 @@ smoke:
     [
         pytest.param("FROM python:3.13-slim\nRUN echo boom >&2; exit 3\n", "linux/amd64", "exit code 3", id="command"),
         pytest.param("FROM no-such-image:1\nRUN true\n", "linux/amd64", "no-such-image:1: not found", id="base"),
-        pytest.param("FROM python:3.13-slim\nRUNN true\n", "linux/amd64", "line 2: unknown instruction: RUNN", id="syntax"),
+        pytest.param(
+            "FROM python:3.13-slim\nRUNN true\n",
+            "linux/amd64",
+            "line 2: unknown instruction: RUNN",
+            id="syntax",
+        ),
         pytest.param("FROM python:3.13-slim\nCOPY nope /x\n", "linux/amd64", "/nope: no such file", id="copy"),
         pytest.param("FROM python:3.13-slim\nRUN true\n", "linux/s390x", "platform", id="platform"),
     ],
@@ -191,7 +200,11 @@ async def test_paths_are_looked_at_in_the_source(repository: Repository) -> None
     (repository.path / "outside").symlink_to("/etc/passwd")
     with pytest.raises(ConfigError) as raised:
         await build(repository.path)
-    assert [p.key for p in raised.value.problems] == ["images[0].dockerfile", "images[1].dockerfile", "images[2].context"]
+    assert [p.key for p in raised.value.problems] == [
+        "images[0].dockerfile",
+        "images[1].dockerfile",
+        "images[2].context",
+    ]
     assert PathKind.OUTSIDE  # the kind that the second stands for
 
 

@@ -48,9 +48,7 @@ def imported(module: str) -> set[str]:
 
 def called(module: str) -> set[str]:
     calls = [node.func for node in ast.walk(tree(module)) if isinstance(node, ast.Call)]
-    return {f.id for f in calls if isinstance(f, ast.Name)} | {
-        f.attr for f in calls if isinstance(f, ast.Attribute)
-    }
+    return {f.id for f in calls if isinstance(f, ast.Name)} | {f.attr for f in calls if isinstance(f, ast.Attribute)}
 
 
 @pytest.mark.parametrize("module", PURE)

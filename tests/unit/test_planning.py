@@ -60,9 +60,7 @@ def test_a_selection_keeps_the_order_of_the_configuration(
         ((), [","], ["names no platform"]),
     ],
 )
-def test_a_selection_that_cannot_be_met_says_what_can(
-    only: list[str], platforms: list[str], parts: list[str]
-) -> None:
+def test_a_selection_that_cannot_be_met_says_what_can(only: list[str], platforms: list[str], parts: list[str]) -> None:
     with pytest.raises(SelectionError) as caught:
         plan_build(CONFIG, only=only, platforms=platforms)
     for part in parts:

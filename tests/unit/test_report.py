@@ -2,17 +2,20 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
 from ci.config import parse_config
-from ci.errors import PipelineError
+from ci.errors import PipelineError, SelectionError
 from ci.model import Failure, Outcome, Plan
 from ci.plaintext import clean, columns, last_lines, markdown_cell, seconds_text, size_text
 from ci.planning import plan_build
 from ci.report import (
+    Format,
     Report,
     finish,
+    parse_format,
     render_json,
     render_markdown,
     render_plan,
@@ -51,9 +54,7 @@ FAILURE = Failure(
     exit_code=1,
     stderr="\n".join(f"line {n}" for n in range(1, 31)) + f"\n{HOSTILE}\n",
 )
-GOOD = Outcome(
-    variant=AMD, build_seconds=12.34, smoke_seconds=2, smoke_passed=2, smoke_total=2, size=153_200_000
-)
+GOOD = Outcome(variant=AMD, build_seconds=12.34, smoke_seconds=2, smoke_passed=2, smoke_total=2, size=153_200_000)
 BAD = Outcome(variant=ARM, build_seconds=125.2, smoke_passed=0, smoke_total=1, failures=(FAILURE,))
 NONE = Outcome(variant=BASE, build_seconds=0.04, size=999)
 REPORT = Report(plan=PLAN, outcomes=(GOOD, BAD, NONE), seconds=138)
@@ -88,10 +89,9 @@ def test_a_table_of_one_variant() -> None:
 
 
 @pytest.mark.parametrize("render", [render_table, render_markdown, render_json])
-def test_no_output_drives_a_terminal(render: object) -> None:
+def test_no_output_drives_a_terminal(render: Callable[[Report], str]) -> None:
     hostile = Failure(step=HOSTILE, reason=HOSTILE, command=HOSTILE, stderr=HOSTILE)
     outcome = Outcome(variant=AMD, build_seconds=1, failures=(hostile,))
-    assert callable(render)
     text = render(Report(plan=PLAN, outcomes=(outcome,), seconds=1))
     assert not re.search(r"[^\n\x20-\x7e·]", text)
 
@@ -153,13 +153,30 @@ def test_json_of_a_failure_with_nothing_but_a_reason() -> None:
     ]
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-def test_finish_returns_the_report_of_a_success_and_raises_that_of_a_failure(*, as_json: bool) -> None:
-    render = render_json if as_json else render_table
-    assert finish(SUCCESS, json=as_json) == render(SUCCESS)
+@pytest.mark.parametrize(
+    ("wanted", "render"),
+    [(Format.TABLE, render_table), (Format.MARKDOWN, render_markdown), (Format.JSON, render_json)],
+)
+def test_finish_returns_the_report_of_a_success_and_raises_that_of_a_failure(
+    wanted: Format, render: Callable[[Report], str]
+) -> None:
+    assert finish(SUCCESS, wanted) == render(SUCCESS)
     with pytest.raises(PipelineError) as caught:
-        finish(REPORT, json=as_json)
+        finish(REPORT, wanted)
     assert str(caught.value) == render(REPORT)
+
+
+def test_a_format_goes_by_its_name() -> None:
+    assert [parse_format(name) for name in ("table", "markdown", "json")] == list(Format)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("jsn", "; did you mean 'json'?"), ("JSON", "; did you mean 'json'?"), ("", ""), ("xyz", "")]
+)
+def test_another_format_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        parse_format(name)
+    assert str(caught.value) == f"--format {name!r} is not one of table, markdown, json{hint}"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,13 @@ def test_what_configuration_produced_is_found_and_nothing_else(tmp_path: Path) -
     info = tmp_path / "var/lib/dpkg/info"
     info.mkdir(parents=True)
     (info / "base.list").write_text("/.\n/etc\n/etc/owned\n/usr\n")
-    for path in ("etc/owned", "etc/passwd", "etc/ld.so.cache", "usr/lib/x86_64-linux-gnu/made", "var/cache/apt/list"):
+    for path in (
+        "etc/owned",
+        "etc/passwd",
+        "etc/ld.so.cache",
+        "usr/lib/x86_64-linux-gnu/made",
+        "var/cache/apt/list",
+    ):
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()

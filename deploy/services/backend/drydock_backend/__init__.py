@@ -1,0 +1,1 @@
+"""Takes prediction jobs over HTTP and hands them to a worker."""
