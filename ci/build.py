@@ -17,12 +17,15 @@ def build_variant(
     source: dagger.Directory,
     variant: Variant,
     *,
+    native: str,
+    revision: str | None,
     labels: Mapping[str, str],
     secrets: Mapping[str, dagger.Secret],
 ) -> dagger.Container:
     """Describe the build of one variant; nothing runs until a leaf of it is awaited.
 
-    `labels` are put on after the build, since dockerBuild takes none; `secrets` are those the image names.
+    `native` is the engine's own platform, which `FROM --platform=$BUILDPLATFORM` stands for. A Dockerfile that says `ARG REVISION` is given the revision. `labels` are put on after the build, since
+    dockerBuild takes none; `secrets` are those the image names.
     """
     image = variant.image
     context = source.directory(image.context)
@@ -33,10 +36,12 @@ def build_variant(
     else:
         dockerfile = OUTSIDE
         context = context.with_file(OUTSIDE, source.file(image.dockerfile))
+    # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
+    arguments = {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
     container = context.docker_build(
         dockerfile=dockerfile,
         platform=dagger.Platform(variant.platform),
-        build_args=[dagger.BuildArg(name, value) for name, value in image.build_args.items()],
+        build_args=[dagger.BuildArg(name, value) for name, value in arguments.items()],
         target=image.target or "",
         secrets=[secrets[name] for name in image.secrets],
     )

@@ -35,7 +35,8 @@ async def build_all(
     """Build and smoke-check every variant of the plan, `parallel` at a time (0: one for each processor)."""
     begin = time.monotonic()
     named = await _name_secrets(plan, secrets)
-    work = partial(_variant, plan, source, named, endpoint)
+    native = str(await dagger.dag.default_platform())
+    work = partial(_variant, plan, source, native, named, endpoint)
     outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else os.cpu_count() or 1)
     return Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin)
 
@@ -43,12 +44,16 @@ async def build_all(
 async def _variant(
     plan: Plan,
     source: dagger.Directory,
+    native: str,
     secrets: Mapping[str, dagger.Secret],
     endpoint: Endpoint,
     variant: Variant,
 ) -> Outcome:
     """Take one variant from its Dockerfile to its outcome."""
-    container = build_variant(source, variant, labels=labels_of(plan, variant.image), secrets=secrets)
+    labels = labels_of(plan, variant.image)
+    container = build_variant(
+        source, variant, native=native, revision=plan.revision, labels=labels, secrets=secrets
+    )
     start = time.monotonic()
     try:
         with _span(variant, "build"):

@@ -43,7 +43,7 @@ NOT_COPIED = (
 
 
 def base_images(cache: Cache) -> Path:
-    """Return the folder with `amd64.tar` and `arm64.tar`, the layers of the stand-ins."""
+    """Return the folder with `amd64.tar` and `arm64.tar`, the layers of the stand-ins, and `qemu-aarch64`."""
     certificates = sorted(HOST_CERTIFICATES.rglob("*.crt")) if HOST_CERTIFICATES.is_dir() else []
 
     def make(folder: Path) -> None:
@@ -52,6 +52,7 @@ def base_images(cache: Cache) -> Path:
         work.mkdir()
         _install_native(work / NATIVE, certificates, cache.log("bases"))
         _assemble_foreign(work / FOREIGN, work / NATIVE, cache.log("bases"))
+        _take_emulator(folder, work, cache.log("bases"))
         for name in (NATIVE, FOREIGN):
             tar = ["tar", "--create", "--numeric-owner", "--sort=name", "--exclude=./dev/*", "--file"]
             remedy = "Run the command again."
@@ -99,24 +100,35 @@ def _assemble_foreign(root: Path, native: Path, log: Path) -> None:
         marker.unlink()
 
 
+def _take_emulator(folder: Path, work: Path, log: Path) -> None:
+    """Take QEMU from the suite of the bases: onnxruntime crashes on the QEMU 7.2 of the release before."""
+    apt = _apt(work / "emulator", work / NATIVE, NATIVE, log)
+    run([*apt, "download", "qemu-user"], log=log, remedy=REACH_DEBIAN, cwd=work)
+    (package,) = work.glob("qemu-user_*.deb")
+    run(["dpkg-deb", "-x", package, work / "qemu"], log=log, remedy="Run the command again.")
+    shutil.copy2(work / "qemu/usr/bin/qemu-aarch64", folder / "qemu-aarch64")
+
+
 def _download_foreign(folder: Path, native: Path, log: Path) -> list[Path]:
     """Download the foreign packages of the names installed natively, from the same sources."""
     query = ["dpkg-query", f"--admindir={native}/var/lib/dpkg", "-W", "-f=${Package}\n"]
     names = run(query, log=log, remedy="Run the command again.", keep=True).split()
+    apt = _apt(folder, native, FOREIGN, log)
+    run([*apt, "install", "--download-only", *names], log=log, remedy=REACH_DEBIAN)
+    packages = sorted((folder / "cache/archives").glob("*.deb"))
+    # base-files first: it brings /bin -> usr/bin and its like, which the others unpack through.
+    return sorted(packages, key=lambda p: not p.name.startswith("base-files_"))
+
+
+def _apt(folder: Path, native: Path, architecture: str, log: Path) -> list[str]:
+    """Set up apt in a folder, with the sources and keys of the native root file system and nothing installed."""
     for part in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "etc/apt.conf.d"):
         (folder / part).mkdir(parents=True)
     (folder / "status").touch()
     etc = native / "etc/apt"
-    apt = [
-        "apt-get",
-        "-qq",
-        "-y",
-        "-o",
-        f"APT::Architecture={FOREIGN}",
-        "-o",
-        f"APT::Architectures={FOREIGN}",
-    ]
     settings = {
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
         "Dir::State": folder / "state",
         "Dir::State::status": folder / "status",
         "Dir::Cache": folder / "cache",
@@ -128,13 +140,9 @@ def _download_foreign(folder: Path, native: Path, log: Path) -> list[Path]:
         "APT::Sandbox::User": "root",
         "APT::Install-Recommends": "false",
     }
-    for key, value in settings.items():
-        apt += ["-o", f"{key}={value}"]
+    apt = ["apt-get", "-qq", "-y", *(part for key, value in settings.items() for part in ("-o", f"{key}={value}"))]
     run([*apt, "update"], log=log, remedy=REACH_DEBIAN)
-    run([*apt, "install", "--download-only", *names], log=log, remedy=REACH_DEBIAN)
-    packages = sorted((folder / "cache/archives").glob("*.deb"))
-    # base-files first: it brings /bin -> usr/bin and its like, which the others unpack through.
-    return sorted(packages, key=lambda p: not p.name.startswith("base-files_"))
+    return apt
 
 
 def _unpack(package: Path, root: Path, log: Path) -> str:

@@ -58,7 +58,7 @@ def engine_key(binaries: Path, content: Path, bases: Path) -> str:
     return key_of(HERE / "enter.sh", HERE / "daemons.py", binaries.name, content.name, bases.name, MIRROR, *NETWORK)
 
 
-def start_engine(cache: Cache, binaries: Path, unpacked: Path, content: Path, key: str) -> None:
+def start_engine(cache: Cache, parts: Parts, key: str) -> None:
     """Start the engine in its own view of the file system and wait until a client gets an answer."""
     config = RUN / "engine.toml"
     config.write_text(

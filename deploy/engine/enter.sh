@@ -3,8 +3,8 @@
 # (/etc/resolv.conf, the links of iptables, CNI state) is gone with it and never reaches the host.
 # Called in new mount and process namespaces. Arguments: view, cache folders by name, then the engine's own.
 set -eu
-view=$1 binaries=$2 unpacked=$3 content=$4 state=$5
-shift 5
+view=$1 binaries=$2 unpacked=$3 content=$4 state=$5 emulator=$6
+shift 6
 
 # The upper layer is a tmpfs: overlayfs refuses one that lies inside its own lower layer.
 mount -t tmpfs -o mode=755 drydock "$view"
@@ -47,7 +47,7 @@ mount -t binfmt_misc binfmt_misc "$root$formats"
 if ! grep -qs '^enabled' "$root$formats/qemu-aarch64" "$root$formats/drydock-aarch64"; then
     magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
     mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
-    printf '%s' ":drydock-aarch64:M::$magic:$mask:$unpacked/usr/bin/qemu-aarch64-static:OCF" \
+    printf '%s' ":drydock-aarch64:M::$magic:$mask:$emulator:OCF" \
         > "$root$formats/register"
 fi
 

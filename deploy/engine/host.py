@@ -23,7 +23,7 @@ INSTALLED = {
     "/usr/bin/make": "make",
 }
 # Programs that run from any folder are only unpacked: installed, some would start as services of the host.
-UNPACKED = ("containernetworking-plugins", "docker-registry", "qemu-user-static", "tini")
+UNPACKED = ("containernetworking-plugins", "docker-registry", "tini")
 SPACE = 20 * 1000**3  # bytes: binaries, bases, and the engine's own store with the GPU image in it
 REACH_DEBIAN = "Check that Debian's packages can be reached: apt-get update"
 
