@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import processes
@@ -15,7 +16,7 @@ from common import HERE, RUN, SOCKET, Cache, EngineError, key_of, run, step
 MIRROR_PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
 MIRROR = f"127.0.0.1:{MIRROR_PORT}"
 BRIDGE = "drydock0"  # the engine names it after its network
-NETWORK = ("--network-name", "drydock", "--network-cidr", os.environ.get("DRYDOCK_CIDR", "10.87.0.0/16"))
+NETWORK = ("--network-name=drydock", f"--network-cidr={os.environ.get('DRYDOCK_CIDR', '10.87.0.0/16')}")
 
 
 def start_mirror(cache: Cache, unpacked: Path) -> None:
@@ -53,12 +54,23 @@ def _mirror_answers() -> bool:
         return False
 
 
-def engine_key(binaries: Path, content: Path, bases: Path) -> str:
-    """Digest what a running engine was started from."""
-    return key_of(HERE / "enter.sh", HERE / "daemons.py", binaries.name, content.name, bases.name, MIRROR, *NETWORK)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """The results that an engine is started from."""
+
+    binaries: Path
+    unpacked: Path
+    content: Path
+    bases: Path
+
+    @property
+    def key(self) -> str:
+        """Digest them, with the way they are started."""
+        names = (path.name for path in (self.binaries, self.unpacked, self.content, self.bases))
+        return key_of(HERE / "enter.sh", HERE / "daemons.py", *names, MIRROR, *NETWORK)
 
 
-def start_engine(cache: Cache, parts: Parts, key: str) -> None:
+def start_engine(cache: Cache, parts: Parts) -> None:
     """Start the engine in its own view of the file system and wait until a client gets an answer."""
     config = RUN / "engine.toml"
     config.write_text(
@@ -72,39 +84,29 @@ def start_engine(cache: Cache, parts: Parts, key: str) -> None:
     view = RUN / "view"
     view.mkdir(exist_ok=True)
     unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
-    enter: list[str | Path] = ["sh", HERE / "enter.sh", view, binaries, unpacked, content, cache.root / "state"]
-    engine: list[str | Path] = [
-        "--config",
-        config,
-        "--root",
-        "/run/drydock/state",
-        "--addr",
-        f"unix://{SOCKET}",
-        *NETWORK,
-    ]
+    enter = [HERE / "enter.sh", view, parts.binaries, parts.unpacked, parts.content, cache.root / "state"]
+    engine = [f"--config={config}", "--root=/run/drydock/state", f"--addr=unix://{SOCKET}", *NETWORK]
+    command: list[str | Path] = [*unshare, "sh", *enter, parts.bases / "qemu-aarch64", *engine]
+    passed = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     env = {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if name in ("LANG", "TZ") or name.lower().endswith("_proxy")
-        },
+        **passed,
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root",
-        "DAGGER_PYTHON_SDK_MANIFEST_DIGEST": (content / "digest").read_text(),
+        "DAGGER_PYTHON_SDK_MANIFEST_DIGEST": (parts.content / "digest").read_text(),
         "DO_NOT_TRACK": "1",
     }
     log = cache.log("engine")
     log.write_bytes(b"")
     SOCKET.unlink(missing_ok=True)
     with step("engine start"):
-        processes.start("engine", [*unshare, *enter, *engine, *NETWORK], log=log, key=key, env=env, note=str(binaries))
+        processes.start("engine", command, log=log, key=parts.key, env=env, note=str(parts.binaries))
         processes.wait_until(socket_answers, name="engine", limit=90, log=log)
         run(
-            [binaries / "dagger", "--silent", "core", "version"],
+            [parts.binaries / "dagger", "--silent", "core", "version"],
             log=cache.log("client"),
             remedy=f"Run `engine.py down`, then `engine.py up` again; the engine's log is {log}",
             limit=90,
-            env={**os.environ, **client_environment(binaries)},
+            env={**os.environ, **client_environment(parts.binaries)},
             cwd=RUN,
         )
 

@@ -56,9 +56,9 @@ def _up_embedded(cache: Cache) -> None:
         layout = mirror_layout(cache, bases)
         content = sdk_content(cache)
         binaries = compiled.result()
-    key = daemons.engine_key(binaries, content, layout)
+    parts = daemons.Parts(binaries=binaries, unpacked=unpacked, content=content, bases=bases)
     running = processes.read_record("engine")
-    if running and running.key == key and processes.read_record("mirror") and daemons.socket_answers():
+    if running and running.key == parts.key and processes.read_record("mirror") and daemons.socket_answers():
         say("the engine is already running")
         return
     if running:
@@ -68,7 +68,7 @@ def _up_embedded(cache: Cache) -> None:
     daemons.start_mirror(cache, unpacked)
     with step("mirror"):
         push_mirror(cache, layout, daemons.MIRROR)
-    daemons.start_engine(cache, binaries, unpacked, content, key)
+    daemons.start_engine(cache, parts)
 
 
 def _kind() -> str:
