@@ -51,9 +51,7 @@ async def _variant(
 ) -> Outcome:
     """Take one variant from its Dockerfile to its outcome."""
     labels = labels_of(plan, variant.image)
-    container = build_variant(
-        source, variant, native=native, revision=plan.revision, labels=labels, secrets=secrets
-    )
+    container = build_variant(source, variant, native=native, revision=plan.revision, labels=labels, secrets=secrets)
     start = time.monotonic()
     try:
         with _span(variant, "build"):

@@ -63,13 +63,18 @@ def finish(report: Report, wanted: Format) -> str:
     """Print the report of a run that succeeded.
 
     Raises:
-        PipelineError: a variant failed, or has no outcome; its text is the report.
+        PipelineError: a variant failed, or has no outcome; its text is the report, and what to type next.
 
     """
     text = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted](report)
-    if not report.ok:
-        raise PipelineError(text)
-    return text
+    if report.ok:
+        return text
+    if wanted is Format.TABLE:
+        failed = [outcome.variant for outcome in report.outcomes if not outcome.ok]
+        head = f"{len(failed)} of {len(report.plan.variants)} variants failed"
+        again = [f"  dagger call build-all --only {v.image.name} --platforms {v.platform}" for v in failed]
+        text = "\n\n".join([head, text, "\n".join(["To build one of them again:", *again])])
+    raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
 
 
 def render_table(report: Report) -> str:

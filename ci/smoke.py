@@ -170,9 +170,10 @@ async def _smoke_http(
     service = served.as_service(use_entrypoint=True)
     begin = anyio.current_time()
     try:
-        with anyio.fail_at(begin + deadline):
+        with anyio.fail_after(deadline):
             await service.start()  # waits until the port is open, or the image has ended
-        results = await fan_out(checks, partial(_ask, service, endpoint, begin), limit=len(checks))
+        async with endpoint(service, port) as address:
+            results = await fan_out(checks, partial(_ask, address, begin), limit=len(checks))
     except TimeoutError:
         reason = f"nothing listened on port {port} within {deadline:g} s"
         results = tuple(Failure(step=_step(c), reason=reason) for c in checks)
@@ -206,23 +207,17 @@ async def _why_it_ended(container: dagger.Container, error: dagger.DaggerError, 
     return failure_of(error, step)
 
 
-async def _ask(service: dagger.Service, endpoint: Endpoint, begin: float, smoke: SmokeCheck) -> Failure | None:
+async def _ask(address: str, begin: float, smoke: SmokeCheck) -> Failure | None:
+    """Ask until the answer is as expected or the deadline is over."""
     check = smoke.check
     assert isinstance(check, HttpCheck)  # noqa: S101  # narrows the type; the caller filters
-    last = "no answer"
+    last = f"expected status {check.status}, got no answer"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with anyio.move_on_after(begin + check.deadline - anyio.current_time()):
+            while last := await _get(client, f"http://{address}{check.path}", check):
+                await anyio.sleep(_POLL)
+            return None
     url = f"http://localhost:{check.port}{check.path}"
-    try:
-        with anyio.fail_at(begin + check.deadline):
-            async with endpoint(service, check.port) as address, httpx.AsyncClient(trust_env=False) as client:
-                while True:
-                    last = await _get(client, f"http://{address}{check.path}", check)
-                    if not last:
-                        return None
-                    await anyio.sleep(_POLL)
-    except TimeoutError:
-        pass
-    except dagger.DaggerError as error:
-        return failure_of(error, _step(smoke))
     return Failure(step=_step(smoke), reason=f"GET {url}: {last} within {check.deadline:g} s")
 
 

@@ -239,3 +239,28 @@ smoke: [{file: {path: /main.txt}}]
 """)
     (outcome,) = (await build(repository.path)).outcomes
     assert outcome.failures == ()
+
+
+async def test_a_cross_building_stage_runs_on_the_engines_own_platform(repository: Repository) -> None:
+    repository.write(
+        {
+            "Dockerfile": """\
+FROM --platform=$BUILDPLATFORM python:3.13-slim AS build
+ARG TARGETARCH
+RUN echo "$(uname -m) for $TARGETARCH" > /built
+FROM python:3.13-slim
+COPY --from=build /built /built
+"""
+        }
+    )
+    repository.configure("""
+name: cross
+dockerfile: Dockerfile
+platforms: [linux/arm64]
+smoke:
+  - file: {path: /built, content: {equals: x86_64 for arm64}}
+  - run: [uname, -m]
+    stdout: {equals: aarch64}
+""")
+    (outcome,) = (await build(repository.path)).outcomes
+    assert outcome.failures == ()

@@ -163,7 +163,19 @@ def test_finish_returns_the_report_of_a_success_and_raises_that_of_a_failure(
     assert finish(SUCCESS, wanted) == render(SUCCESS)
     with pytest.raises(PipelineError) as caught:
         finish(REPORT, wanted)
-    assert str(caught.value) == render(REPORT)
+    assert render(REPORT) in str(caught.value)
+    assert (str(caught.value) == f"{render(REPORT)}\n") == (wanted is not Format.TABLE)
+
+
+def test_a_failed_run_says_what_to_type_next() -> None:
+    with pytest.raises(PipelineError) as caught:
+        finish(REPORT, Format.TABLE)
+    failed = [outcome.variant for outcome in REPORT.outcomes if not outcome.ok]
+    assert str(caught.value).startswith(f"{len(failed)} of {len(REPORT.plan.variants)} variants failed\n")
+    for variant in failed:
+        assert f"dagger call build-all --only {variant.image.name} --platforms {variant.platform}\n" in str(
+            caught.value
+        )
 
 
 def test_a_format_goes_by_its_name() -> None:
