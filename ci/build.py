@@ -24,8 +24,9 @@ def build_variant(
 ) -> dagger.Container:
     """Describe the build of one variant; nothing runs until a leaf of it is awaited.
 
-    `native` is the engine's own platform, which `FROM --platform=$BUILDPLATFORM` stands for. A Dockerfile that says `ARG REVISION` is given the revision. `labels` are put on after the build, since
-    dockerBuild takes none; `secrets` are those the image names.
+    `native` is the engine's own platform, for which `FROM --platform=$BUILDPLATFORM` stands. A Dockerfile that says
+    `ARG REVISION` is given the revision. `labels` are put on after the build, since dockerBuild takes none; `secrets`
+    are those the image names.
     """
     image = variant.image
     context = source.directory(image.context)

@@ -167,7 +167,7 @@ async def _smoke_http(
     port, deadline = _port(checks[0]), max(c.check.deadline for c in checks if isinstance(c.check, HttpCheck))
     # Dagger would wait for the image's own HEALTHCHECK, at its interval, in place of the port.
     served = container.without_docker_healthcheck().with_exposed_port(port)
-    service = served.as_service(use_entrypoint=True)
+    service = served.as_service(use_entrypoint=True, no_init=True)  # its own first process is the first, as elsewhere
     begin = anyio.current_time()
     try:
         with anyio.fail_after(deadline):
@@ -215,7 +215,7 @@ async def _ask(address: str, begin: float, smoke: SmokeCheck) -> Failure | None:
     async with httpx.AsyncClient(trust_env=False) as client:
         with anyio.move_on_after(begin + check.deadline - anyio.current_time()):
             while last := await _get(client, f"http://{address}{check.path}", check):
-                await anyio.sleep(_POLL)
+                await anyio.sleep(_POLL)  # noqa: ASYNC110  # the image sends no event when it is ready
             return None
     url = f"http://localhost:{check.port}{check.path}"
     return Failure(step=_step(smoke), reason=f"GET {url}: {last} within {check.deadline:g} s")
