@@ -214,8 +214,9 @@ async def _ask(address: str, begin: float, smoke: SmokeCheck) -> Failure | None:
     last = f"expected status {check.status}, got no answer"
     async with httpx.AsyncClient(trust_env=False) as client:
         with anyio.move_on_after(begin + check.deadline - anyio.current_time()):
-            while last := await _get(client, f"http://{address}{check.path}", check):
-                await anyio.sleep(_POLL)  # noqa: ASYNC110  # the image sends no event when it is ready
+            # The image sends no event when it is ready.
+            while last := await _get(client, f"http://{address}{check.path}", check):  # noqa: ASYNC110
+                await anyio.sleep(_POLL)
             return None
     url = f"http://localhost:{check.port}{check.path}"
     return Failure(step=_step(smoke), reason=f"GET {url}: {last} within {check.deadline:g} s")
