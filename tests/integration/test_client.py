@@ -29,7 +29,7 @@ smoke:
 async def build(path: Path, *, parallel: int = 4) -> Report:
     source = dag.host().directory(str(path))
     plan = plan_build(await read_config(source, None))
-    return await build_all(plan, source, secrets=[], parallel=parallel, endpoint=tunnelled)
+    return (await build_all(plan, source, secrets=[], parallel=parallel, endpoint=tunnelled)).report
 
 
 async def test_every_kind_of_check_passes_on_both_platforms(repository: Repository) -> None:

@@ -1,0 +1,236 @@
+"""Carries requests to a registry: bounded bodies, timeouts, redirects that take no secret along, quiet logs."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import httpx
+
+from ci.registry_errors import RegistryError, RegistryErrorKind, quote
+from ci.registry_values import RegistryAddress
+
+_MAX_PORT = 65535
+_MAX_ERROR = 64 * 1024  # bytes of an answer that says no
+_MAX_REDIRECTS = 5
+_CONNECT_SECONDS = 10.0
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+def _loud(_record: logging.LogRecord) -> bool:
+    return not _QUIET.get()
+
+
+# These loggers write addresses and headers of answers, and storage behind a registry puts signatures into addresses.
+# A filter is only asked about records of its own logger, so each one that writes gets it.
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_loud)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """One request, as it is told in messages and as it is sent, without what authorizes it."""
+
+    method: str
+    url: str
+    what: str  # for messages
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    limit: int = _MAX_ERROR  # bytes of the answer's body
+    leave: bool = False  # whether a redirect may lead to another origin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What came back, read to its end."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    url: httpx.URL  # of the request that was answered, after redirects
+    left: bool  # whether a redirect led away from the origin that was asked
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status says yes."""
+        return 200 <= self.status < 300  # noqa: PLR2004
+
+    @property
+    def where(self) -> str:
+        """The host that answered."""
+        return host_of(self.url)
+
+
+def host_of(url: httpx.URL) -> str:
+    """Name a host for messages, without anything else of the address."""
+    return url.netloc.decode("ascii", "replace")
+
+
+def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Name what shares secrets: scheme, host and port."""
+    return url.scheme, url.host, url.port
+
+
+def parse_url(text: str) -> httpx.URL | None:
+    """Read an address a server names; nothing if it is none, or brings a user name along."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    if url.userinfo or (url.is_absolute_url and url.scheme not in {"http", "https"}):
+        return None
+    return None if url.port is not None and not 0 < url.port <= _MAX_PORT else url
+
+
+def protocol_error(what: str, where: str, why: str) -> RegistryError:
+    """Say that an answer breaks the rules: repeating the request would not make it trustworthy."""
+    return RegistryError(
+        kind=RegistryErrorKind.PROTOCOL,
+        what=what,
+        where=where,
+        why=why,
+        remedy="Nothing of the answer was used; check the address, and what stands between here and the registry.",
+    )
+
+
+class Wire:
+    """Sends one request at a time over kept connections."""
+
+    def __init__(self, address: RegistryAddress, *, verify: ssl.SSLContext | None, timeout: float) -> None:
+        """Prepare the connections.
+
+        Args:
+            address: decides whether the environment's proxies are used: never for a loopback address.
+            verify: the certificates to trust, by default the usual ones.
+            timeout: seconds for each phase: connecting, and each read and write.
+
+        """
+        self._client = httpx.AsyncClient(
+            verify=verify or True,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS)),
+            follow_redirects=False,
+            trust_env=not address.loopback,  # proxies and certificates; httpx reads no .netrc on its own
+            # The bytes of a body are what a digest covers, so nothing may be compressed on the way.
+            headers={"User-Agent": "drydock", "Accept-Encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def send(self, ask: Ask, authorization: str | None = None) -> Answer:
+        """Send a request and follow redirects where they are allowed.
+
+        Only a GET or HEAD follows a redirect at all; `Ask.leave` says whether to another origin. The authorization
+        stays behind for good as soon as a redirect leaves the origin. One from https to http is refused.
+
+        Raises:
+            RegistryError: there was no whole answer, or it was too long, or led where it must not.
+
+        """
+        first = url = httpx.URL(ask.url)
+        left = False
+        for _ in range(_MAX_REDIRECTS + 1):
+            answer = await self._once(ask, url, None if left else authorization, left=left)
+            if answer.status not in _REDIRECTS:
+                return answer
+            url = _next(ask, answer)
+            left = left or origin_of(url) != origin_of(first)
+        raise protocol_error(ask.what, answer.where, f"more than {_MAX_REDIRECTS} redirects")
+
+    async def _once(self, ask: Ask, url: httpx.URL, authorization: str | None, *, left: bool) -> Answer:
+        headers = {**ask.headers, **({"Authorization": authorization} if authorization else {})}
+        request = self._client.build_request(ask.method, url, headers=headers, content=ask.body)
+        failure: RegistryError
+        try:
+            with _quiet():
+                response = await self._client.send(request, stream=True)
+                try:
+                    body, whole = await _read(response, ask.limit)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            failure = _failure(ask.what, host_of(url), error)
+        else:
+            answer = Answer(status=response.status_code, headers=response.headers, body=body, url=url, left=left)
+            if whole or not answer.ok:
+                return answer
+            failure = protocol_error(ask.what, answer.where, f"the answer is longer than {ask.limit} bytes")
+        # Outside the handler, since the exceptions of httpx hold the request with its headers.
+        raise failure
+
+
+async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+    if response.status_code >= 300:  # noqa: PLR2004
+        limit = _MAX_ERROR
+    announced = response.headers.get("Content-Length", "")
+    if response.request.method != "HEAD" and announced.isdecimal() and int(announced[:20]) > limit:
+        return b"", False
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > limit:
+            return bytes(body[:limit]), False
+    return bytes(body), True
+
+
+def _next(ask: Ask, answer: Answer) -> httpx.URL:
+    location = parse_url(answer.headers.get("Location", ""))
+    target = None if location is None else answer.url.join(location)
+    if not answer.headers.get("Location") or target is None or not target.host:
+        raise protocol_error(ask.what, answer.where, f"{answer.status} leads to no legal address")
+    if ask.method not in {"GET", "HEAD"}:
+        raise protocol_error(
+            ask.what, answer.where, f"{answer.status} leads elsewhere, and {ask.method} does not follow"
+        )
+    if answer.url.scheme == "https" and target.scheme != "https":
+        raise protocol_error(ask.what, answer.where, "a redirect leads from https to http")
+    if not ask.leave and origin_of(target) != origin_of(answer.url):
+        where = quote(host_of(target))
+        raise protocol_error(ask.what, answer.where, f"a redirect leads to another host, {where}")
+    return target
+
+
+def _failure(what: str, where: str, error: Exception) -> RegistryError:
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+        # Its text can repeat a header as it was to be sent.
+        return protocol_error(what, where, "the request cannot be written as HTTP")
+    if _distrust(error):
+        return RegistryError(
+            kind=RegistryErrorKind.UNAVAILABLE,
+            what=what,
+            where=where,
+            why="its certificate is not trusted",
+            remedy="Check the address; a registry with certificates of its own needs its CA given.",
+        )
+    why = "no answer in time" if isinstance(error, httpx.TimeoutException) else quote(str(error))
+    return RegistryError(
+        kind=RegistryErrorKind.UNAVAILABLE,
+        what=what,
+        where=where,
+        why=why or "the connection broke",
+        remedy="Check the address and the network, then run the same command again.",
+        wait=0.0,
+    )
+
+
+def _distrust(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
