@@ -54,7 +54,12 @@ def build_variant(
 async def compressed_size(container: dagger.Container, compression: Compression) -> int:
     """Measure the variant as a registry would store it: bytes of its OCI archive, layers compressed."""
     archive = container.as_tarball(
-        forced_compression=dagger.ImageLayerCompression(compression.value.capitalize()),
+        forced_compression=compression_of(compression),
         media_types=dagger.ImageMediaTypes.OCI,
     )
     return await archive.size()
+
+
+def compression_of(compression: Compression) -> dagger.ImageLayerCompression:
+    """Name a compression as the engine does."""
+    return dagger.ImageLayerCompression(compression.value.capitalize())

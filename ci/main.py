@@ -3,33 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import dagger
 from dagger import DefaultPath, Doc, Ignore, function, object_type
 
-from ci import pipeline, report
+from ci import pipeline, release, report
 from ci.boundary import readable
+from ci.model import Config
 from ci.planning import plan_build
+from ci.publishing import push_target
+from ci.publishing import smoke_published as smoke_published_images
+from ci.release_model import Target
+from ci.release_report import finish_release
+from ci.remote import connect, login_of
+from ci.retry import RetryPolicy
 from ci.smoke import direct
 from ci.source import read_config
+from ci.targets import parse_created, parse_tags, plan_targets
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.
-NOT_UPLOADED = [
-    "**/.git",
-    "**/.venv",
-    "**/__pycache__",
-    "**/.mypy_cache",
-    "**/.pytest_cache",
-    "**/.ruff_cache",
-]
+NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache"]
 
 Only = Annotated[list[str] | None, Doc("Only these images, such as backend,worker-cpu")]
 Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
+Parallel = Annotated[int, Doc("How many variants at a time (0: one for each processor)")]
+Secrets = Annotated[
+    list[dagger.Secret] | None,
+    Doc("Build secrets, each named in the configuration as its variable or file is: env:PIP_TOKEN"),
+]
 Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
 Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
-
+Released = Annotated[str, Doc("The commit to release or to look for: 7 to 64 hexadecimal digits")]
+Username = Annotated[str | None, Doc("The user name at the registry")]
+Password = Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")]
+Owner = Annotated[str | None, Doc("Fills {owner} in the configuration's repository")]
+Repository = Annotated[str | None, Doc("A template in place of the configuration's, such as ghcr.io/acme/{name}")]
+Registry = Annotated[
+    dagger.Service | None,
+    Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
+]
+Latest = Annotated[bool, Doc("Move latest too: only for a commit of the default branch")]
+Overwrite = Annotated[bool, Doc("Replace a sha- tag that exists with another digest")]
+AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live one")]
+Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry serves")]
+WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -57,8 +77,7 @@ class Ci:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
             wanted = report.parse_format(format)
-            config = await read_config(self.source, self.config)
-            plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
+            plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
             return report.render_plan_json(plan) if wanted is report.Format.JSON else report.render_plan(plan)
 
     @uncached
@@ -66,20 +85,134 @@ class Ci:
         self,
         only: Only = None,
         platforms: Platforms = None,
-        parallel: Annotated[int, Doc("How many variants at a time (0: one for each processor)")] = 0,
-        secrets: Annotated[
-            list[dagger.Secret] | None,
-            Doc("Build secrets, each named in the configuration as its variable or file is: env:PIP_TOKEN"),
-        ] = None,
+        parallel: Parallel = 0,
+        secrets: Secrets = None,
         revision: Revision = None,
-        format: Format = "table",  # noqa: A002  # the word a user types
+        format: Format = "table",  # noqa: A002
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
             wanted = report.parse_format(format)
-            config = await read_config(self.source, self.config)
-            plan = plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
-            done = await pipeline.build_all(
+            plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
+            built = await pipeline.build_all(
                 plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=direct
             )
-            return report.finish(done, wanted)
+            return report.finish(built.report, wanted)
+
+    @uncached
+    async def publish(
+        self,
+        revision: Released,
+        created: Annotated[str, Doc("When the commit was made, as git log -1 --format=%cI prints it")],
+        latest: Latest = False,
+        tags: Annotated[list[str] | None, Doc("More tags to move, such as v1.2.3")] = None,
+        version: Annotated[str | None, Doc("The version of the software, for the labels")] = None,
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
+        overwrite: Overwrite = False,
+        allow_older: AllowOlder = False,
+        smoke_published: Resmoke = False,
+        parallel: Parallel = 0,
+        secrets: Secrets = None,
+        format: Format = "table",  # noqa: A002
+    ) -> str:
+        """Build, smoke-check and release all images: every tag of all of them, or none."""
+        with readable():
+            wanted = report.parse_format(format)
+            plan = plan_build(await self._config(), revision=revision)
+            made = parse_created(created)
+            targets = plan_targets(plan, repository=repository, owner=owner, version=version, created=made)
+            login = login_of(username, password)
+            moved = parse_tags(tags or (), latest=latest)
+            built = await pipeline.build_all(
+                plan,
+                self.source,
+                secrets=secrets or [],
+                parallel=parallel,
+                endpoint=direct,
+                labels={target.image.name: target.labels for target in targets},
+            )
+            before = report.finish_gate(built.report, wanted)
+            wish = release.Wish(
+                revision=revision, targets=targets, tags=moved, overwrite=overwrite, allow_older=allow_older
+            )
+            push = partial(push_target, built.containers, plan.config.compression, login, RetryPolicy())
+            resmoke = partial(smoke_published_images, login, direct) if smoke_published else None
+            async with connect(targets, login, registry) as client:
+                done = await release.release(client, wish, push=push, resmoke=resmoke)
+            return finish_release(done, wanted, before=before)
+
+    @uncached
+    async def verify(
+        self,
+        revision: Released,
+        latest: WithLatest = True,
+        tags: Annotated[list[str] | None, Doc("More tags that have to name this commit")] = None,
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
+        format: Format = "table",  # noqa: A002
+    ) -> str:
+        """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
+        with readable():
+            wanted = report.parse_format(format)
+            targets, login = await self._targets(revision, repository, owner), login_of(username, password)
+            async with connect(targets, login, registry) as client:
+                done = await release.verify(client, targets, revision, parse_tags(tags or (), latest=latest))
+            return finish_release(done, wanted)
+
+    @uncached
+    async def promote(
+        self,
+        from_: Annotated[str, dagger.Name("from"), Doc("The tag whose images are promoted, such as sha-1234567")],
+        tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
+        format: Format = "table",  # noqa: A002
+    ) -> str:
+        """Put what one tag names under another, for all images or none, without building."""
+        with readable():
+            wanted = report.parse_format(format)
+            targets, login = await self._targets(None, repository, owner), login_of(username, password)
+            (moved,) = parse_tags([tag], latest=False)
+            async with connect(targets, login, registry) as client:
+                done = await release.promote(client, targets, from_, moved)
+            return finish_release(done, wanted)
+
+    @uncached
+    async def rollback(
+        self,
+        to: Annotated[str, Doc("The tag to go back to, such as sha-1234567")],
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
+        format: Format = "table",  # noqa: A002
+    ) -> str:
+        """Move latest back to an earlier release, for all images or none, without building."""
+        return await self.promote(
+            from_=to,
+            tag="latest",
+            username=username,
+            password=password,
+            owner=owner,
+            repository=repository,
+            registry=registry,
+            format=format,
+        )
+
+    async def _config(self) -> Config:
+        return await read_config(self.source, self.config)
+
+    async def _targets(self, revision: str | None, repository: str | None, owner: str | None) -> tuple[Target, ...]:
+        plan = plan_build(await self._config(), revision=revision)
+        return plan_targets(plan, repository=repository, owner=owner, version=None, created=None)

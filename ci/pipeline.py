@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import dagger
@@ -24,6 +25,14 @@ _tracer = trace.get_tracer("drydock")
 _CHECKS_AT_A_TIME = 4
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Built:
+    """The report of a build, and the very containers it is about, by the name of their variant."""
+
+    report: Report
+    containers: Mapping[str, dagger.Container]
+
+
 async def build_all(
     plan: Plan,
     source: dagger.Directory,
@@ -31,27 +40,45 @@ async def build_all(
     secrets: Sequence[dagger.Secret],
     parallel: int,
     endpoint: Endpoint,
-) -> Report:
-    """Build and smoke-check every variant of the plan, `parallel` at a time (0: one for each processor)."""
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+) -> Built:
+    """Build and smoke-check every variant of the plan, `parallel` at a time (0: one for each processor).
+
+    Args:
+        plan: what to build.
+        source: the repository.
+        secrets: of the builds.
+        parallel: the bound.
+        endpoint: how a started image is reached.
+        labels: of each image by its name, in place of those that are known without a release.
+
+    """
     begin = time.monotonic()
     named = await _name_secrets(plan, secrets)
     native = str(await dagger.dag.default_platform())
-    work = partial(_variant, plan, source, native, named, endpoint)
+    labels = labels or {image.name: labels_of(plan, image) for image in plan.images}
+    containers = {
+        str(variant): build_variant(
+            source,
+            variant,
+            native=native,
+            revision=plan.revision,
+            labels=labels[variant.image.name],
+            secrets=named,
+        )
+        for variant in plan.variants
+    }
+    work = partial(_variant, plan, containers, endpoint)
     outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else os.cpu_count() or 1)
-    return Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin)
+    report = Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin)
+    return Built(report=report, containers=containers)
 
 
 async def _variant(
-    plan: Plan,
-    source: dagger.Directory,
-    native: str,
-    secrets: Mapping[str, dagger.Secret],
-    endpoint: Endpoint,
-    variant: Variant,
+    plan: Plan, containers: Mapping[str, dagger.Container], endpoint: Endpoint, variant: Variant
 ) -> Outcome:
     """Take one variant from its Dockerfile to its outcome."""
-    labels = labels_of(plan, variant.image)
-    container = build_variant(source, variant, native=native, revision=plan.revision, labels=labels, secrets=secrets)
+    container = containers[str(variant)]
     start = time.monotonic()
     try:
         with _span(variant, "build"):

@@ -77,6 +77,21 @@ def finish(report: Report, wanted: Format) -> str:
     raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
 
 
+def finish_gate(report: Report, wanted: Format) -> str:
+    """Print the report of the build that a release stands on.
+
+    Raises:
+        PipelineError: something failed, so nothing may be released.
+
+    """
+    try:
+        return finish(report, wanted)
+    except PipelineError as error:
+        if wanted is Format.JSON:
+            raise
+        raise PipelineError(f"nothing was pushed and no tag was touched: {error}") from None
+
+
 def render_table(report: Report) -> str:
     """Write the report for a terminal: a row for each variant, totals, then every failure."""
     parts = [columns([_HEAD, *map(_row, report.outcomes)], right=_RIGHT), _totals(report)]

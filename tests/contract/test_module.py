@@ -14,9 +14,16 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
+REGISTRY = {"username", "password", "owner", "repository", "registry", "format"}
 EXPECTED = {
     "plan": {"only", "platforms", "revision", "format"},
     "build_all": {"only", "platforms", "parallel", "secrets", "revision", "format"},
+    "publish": REGISTRY
+    | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"}
+    | {"parallel", "secrets"},
+    "verify": REGISTRY | {"revision", "latest", "tags"},
+    "promote": REGISTRY | {"from", "tag"},
+    "rollback": REGISTRY | {"to"},
 }
 
 

@@ -1,0 +1,156 @@
+"""Reads and writes the documents of a release: the index of an image, its manifests, their configurations.
+
+Source of the shapes: OCI image specification 1.1, image-index.md, manifest.md, config.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any  # documents of others, whose shape _Shape checks
+
+from ci.errors import DrydockError
+from ci.registry_values import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
+
+REVISION = "org.opencontainers.image.revision"
+CREATED = "org.opencontainers.image.created"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Descriptor:
+    """One entry of an index, or one blob of a manifest."""
+
+    media_type: str
+    digest: str
+    size: int
+    platform: str = ""  # "linux/arm64"; of the entries of an index
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageManifest:
+    """The manifest of one variant."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that a pull of the variant moves: configuration and compressed layers."""
+        return self.config.size + sum(layer.size for layer in self.layers)
+
+
+def is_index(manifest: Manifest) -> bool:
+    """Tell an index from the manifest of one variant."""
+    return manifest.media_type in {OCI_INDEX, DOCKER_LIST}
+
+
+def write_index(entries: Sequence[Descriptor], annotations: Mapping[str, str]) -> bytes:
+    """Write an index; the same entries and annotations give the same bytes, and so the same digest."""
+    manifests = []
+    for entry in entries:
+        parts = entry.platform.split("/")
+        platform = dict(zip(("os", "architecture", "variant"), parts, strict=False))
+        platform = {"architecture": platform.pop("architecture"), **platform}
+        manifests.append(
+            {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size, "platform": platform}
+        )
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests, "annotations": dict(annotations)}
+    return json.dumps(document, indent=2, sort_keys=True).encode()
+
+
+def read_entries(manifest: Manifest) -> tuple[Descriptor, ...]:
+    """List the variants of an index; attestations, whose platform is unknown, are no variants.
+
+    Raises:
+        DrydockError: the document is not an index as the specification writes it.
+
+    """
+    with _Shape(manifest) as document:
+        return tuple(entry for entry in _entries(document["manifests"]) if not entry.platform.startswith("unknown/"))
+
+
+def read_annotations(manifest: Manifest) -> dict[str, str]:
+    """Read the annotations of an index or a manifest; none where there are none."""
+    with _Shape(manifest) as document:
+        return _texts(document.get("annotations") or {})
+
+
+def read_image(manifest: Manifest) -> ImageManifest:
+    """Read the manifest of one variant.
+
+    Raises:
+        DrydockError: the document is not such a manifest.
+
+    """
+    with _Shape(manifest) as document:
+        config, *layers = _entries([document["config"], *document["layers"]])
+        return ImageManifest(config=config, layers=tuple(layers))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageConfig:
+    """What a variant's configuration says of itself."""
+
+    platform: str
+    labels: Mapping[str, str]
+    diff_ids: tuple[str, ...]
+
+
+def read_config(body: bytes, digest: str) -> ImageConfig:
+    """Read the configuration of one variant.
+
+    Raises:
+        DrydockError: the blob is not such a configuration.
+
+    """
+    with _Shape(Manifest(body=body, media_type="", digest=digest)) as document:
+        platform = _platform(document)
+        labels = _texts((document.get("config") or {}).get("Labels") or {})
+        return ImageConfig(platform=platform, labels=labels, diff_ids=tuple(map(str, document["rootfs"]["diff_ids"])))
+
+
+class _Shape:
+    """Turns whatever a hostile document breaks into one error that names it."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+
+    def __enter__(self) -> dict[str, Any]:
+        try:
+            document = json.loads(self._manifest.body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise self._error()
+        return document
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
+            raise self._error() from None
+
+    def _error(self) -> DrydockError:
+        return DrydockError(f"{self._manifest.digest} is not a document of the image specification")
+
+
+def _texts(values: object) -> dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
+        raise TypeError
+    return values
+
+
+def _entries(values: list[dict[str, Any]]) -> Iterator[Descriptor]:
+    for value in values:
+        digest, size, media_type = value["digest"], value["size"], value["mediaType"]
+        if not isinstance(size, int) or size < 0 or not isinstance(digest, str) or not is_digest(digest):
+            raise ValueError
+        platform = _platform(value["platform"]) if value.get("platform") else ""
+        yield Descriptor(media_type=str(media_type), digest=digest, size=size, platform=platform)
+
+
+def _platform(value: dict[str, Any]) -> str:
+    """Write a platform as the configuration does: v8 is what linux/arm64 means."""
+    parts = [value["os"], value["architecture"], value.get("variant") or ""]
+    if parts[1:] == ["arm64", "v8"]:
+        parts[2] = ""
+    return "/".join(filter(None, map(str, parts)))

@@ -1,0 +1,94 @@
+"""Reads back what a registry serves and compares it with what was promised; says every difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ci.concurrency import fan_out
+from ci.errors import DrydockError
+from ci.index import Descriptor, is_index, read_annotations, read_config, read_entries, read_image
+from ci.plaintext import size_text
+from ci.registry import RegistryClient
+from ci.registry_values import Manifest
+from ci.release_model import ImageFact, Target, VariantFact
+
+_MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
+_AT_A_TIME = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What one image is, and all that is wrong with it."""
+
+    fact: ImageFact
+    problems: tuple[str, ...] = ()
+
+
+async def inspect_image(client: RegistryClient, target: Target, manifest: Manifest) -> Inspection:
+    """Compare one index in the registry, and everything it names, with its target.
+
+    The platforms have to be exactly the target's; of each variant the configuration's platform, the labels, the
+    presence and size of every layer, and the budget. All documents are read by digest.
+    """
+    where = f"{target.repository}@{manifest.digest}"
+    if not is_index(manifest):
+        return Inspection(
+            fact=ImageFact(repository=target.repository, digest=manifest.digest),
+            problems=(f"{where} is not an index of platforms",),
+        )
+    try:
+        entries = read_entries(manifest)
+        annotations = read_annotations(manifest)
+    except DrydockError as error:
+        fact = ImageFact(repository=target.repository, digest=manifest.digest)
+        return Inspection(fact=fact, problems=(f"{target.repository}: {error}",))
+    problems = [f"{where}: {text}" for text in _differences("annotation", target, annotations)]
+    wanted, found = [v.platform for v in target.variants], [entry.platform for entry in entries]
+    if sorted(wanted) != sorted(found):
+        problems.append(f"{where} has the platforms {', '.join(found) or 'none'} instead of {', '.join(wanted)}")
+    results = await fan_out(entries, partial(_inspect_variant, client, target), limit=_AT_A_TIME)
+    facts = [fact for fact, _ in results]
+    problems += [f"{target.repository}: {text}" for _, texts in results for text in texts]
+    fact = ImageFact(repository=target.repository, digest=manifest.digest, variants=tuple(facts))
+    return Inspection(fact=fact, problems=tuple(problems))
+
+
+async def _inspect_variant(
+    client: RegistryClient, target: Target, entry: Descriptor
+) -> tuple[VariantFact, Sequence[str]]:
+    name = f"{target.image.name}@{entry.platform}"
+    fact = VariantFact(variant=name, digest=entry.digest, size=entry.size)
+    try:
+        manifest = await client.get_manifest(target.name, entry.digest)
+        image = read_image(manifest)
+        fact = VariantFact(variant=name, digest=entry.digest, size=image.size)
+        body = await client.get_blob(target.name, image.config.digest, limit=_MAX_CONFIG)
+        config = read_config(body, image.config.digest)
+        sizes = await fan_out(image.layers, lambda layer: client.blob_size(target.name, layer.digest), limit=_AT_A_TIME)
+    except DrydockError as error:
+        return fact, [f"{name}: {error}"]
+    problems = _differences("label", target, config.labels)
+    if len(manifest.body) != entry.size:
+        problems.append(f"the manifest has {len(manifest.body)} bytes, the index says {entry.size}")
+    if config.platform != entry.platform:
+        problems.append(f"the configuration is of {config.platform}")
+    if len(config.diff_ids) != len(image.layers):
+        problems.append(f"{len(image.layers)} layers, and the configuration names {len(config.diff_ids)}")
+    for layer, size in zip(image.layers, sizes, strict=True):
+        if size != layer.size:
+            problems.append(f"layer {layer.digest} has {'no' if size is None else size} bytes instead of {layer.size}")
+    budget = target.image.budget
+    if budget is not None and image.size > budget:
+        problems.append(f"{size_text(image.size)} compressed, over the budget of {size_text(budget)}")
+    return fact, [f"{name}: {problem}" for problem in problems]
+
+
+def _differences(what: str, target: Target, found: dict[str, str] | object) -> list[str]:
+    values = found if isinstance(found, dict) else {}
+    return [
+        f"the {what} {key} is {values.get(key)!r} instead of {value!r}"
+        for key, value in target.labels.items()
+        if values.get(key) != value
+    ]

@@ -1,0 +1,99 @@
+"""The engine's part of a release: pushes variants to a registry, and runs published ones again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagger
+
+from ci.boundary import failure_of
+from ci.build import compression_of
+from ci.errors import DrydockError
+from ci.model import Compression, Variant
+from ci.registry_values import is_digest
+from ci.release_model import Staged, Target
+from ci.retry import ExhaustedError, Retry, RetryPolicy
+from ci.smoke import Endpoint, smoke_variant
+
+# What the engine says of a push that may succeed the next time.
+_TRANSIENT = re.compile(
+    r"\b(429|500|502|503|504)\b|EOF|reset by peer|broken pipe|timeout|timed out|unknown blob|connection refused",
+    re.IGNORECASE,
+)
+_CHECKS_AT_A_TIME = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """Who logs in to the registry of a repository, for the engine."""
+
+    username: str
+    password: dagger.Secret
+
+    def on(self, container: dagger.Container, repository: str) -> dagger.Container:
+        """Let a container's pulls and pushes log in."""
+        return container.with_registry_auth(repository.partition("/")[0], self.username, self.password)
+
+
+class _TransientError(DrydockError):
+    """A push failed in a way that may pass."""
+
+
+async def push_target(
+    containers: Mapping[str, dagger.Container],
+    compression: Compression,
+    login: Login | None,
+    policy: RetryPolicy,
+    target: Target,
+    tag: str,
+) -> str:
+    """Push the containers that were smoked, all variants of one image under one tag; return the digest.
+
+    Raises:
+        DrydockError: the registry did not take them, after repetitions where those could help.
+
+    """
+    publisher = dagger.dag.container()
+    if login:
+        publisher = login.on(publisher, target.repository)
+
+    async def attempt() -> str:
+        try:
+            return await publisher.publish(
+                f"{target.repository}:{tag}",
+                platform_variants=[containers[str(variant)] for variant in target.variants],
+                forced_compression=compression_of(compression),
+                media_types=dagger.ImageMediaTypes.OCI,
+            )
+        except dagger.DaggerError as error:
+            reason = failure_of(error, "push").reason
+            raise (_TransientError if _TRANSIENT.search(reason) else DrydockError)(reason) from None
+
+    retry = Retry(wait_of=lambda error: 0.0 if isinstance(error, _TransientError) else None, policy=policy)
+    try:
+        reference = await retry.run(attempt)
+    except ExhaustedError as error:
+        raise DrydockError(f"{error.last or 'no answer'} (after {error.attempts} attempts)") from None
+    digest = reference.rpartition("@")[2]
+    if not is_digest(digest):
+        raise DrydockError(f"the engine names no digest for what it pushed: {reference}")
+    return digest
+
+
+async def smoke_published(login: Login | None, endpoint: Endpoint, staged: Staged) -> Sequence[str]:
+    """Pull every variant by its digest and run its smoke checks; return what failed."""
+    failures: list[str] = []
+    for variant, entry in zip(staged.target.variants, staged.entries, strict=True):
+        container = dagger.dag.container(platform=dagger.Platform(variant.platform))
+        if login:
+            container = login.on(container, staged.target.repository)
+        container = container.from_(f"{staged.target.repository}@{entry.digest}")
+        failures += await _smoke(container, variant, endpoint)
+    return failures
+
+
+async def _smoke(container: dagger.Container, variant: Variant, endpoint: Endpoint) -> list[str]:
+    found = await smoke_variant(container, variant, endpoint=endpoint, limit=_CHECKS_AT_A_TIME)
+    return [f"{variant} as published: {failure.step}: {failure.reason}" for failure in found]

@@ -1,0 +1,245 @@
+"""A release: push under a name nobody uses, verify, name it `sha-…`, and last of all move the tags that people use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from ci.concurrency import fan_out
+from ci.errors import DrydockError
+from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_entries, write_index
+from ci.inspect import Inspection, inspect_image
+from ci.naming import sha_tag
+from ci.registry import RegistryClient
+from ci.registry_values import OCI_INDEX, Manifest, digest_of
+from ci.release_model import Change, ImageFact, Release, Staged, TagOutcome, Target
+from ci.tags import Move, Moved, move_tags, newer_than, read_live
+
+# Pushes all variants of a target under a tag and returns the digest of what it pushed.
+Push = Callable[[Target, str], Awaitable[str]]
+# Runs the smoke checks again on what the registry serves; returns what failed.
+Resmoke = Callable[[Staged], Awaitable[Sequence[str]]]
+
+_AT_A_TIME = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What a release is asked for."""
+
+    revision: str
+    targets: tuple[Target, ...]
+    tags: tuple[str, ...] = ()  # to be moved, after sha-…
+    overwrite: bool = False  # an existing sha- tag
+    allow_older: bool = False  # commits than the live one
+
+
+@dataclass(kw_only=True, slots=True)
+class _Progress:
+    """What is known so far, so that a failure can say what is live."""
+
+    images: list[ImageFact] = field(default_factory=list)
+    tags: list[TagOutcome] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+async def release(client: RegistryClient, wish: Wish, *, push: Push, resmoke: Resmoke | None = None) -> Release:
+    """Release what was built: every image and tag of the wish, or the tags as they were before."""
+    start = time.monotonic()
+    progress = _Progress()
+    problems: tuple[str, ...] = ()
+    try:
+        problems = await _release(client, wish, push, resmoke, progress)
+    except DrydockError as error:
+        problems = (str(error),)
+    return Release(
+        what="release",
+        images=tuple(progress.images),
+        tags=tuple(progress.tags),
+        problems=problems,
+        notes=tuple(progress.notes),
+        next="Run the same command again: what is done already is found and left as it is." if problems else "",
+        retries=client.effort.retries,
+        seconds=time.monotonic() - start,
+    )
+
+
+async def _release(
+    client: RegistryClient, wish: Wish, push: Push, resmoke: Resmoke | None, progress: _Progress
+) -> tuple[str, ...]:
+    tag = sha_tag(wish.revision)
+    staged = await fan_out(wish.targets, partial(_stage, client, push, f"staging-{tag}"), limit=_AT_A_TIME)
+    if failed := [text for text in staged if isinstance(text, str)]:
+        return tuple(failed)
+    ready = [one for one in staged if isinstance(one, Staged)]
+    inspections = [await _inspect_staged(client, one) for one in ready]
+    progress.images += [inspection.fact for inspection in inspections]
+    problems = [text for inspection in inspections for text in inspection.problems]
+    if resmoke and not problems:
+        problems = [text for one in ready for text in await resmoke(one)]
+    if problems:
+        return tuple(problems)
+    if refused := await _name(client, ready, tag, wish, progress):
+        return refused
+    for name in wish.tags:
+        moves = [_move(one, name) for one in ready]
+        created = wish.targets[0].labels.get(CREATED, "")
+        older = "" if wish.allow_older else await newer_than(client, moves, created)
+        if older:
+            progress.notes.append(f"{name} was left as it is: {older}; --allow-older moves it all the same")
+            progress.tags += [await _kept(client, move) for move in moves]
+            continue
+        moved = await move_tags(client, moves)
+        progress.tags += moved.tags
+        if moved.problems:
+            return moved.problems
+    return ()
+
+
+async def _stage(client: RegistryClient, push: Push, tag: str, target: Target) -> Staged | str:
+    """Push a target's variants and compose its index; the index itself is written later, when all are there."""
+    try:
+        pushed = await client.get_manifest(target.name, await push(target, tag))
+        if is_index(pushed):
+            entries = read_entries(pushed)
+        else:
+            platform = target.variants[0].platform
+            size = len(pushed.body)
+            entries = (Descriptor(media_type=pushed.media_type, digest=pushed.digest, size=size, platform=platform),)
+    except DrydockError as error:
+        return f"{target.repository}: push: {error}"
+    order = [variant.platform for variant in target.variants]
+    if sorted(order) != sorted(entry.platform for entry in entries):
+        found = ", ".join(entry.platform for entry in entries)
+        return f"{target.repository}: the registry has the platforms {found} instead of {', '.join(order)}"
+    entries = tuple(sorted(entries, key=lambda entry: order.index(entry.platform)))
+    body = write_index(entries, target.labels)
+    return Staged(target=target, body=body, digest=digest_of(body), entries=entries)
+
+
+async def _inspect_staged(client: RegistryClient, staged: Staged) -> Inspection:
+    manifest = Manifest(body=staged.body, media_type=OCI_INDEX, digest=staged.digest)
+    return await inspect_image(client, staged.target, manifest)
+
+
+async def _name(
+    client: RegistryClient, ready: Sequence[Staged], tag: str, wish: Wish, progress: _Progress
+) -> tuple[str, ...]:
+    """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
+    before = [await client.resolve(one.target.name, tag) for one in ready]
+    taken = [
+        f"{one.target.repository}:{tag} exists with another digest, {old}, not {one.digest}; it stays as it is. "
+        "If this commit is to be released anew, add --overwrite"
+        for one, old in zip(ready, before, strict=True)
+        if old not in {None, one.digest}
+    ]
+    if taken and not wish.overwrite:
+        return tuple(taken)
+    moved = await move_tags(client, [_move(one, tag) for one in ready])
+    progress.tags += moved.tags
+    return moved.problems
+
+
+def _move(staged: Staged, tag: str) -> Move:
+    return Move(
+        repository=staged.target.repository,
+        name=staged.target.name,
+        tag=tag,
+        body=staged.body,
+        digest=staged.digest,
+    )
+
+
+async def _kept(client: RegistryClient, move: Move) -> TagOutcome:
+    live = await client.resolve(move.name, move.tag)
+    return TagOutcome(repository=move.repository, tag=move.tag, before=live, after=live, change=Change.KEPT)
+
+
+async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, tags: Sequence[str]) -> Release:
+    """Read back a revision's images and tags, and compare them with what the configuration promises."""
+    start = time.monotonic()
+    tag = sha_tag(revision)
+    images: list[ImageFact] = []
+    outcomes: list[TagOutcome] = []
+    problems: list[str] = []
+    for target in targets:
+        try:
+            named = await read_live(client, target.name, tag)
+            if named is None:
+                problems.append(f"{target.repository}:{tag} does not exist")
+                images.append(ImageFact(repository=target.repository, digest=None))
+                continue
+            inspection = await inspect_image(client, target, named)
+            images.append(inspection.fact)
+            problems += inspection.problems
+            for other in (tag, *tags):
+                digest = await client.resolve(target.name, other)
+                change = Change.UNCHANGED if digest == named.digest else Change.UNKNOWN
+                outcomes.append(
+                    TagOutcome(repository=target.repository, tag=other, before=digest, after=digest, change=change)
+                )
+                if digest != named.digest:
+                    problems.append(f"{target.repository}:{other} names {digest or 'nothing'}, not {named.digest}")
+        except DrydockError as error:
+            problems.append(f"{target.repository}: {error}")
+    return Release(
+        what="verification",
+        images=tuple(images),
+        tags=tuple(outcomes),
+        problems=tuple(problems),
+        next=f"dagger call rollback --to {tag} puts all of them back to this revision." if problems else "",
+        retries=client.effort.retries,
+        seconds=time.monotonic() - start,
+    )
+
+
+async def promote(client: RegistryClient, targets: Sequence[Target], source: str, tag: str) -> Release:
+    """Put what `source` (a tag) names under another tag, for all images or for none."""
+    start = time.monotonic()
+    images: list[ImageFact] = []
+    problems: list[str] = []
+    moves: list[Move] = []
+    for target in targets:
+        try:
+            found = await read_live(client, target.name, source)
+            if found is None:
+                problems.append(f"{target.repository}:{source} does not exist")
+                continue
+            # Whose labels these are, the source decides: only the shape is the configuration's.
+            labels = {key: value for key, value in read_annotations(found).items() if key in {REVISION, CREATED}}
+            inspection = await inspect_image(client, replace(target, labels=labels), found)
+        except DrydockError as error:
+            problems.append(f"{target.repository}: {error}")
+            continue
+        images.append(inspection.fact)
+        problems += inspection.problems
+        moves.append(
+            Move(
+                repository=target.repository,
+                name=target.name,
+                tag=tag,
+                body=found.body,
+                digest=found.digest,
+                media_type=found.media_type,
+            )
+        )
+    moved = Moved(tags=()) if problems else await _move_all(client, moves)
+    problems += moved.problems
+    return Release(
+        what="promotion",
+        images=tuple(images),
+        tags=moved.tags,
+        problems=tuple(problems),
+        next="Nothing was moved, or all was moved back, unless a tag above says otherwise." if problems else "",
+        retries=client.effort.retries,
+        seconds=time.monotonic() - start,
+    )
+
+
+async def _move_all(client: RegistryClient, moves: Sequence[Move]) -> Moved:
+    try:
+        return await move_tags(client, moves)
+    except DrydockError as error:
+        return Moved(tags=(), problems=(str(error),))

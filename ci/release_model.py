@@ -1,0 +1,92 @@
+"""Values of a release: what is to be live, what was found, what became of every tag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ci.index import Descriptor
+from ci.model import Image, Variant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One image of a release, and the repository it goes to."""
+
+    image: Image
+    repository: str  # whole, such as "ghcr.io/acme/backend"
+    name: str  # as the registry knows it: "acme/backend"
+    variants: tuple[Variant, ...]
+    labels: Mapping[str, str]  # of every variant, and annotations of the index
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staged:
+    """A target whose variants are in the registry, and the index that will name them."""
+
+    target: Target
+    body: bytes
+    digest: str
+    entries: tuple[Descriptor, ...]
+
+
+class Change(StrEnum):
+    """What became of one tag."""
+
+    UNCHANGED = "unchanged"
+    CREATED = "created"
+    MOVED = "moved"
+    RESTORED = "restored"
+    KEPT = "kept"  # not moved, on purpose
+    NOT_WRITTEN = "not written"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TagOutcome:
+    """One tag before and after."""
+
+    repository: str
+    tag: str
+    before: str | None  # digest; None: there was no such tag
+    after: str | None
+    change: Change
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VariantFact:
+    """What the registry serves for one variant."""
+
+    variant: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFact:
+    """What the registry serves for one image."""
+
+    repository: str
+    digest: str | None
+    variants: tuple[VariantFact, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """What a release, a promotion or a verification came to."""
+
+    what: str  # "release", "verification", "promotion"
+    images: tuple[ImageFact, ...] = ()
+    tags: tuple[TagOutcome, ...] = ()
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    next: str = ""  # what to type, where something failed
+    retries: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was promised."""
+        return not self.problems

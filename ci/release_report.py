@@ -1,0 +1,87 @@
+"""Turns a release, a promotion or a verification into what a user reads; on failure, what is live and what to type."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from ci.errors import PipelineError
+from ci.plaintext import clean, columns, markdown_cell, markdown_table, seconds_text, size_text
+from ci.release_model import Change, Release, TagOutcome
+from ci.report import Format
+
+_SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
+_WRITTEN = {Change.CREATED, Change.MOVED}
+
+
+def finish_release(release: Release, wanted: Format, *, before: str = "") -> str:
+    """Print what a release came to, after the report of its build.
+
+    Raises:
+        PipelineError: not everything is as it was promised; its text is the report.
+
+    """
+    render = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted]
+    text = render(release)
+    if before and wanted is not Format.JSON:
+        text = f"{before}\n\n{text}"
+    if release.ok:
+        return text
+    raise PipelineError(f"{text}\n")
+
+
+def render_table(release: Release) -> str:
+    """Write it for a terminal."""
+    parts = [_headline(release)]
+    variants = [(v.variant, v.digest, size_text(v.size)) for image in release.images for v in image.variants]
+    if release.images:
+        rows = [(image.repository, image.digest or "missing", "") for image in release.images]
+        parts.append(columns([("IMAGE", "DIGEST", "SIZE"), *rows, *variants], right=frozenset((2,))))
+    if release.tags:
+        parts.append(columns([("TAG", "BEFORE", "NOW", ""), *map(_row, release.tags)]))
+    parts += [*map(clean, release.notes), *(f"- {clean(problem)}" for problem in release.problems)]
+    if release.ok:
+        parts.append("\n".join(["To pull:", *(f"  docker pull {name}" for name in _pulls(release))]))
+    else:
+        parts.append(f"What is live now is in the column NOW above.\n{clean(release.next)}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def render_markdown(release: Release) -> str:
+    """Write it for a Markdown page, such as the summary of a GitHub job."""
+    parts = [f"**{markdown_cell(_headline(release))}**"]
+    if release.images:
+        images = [(image.repository, image.digest or "missing", "") for image in release.images]
+        variants = [(v.variant, v.digest, size_text(v.size)) for image in release.images for v in image.variants]
+        parts.append(markdown_table([("Image", "Digest", "Size"), *images, *variants], right=frozenset((2,))))
+    if release.tags:
+        parts.append(markdown_table([("Tag", "Before", "Now", ""), *map(_row, release.tags)]))
+    parts += [markdown_cell(text) for text in (*release.notes, *(f"- {p}" for p in release.problems))]
+    if not release.ok:
+        parts.append(markdown_cell(release.next))
+    return "\n\n".join(parts)
+
+
+def render_json(release: Release) -> str:
+    """Write it as JSON: the fields of ci.release_model.Release, with ok and schema (1)."""
+    return json.dumps({"schema": 1, "ok": release.ok, **asdict(release)}, indent=2)
+
+
+def _headline(release: Release) -> str:
+    state = "ok" if release.ok else "FAILED"
+    repeated = f", {release.retries} requests repeated" if release.retries else ""
+    return f"{release.what}: {state}, in {seconds_text(release.seconds)}{repeated}"
+
+
+def _row(outcome: TagOutcome) -> tuple[str, str, str, str]:
+    note = f"{outcome.change}: {clean(outcome.note)}" if outcome.note else str(outcome.change)
+    now = "?" if outcome.change is Change.UNKNOWN and not outcome.after else _short(outcome.after)
+    return (f"{outcome.repository}:{outcome.tag}", _short(outcome.before), now, note)
+
+
+def _short(digest: str | None) -> str:
+    return digest[:_SHORT] if digest else "-"
+
+
+def _pulls(release: Release) -> list[str]:
+    return [f"{image.repository}@{image.digest}" for image in release.images if image.digest]

@@ -1,0 +1,111 @@
+"""Moves one tag of several images: all of them, or back to what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+
+from ci.errors import DrydockError
+from ci.index import CREATED, read_annotations
+from ci.registry import RegistryClient
+from ci.registry_values import OCI_INDEX, Manifest
+from ci.release_model import Change, TagOutcome
+
+_RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """A tag that shall name a manifest which the registry serves already."""
+
+    repository: str  # whole, for messages
+    name: str  # as the registry knows it
+    tag: str
+    body: bytes
+    digest: str
+    media_type: str = OCI_INDEX
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moved:
+    """What became of all moves."""
+
+    tags: tuple[TagOutcome, ...]
+    problems: tuple[str, ...] = ()
+
+
+async def read_live(client: RegistryClient, name: str, tag: str) -> Manifest | None:
+    """Read what a tag names now; nothing where there is no such tag."""
+    digest = await client.resolve(name, tag)
+    return await client.get_manifest(name, digest) if digest else None
+
+
+async def newer_than(client: RegistryClient, moves: Sequence[Move], created: str) -> str:
+    """Name the first live image that was committed after `created` (RFC 3339, UTC); nothing if none was."""
+    for move in moves:
+        live = await read_live(client, move.name, move.tag)
+        if live and live.digest != move.digest and (other := read_annotations(live).get(CREATED, "")) > created:
+            return f"{move.repository}:{move.tag} is of {other}, this commit of {created}"
+    return ""
+
+
+async def move_tags(client: RegistryClient, moves: Sequence[Move]) -> Moved:
+    """Put each manifest under its tag, read all of them back, and undo everything where one fails."""
+    before = {move: await read_live(client, move.name, move.tag) for move in moves}
+    touched: list[Move] = []
+    try:
+        for move in moves:
+            live = before[move]
+            if live and live.digest == move.digest:
+                continue
+            touched.append(move)
+            await client.put_manifest(move.name, move.tag, move.body, move.media_type)
+        for move in moves:
+            await _read_back(client, move)
+    except BaseException as error:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_RESTORE_SECONDS):
+            tags = [await _restore(client, move, before[move], written=move in touched) for move in moves]
+            if isinstance(error, DrydockError):
+                return Moved(tags=tuple(tags), problems=(str(error),))
+        if isinstance(error, DrydockError):
+            unknown = [replace(_outcome(m, before[m]), change=Change.UNKNOWN, after=None) for m in moves]
+            return Moved(tags=tuple(unknown), problems=(str(error), "the earlier tags could not be restored in time"))
+        raise
+    return Moved(tags=tuple(_outcome(move, before[move]) for move in moves))
+
+
+async def _read_back(client: RegistryClient, move: Move) -> None:
+    found = await client.resolve(move.name, move.tag)
+    if found != move.digest:
+        raise DrydockError(f"{move.repository}:{move.tag} names {found or 'nothing'} instead of {move.digest}")
+
+
+def _outcome(move: Move, before: Manifest | None) -> TagOutcome:
+    old = before.digest if before else None
+    change = Change.UNCHANGED if old == move.digest else Change.MOVED if old else Change.CREATED
+    return TagOutcome(repository=move.repository, tag=move.tag, before=old, after=move.digest, change=change)
+
+
+async def _restore(client: RegistryClient, move: Move, before: Manifest | None, *, written: bool) -> TagOutcome:
+    """Give a tag back its earlier manifest, and say what it names now."""
+    outcome = replace(_outcome(move, before), change=Change.NOT_WRITTEN, after=before.digest if before else None)
+    if not written:
+        return outcome
+    try:
+        found = await client.resolve(move.name, move.tag)
+        # Only what this release wrote is undone: somebody else's digest may be a newer release's.
+        if found == move.digest and before:
+            await client.put_manifest(move.name, move.tag, before.body, before.media_type)
+        elif found == move.digest:
+            await client.delete_tag(move.name, move.tag)
+        found = await client.resolve(move.name, move.tag)
+    except DrydockError as error:
+        return replace(outcome, change=Change.UNKNOWN, after=None, note=f"could not be restored: {error}")
+    if found == outcome.before:
+        return replace(outcome, change=Change.RESTORED)
+    if found == move.digest:
+        note = "did not exist before, and this registry deletes no tags" if not before else "could not be restored"
+        return replace(outcome, change=Change.CREATED if not before else Change.MOVED, after=found, note=note)
+    return replace(outcome, change=Change.UNKNOWN, after=found, note="was moved by somebody else")
