@@ -3,10 +3,16 @@ SHELL := /bin/bash
 ENGINE := python3 deploy/engine/engine.py
 WITH_ENGINE := $(ENGINE) up && eval "$$($(ENGINE) env)" &&
 CACHE := $(or $(DRYDOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drydock)
+PORT := $(or $(DRYDOCK_MIRROR_PORT),5000)
+LOCAL := --repository '127.0.0.1:$(PORT)/rehearsal/{name}' --registry tcp://127.0.0.1:$(PORT)
+HEAD = --revision "$$(git rev-parse HEAD)" --created "$$(git log -1 --format=%cI)"
 VENV := $(CACHE)/venv-$(shell sha256sum requirements/dev.txt | cut -c1-12)
 
 build-all: ## Build and smoke-check every image on every platform, and print the report
 	@$(WITH_ENGINE) dagger --progress=plain call build-all
+
+rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
+	@$(WITH_ENGINE) dagger --progress=plain call publish --latest $(HEAD) $(LOCAL)
 
 test: $(VENV)/done ## Run linters and all tests, the real engine included
 	@PATH="$(VENV)/bin:$$PATH" bash tests/run
@@ -23,4 +29,4 @@ help: ## List the commands
 $(VENV)/done: requirements/dev.txt
 	@bash tests/setup "$(VENV)"
 
-.PHONY: build-all test lint down help
+.PHONY: build-all rehearsal test lint down help

@@ -66,23 +66,31 @@ async def _inspect_variant(
         fact = VariantFact(variant=name, digest=entry.digest, size=image.size)
         body = await client.get_blob(target.name, image.config.digest, limit=_MAX_CONFIG)
         config = read_config(body, image.config.digest)
-        sizes = await fan_out(image.layers, lambda layer: client.blob_size(target.name, layer.digest), limit=_AT_A_TIME)
     except DrydockError as error:
         return fact, [f"{name}: {error}"]
     problems = _differences("label", target, config.labels)
+    layers = await fan_out(image.layers, partial(_layer_problem, client, target), limit=_AT_A_TIME)
+    problems += [problem for problem in layers if problem]
     if len(manifest.body) != entry.size:
         problems.append(f"the manifest has {len(manifest.body)} bytes, the index says {entry.size}")
     if config.platform != entry.platform:
         problems.append(f"the configuration is of {config.platform}")
     if len(config.diff_ids) != len(image.layers):
         problems.append(f"{len(image.layers)} layers, and the configuration names {len(config.diff_ids)}")
-    for layer, size in zip(image.layers, sizes, strict=True):
-        if size != layer.size:
-            problems.append(f"layer {layer.digest} has {'no' if size is None else size} bytes instead of {layer.size}")
     budget = target.image.budget
     if budget is not None and image.size > budget:
         problems.append(f"{size_text(image.size)} compressed, over the budget of {size_text(budget)}")
     return fact, [f"{name}: {problem}" for problem in problems]
+
+
+async def _layer_problem(client: RegistryClient, target: Target, layer: Descriptor) -> str:
+    try:
+        size = await client.blob_size(target.name, layer.digest)
+    except DrydockError as error:
+        return str(error)
+    if size is None:
+        return f"layer {layer.digest} is not there"
+    return "" if size == layer.size else f"layer {layer.digest} has {size} bytes instead of {layer.size}"
 
 
 def _differences(what: str, target: Target, found: dict[str, str] | object) -> list[str]:

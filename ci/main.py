@@ -11,14 +11,15 @@ from dagger import DefaultPath, Doc, Ignore, function, object_type
 
 from ci import pipeline, release, report
 from ci.boundary import readable
+from ci.live import read_tags, render_live
 from ci.model import Config
+from ci.naming import LATEST, utc_text
 from ci.planning import plan_build
-from ci.publishing import push_target
+from ci.publishing import PUSH_POLICY, push_target
 from ci.publishing import smoke_published as smoke_published_images
 from ci.release_model import Target
 from ci.release_report import finish_release
 from ci.remote import connect, login_of
-from ci.retry import RetryPolicy
 from ci.smoke import direct
 from ci.source import read_config
 from ci.targets import parse_created, parse_tags, plan_targets
@@ -72,13 +73,28 @@ class Ci:
         only: Only = None,
         platforms: Platforms = None,
         revision: Revision = None,
+        live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
+        created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
         format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
             wanted = report.parse_format(format)
             plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
-            return report.render_plan_json(plan) if wanted is report.Format.JSON else report.render_plan(plan)
+            text = report.render_plan_json(plan) if wanted is report.Format.JSON else report.render_plan(plan)
+            if not live:
+                return text
+            made = parse_created(created) if created else None
+            targets = plan_targets(plan, repository=repository, owner=owner, version=None, created=made)
+            login = login_of(username, password)
+            async with connect(targets, login, registry) as client:
+                tags = await read_tags(client, targets, revision, (LATEST,), utc_text(made) if made else "")
+            return render_live(tags, text, wanted)
 
     @uncached
     async def build_all(
@@ -139,7 +155,7 @@ class Ci:
             wish = release.Wish(
                 revision=revision, targets=targets, tags=moved, overwrite=overwrite, allow_older=allow_older
             )
-            push = partial(push_target, built.containers, plan.config.compression, login, RetryPolicy())
+            push = partial(push_target, built.containers, plan.config.compression, login, PUSH_POLICY)
             resmoke = partial(smoke_published_images, login, direct) if smoke_published else None
             async with connect(targets, login, registry) as client:
                 done = await release.release(client, wish, push=push, resmoke=resmoke)

@@ -10,6 +10,9 @@ from ci.model import Config, Image, Plan
 
 PLACEHOLDERS = ("{name}", "{owner}")
 LATEST = "latest"
+# The engine pushes to a tag and to nothing else; what counts is the digest it gives back, so that two releases may
+# share the tag. It says only which image was pushed last.
+STAGING = "drydock-staging"
 MAX_REPOSITORY = 255
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -98,16 +101,9 @@ def sha_tag(revision: str) -> str:
     return f"sha-{check_revision(revision)[:_SHORT]}"
 
 
-def tags_of(plan: Plan, *, latest: bool) -> tuple[str, ...]:
-    """List the tags a release of the plan writes, the one that never moves first.
-
-    Raises:
-        DrydockError: the plan knows no revision to name the tag after.
-
-    """
-    if plan.revision is None:
-        raise DrydockError("A release is named after its commit, and no revision is given")
-    return (sha_tag(plan.revision), LATEST) if latest else (sha_tag(plan.revision),)
+def utc_text(time: datetime) -> str:
+    """Write a time as RFC 3339 has it, in UTC: such texts sort as the times do."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def labels_of(
@@ -128,7 +124,7 @@ def labels_of(
     if created is not None and created.tzinfo is None:
         raise ValueError("created needs a time zone")
     known = {
-        "created": created and created.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created": created and utc_text(created),
         "revision": plan.revision,
         "source": plan.config.source,
         "version": version,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import dagger
-from opentelemetry import trace
 
 from ci.boundary import failure_of
 from ci.build import build_variant, compressed_size
@@ -18,10 +16,10 @@ from ci.concurrency import fan_out
 from ci.errors import SelectionError
 from ci.model import Failure, Outcome, Plan, Variant
 from ci.naming import labels_of
+from ci.progress import step
 from ci.report import Report
 from ci.smoke import Endpoint, smoke_variant
 
-_tracer = trace.get_tracer("drydock")
 _CHECKS_AT_A_TIME = 4
 
 
@@ -81,7 +79,7 @@ async def _variant(
     container = containers[str(variant)]
     start = time.monotonic()
     try:
-        with _span(variant, "build"):
+        with step(f"{variant} build"):
             container = await container.sync()
     except dagger.DaggerError as error:
         return Outcome(
@@ -91,13 +89,13 @@ async def _variant(
             failures=(failure_of(error, "build"),),
         )
     built = time.monotonic()
-    with _span(variant, "smoke"):
+    with step(f"{variant} smoke"):
         failures = await smoke_variant(container, variant, endpoint=endpoint, limit=_CHECKS_AT_A_TIME)
     smoked = time.monotonic()
     passed = len(variant.checks) - len(failures)
     size: int | None = None
     try:
-        with _span(variant, "size"):
+        with step(f"{variant} size"):
             size = await compressed_size(container, plan.config.compression)
     except dagger.DaggerError as error:
         failures += (failure_of(error, "size"),)
@@ -114,13 +112,6 @@ async def _variant(
         size=size,
         failures=failures,
     )
-
-
-@contextmanager
-def _span(variant: Variant, step: str) -> Iterator[None]:
-    """Show a step of a variant, with its time, in the CLI's progress."""
-    with _tracer.start_as_current_span(f"{variant} {step}"):
-        yield
 
 
 async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, dagger.Secret]:

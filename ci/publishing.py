@@ -22,6 +22,8 @@ _TRANSIENT = re.compile(
     r"\b(429|500|502|503|504)\b|EOF|reset by peer|broken pipe|timeout|timed out|unknown blob|connection refused",
     re.IGNORECASE,
 )
+# Large layers on a slow line take long; what is repeated skips the layers that are there already.
+PUSH_POLICY = RetryPolicy(attempts=5, base=1.0, deadline=3600.0)
 _CHECKS_AT_A_TIME = 4
 
 

@@ -7,15 +7,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import anyio
+
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
 from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_entries, write_index
 from ci.inspect import Inspection, inspect_image
-from ci.naming import sha_tag
+from ci.naming import STAGING, sha_tag
+from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import OCI_INDEX, Manifest, digest_of
 from ci.release_model import Change, ImageFact, Release, Staged, TagOutcome, Target
-from ci.tags import Move, Moved, move_tags, newer_than, read_live
+from ci.tags import Move, Moved, move_tags, newer_than, read_live, untouched
+
+_AGAIN = "Run the same command again: what is done already is found and left as it is."
 
 # Pushes all variants of a target under a tag and returns the digest of what it pushed.
 Push = Callable[[Target, str], Awaitable[str]]
@@ -23,6 +28,7 @@ Push = Callable[[Target, str], Awaitable[str]]
 Resmoke = Callable[[Staged], Awaitable[Sequence[str]]]
 
 _AT_A_TIME = 2
+_STAGING_SECONDS = 2 * 3600  # for all pushes and their verification; every later request has its own limit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +49,7 @@ class _Progress:
     images: list[ImageFact] = field(default_factory=list)
     tags: list[TagOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    next: str = ""
 
 
 async def release(client: RegistryClient, wish: Wish, *, push: Push, resmoke: Resmoke | None = None) -> Release:
@@ -54,13 +61,18 @@ async def release(client: RegistryClient, wish: Wish, *, push: Push, resmoke: Re
         problems = await _release(client, wish, push, resmoke, progress)
     except DrydockError as error:
         problems = (str(error),)
+    if problems:
+        done = {(outcome.repository, outcome.tag) for outcome in progress.tags}
+        names = (sha_tag(wish.revision), *wish.tags)
+        rest = [(t, tag) for tag in names for t in wish.targets if (t.repository, tag) not in done]
+        progress.tags += [await untouched(client, target, tag) for target, tag in rest]
     return Release(
         what="release",
         images=tuple(progress.images),
         tags=tuple(progress.tags),
         problems=problems,
         notes=tuple(progress.notes),
-        next="Run the same command again: what is done already is found and left as it is." if problems else "",
+        next=progress.next or _AGAIN if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
@@ -70,38 +82,52 @@ async def _release(
     client: RegistryClient, wish: Wish, push: Push, resmoke: Resmoke | None, progress: _Progress
 ) -> tuple[str, ...]:
     tag = sha_tag(wish.revision)
-    staged = await fan_out(wish.targets, partial(_stage, client, push, f"staging-{tag}"), limit=_AT_A_TIME)
-    if failed := [text for text in staged if isinstance(text, str)]:
-        return tuple(failed)
-    ready = [one for one in staged if isinstance(one, Staged)]
-    inspections = [await _inspect_staged(client, one) for one in ready]
-    progress.images += [inspection.fact for inspection in inspections]
-    problems = [text for inspection in inspections for text in inspection.problems]
-    if resmoke and not problems:
-        problems = [text for one in ready for text in await resmoke(one)]
+    ready: list[Staged] = []
+    problems = [f"pushing and verifying did not end within {_STAGING_SECONDS} s"]
+    with anyio.move_on_after(_STAGING_SECONDS):
+        ready, problems = await _stage_all(client, wish, push, resmoke, progress)
     if problems:
         return tuple(problems)
     if refused := await _name(client, ready, tag, wish, progress):
         return refused
+    moves: list[Move] = []
     for name in wish.tags:
-        moves = [_move(one, name) for one in ready]
+        wanted = [_move(one, name) for one in ready]
         created = wish.targets[0].labels.get(CREATED, "")
-        older = "" if wish.allow_older else await newer_than(client, moves, created)
-        if older:
-            progress.notes.append(f"{name} was left as it is: {older}; --allow-older moves it all the same")
-            progress.tags += [await _kept(client, move) for move in moves]
-            continue
+        if not wish.allow_older and (newer := await newer_than(client, wanted, created)):
+            progress.notes.append(f"{name} was left as it is: {newer}; --allow-older moves it all the same")
+            progress.tags += [await _kept(client, move) for move in wanted]
+        else:
+            moves += wanted
+    with step(f"move {', '.join(wish.tags) or 'no tag'}"):
         moved = await move_tags(client, moves)
-        progress.tags += moved.tags
-        if moved.problems:
-            return moved.problems
-    return ()
+    progress.tags += moved.tags
+    return moved.problems
 
 
-async def _stage(client: RegistryClient, push: Push, tag: str, target: Target) -> Staged | str:
+async def _stage_all(
+    client: RegistryClient, wish: Wish, push: Push, resmoke: Resmoke | None, progress: _Progress
+) -> tuple[list[Staged], list[str]]:
+    """Push and verify all images; return them, or everything that is wrong with any."""
+    staged = await fan_out(wish.targets, partial(_stage, client, push), limit=_AT_A_TIME)
+    if failed := [text for text in staged if isinstance(text, str)]:
+        return [], failed
+    ready = [one for one in staged if isinstance(one, Staged)]
+    with step("verify what the registry serves"):
+        inspections = await fan_out(ready, partial(_inspect_staged, client), limit=_AT_A_TIME)
+    progress.images += [inspection.fact for inspection in inspections]
+    problems = [text for inspection in inspections for text in inspection.problems]
+    if resmoke and not problems:
+        problems = [text for one in ready for text in await resmoke(one)]
+    return ready, problems
+
+
+async def _stage(client: RegistryClient, push: Push, target: Target) -> Staged | str:
     """Push a target's variants and compose its index; the index itself is written later, when all are there."""
     try:
-        pushed = await client.get_manifest(target.name, await push(target, tag))
+        with step(f"{target.image.name} push"):
+            digest = await push(target, STAGING)
+        pushed = await client.get_manifest(target.name, digest)
         if is_index(pushed):
             entries = read_entries(pushed)
         else:
@@ -130,14 +156,18 @@ async def _name(
     """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
     before = [await client.resolve(one.target.name, tag) for one in ready]
     taken = [
-        f"{one.target.repository}:{tag} exists with another digest, {old}, not {one.digest}; it stays as it is. "
-        "If this commit is to be released anew, add --overwrite"
+        f"{one.target.repository}:{tag} exists with another digest, {old}, not {one.digest}; it stays as it is"
         for one, old in zip(ready, before, strict=True)
         if old not in {None, one.digest}
     ]
     if taken and not wish.overwrite:
+        progress.next = (
+            f"If {tag} is right as it is, dagger call promote --from {tag} --tag latest moves latest to it; "
+            "to replace it by what was built now, run the same command with --overwrite."
+        )
         return tuple(taken)
-    moved = await move_tags(client, [_move(one, tag) for one in ready])
+    with step(f"name {tag}"):
+        moved = await move_tags(client, [_move(one, tag) for one in ready])
     progress.tags += moved.tags
     return moved.problems
 
@@ -176,7 +206,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
             problems += inspection.problems
             for other in (tag, *tags):
                 digest = await client.resolve(target.name, other)
-                change = Change.UNCHANGED if digest == named.digest else Change.UNKNOWN
+                change = Change.AS_PROMISED if digest == named.digest else Change.DIFFERS
                 outcomes.append(
                     TagOutcome(repository=target.repository, tag=other, before=digest, after=digest, change=change)
                 )

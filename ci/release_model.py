@@ -41,6 +41,8 @@ class Change(StrEnum):
     KEPT = "kept"  # not moved, on purpose
     NOT_WRITTEN = "not written"
     UNKNOWN = "unknown"
+    AS_PROMISED = "as promised"  # of a verification
+    DIFFERS = "differs"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

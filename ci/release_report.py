@@ -21,13 +21,14 @@ def finish_release(release: Release, wanted: Format, *, before: str = "") -> str
         PipelineError: not everything is as it was promised; its text is the report.
 
     """
-    render = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted]
-    text = render(release)
-    if before and wanted is not Format.JSON:
-        text = f"{before}\n\n{text}"
+    if wanted is Format.JSON:
+        text = render_json(release, before)
+    else:
+        text = render_markdown(release) if wanted is Format.MARKDOWN else render_table(release)
+        text = f"{before}\n\n{text}" if before else text
     if release.ok:
         return text
-    raise PipelineError(f"{text}\n")
+    raise PipelineError(text if wanted is Format.JSON else f"{text}\n")
 
 
 def render_table(release: Release) -> str:
@@ -43,7 +44,7 @@ def render_table(release: Release) -> str:
     if release.ok:
         parts.append("\n".join(["To pull:", *(f"  docker pull {name}" for name in _pulls(release))]))
     else:
-        parts.append(f"What is live now is in the column NOW above.\n{clean(release.next)}")
+        parts.append("\n".join(("Live now: what the column NOW says.", f"Next: {clean(release.next)}")))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -56,15 +57,19 @@ def render_markdown(release: Release) -> str:
         parts.append(markdown_table([("Image", "Digest", "Size"), *images, *variants], right=frozenset((2,))))
     if release.tags:
         parts.append(markdown_table([("Tag", "Before", "Now", ""), *map(_row, release.tags)]))
-    parts += [markdown_cell(text) for text in (*release.notes, *(f"- {p}" for p in release.problems))]
-    if not release.ok:
-        parts.append(markdown_cell(release.next))
+    parts += [markdown_cell(note) for note in release.notes]
+    if release.ok:
+        parts.append("\n".join(["```", *(f"docker pull {name}" for name in _pulls(release)), "```"]))
+    else:
+        parts.append("\n".join(f"- {markdown_cell(problem)}" for problem in release.problems))
+        parts += ["Live now: what the column Now says.", f"Next: {markdown_cell(release.next)}"]
     return "\n\n".join(parts)
 
 
-def render_json(release: Release) -> str:
-    """Write it as JSON: the fields of ci.release_model.Release, with ok and schema (1)."""
-    return json.dumps({"schema": 1, "ok": release.ok, **asdict(release)}, indent=2)
+def render_json(release: Release, before: str = "") -> str:
+    """Write it as JSON: the fields of ci.release_model.Release, with ok, schema (1) and the report of the build."""
+    document = {"schema": 1, "ok": release.ok, **asdict(release)}
+    return json.dumps({**document, "build": json.loads(before)} if before else document, indent=2)
 
 
 def _headline(release: Release) -> str:

@@ -11,7 +11,7 @@ from ci.errors import DrydockError
 from ci.index import CREATED, read_annotations
 from ci.registry import RegistryClient
 from ci.registry_values import OCI_INDEX, Manifest
-from ci.release_model import Change, TagOutcome
+from ci.release_model import Change, TagOutcome, Target
 
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 
@@ -40,6 +40,16 @@ async def read_live(client: RegistryClient, name: str, tag: str) -> Manifest | N
     """Read what a tag names now; nothing where there is no such tag."""
     digest = await client.resolve(name, tag)
     return await client.get_manifest(name, digest) if digest else None
+
+
+async def untouched(client: RegistryClient, target: Target, tag: str) -> TagOutcome:
+    """Say what a tag names that was not written; a registry that gives no answer leaves it unknown."""
+    known = TagOutcome(repository=target.repository, tag=tag, before=None, after=None, change=Change.NOT_WRITTEN)
+    try:
+        live = await client.resolve(target.name, tag)
+    except DrydockError:
+        return replace(known, change=Change.UNKNOWN, note="not written; the registry does not say what it names")
+    return replace(known, before=live, after=live)
 
 
 async def newer_than(client: RegistryClient, moves: Sequence[Move], created: str) -> str:

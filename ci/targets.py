@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ci.errors import DrydockError
 from ci.model import Config, Plan, Variant
-from ci.naming import LATEST, check_tag, labels_of, repository_of
+from ci.naming import LATEST, STAGING, check_tag, labels_of, repository_of
 from ci.release_model import Target
 
 
@@ -62,8 +62,8 @@ def parse_tags(tags: Sequence[str], *, latest: bool) -> tuple[str, ...]:
     """List the tags to move, `latest` last; a value may hold several, with commas between them."""
     given = [tag.strip() for text in tags for tag in text.split(",") if tag.strip()]
     for tag in given:
-        if check_tag(tag).startswith(("sha-", "staging-")):
-            raise DrydockError(f"The tag {tag!r} is not for moving: sha- and staging- tags name one commit each")
+        if check_tag(tag).startswith("sha-") or tag == STAGING:
+            raise DrydockError(f"The tag {tag!r} is not for moving: a sha- tag names one commit, {STAGING} none")
     return tuple(
         dict.fromkeys([*(tag for tag in given if tag != LATEST), *([LATEST] if latest or LATEST in given else [])])
     )

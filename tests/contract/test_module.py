@@ -16,7 +16,7 @@ FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
 REGISTRY = {"username", "password", "owner", "repository", "registry", "format"}
 EXPECTED = {
-    "plan": {"only", "platforms", "revision", "format"},
+    "plan": REGISTRY | {"only", "platforms", "revision", "live", "created"},
     "build_all": {"only", "platforms", "parallel", "secrets", "revision", "format"},
     "publish": REGISTRY
     | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"}

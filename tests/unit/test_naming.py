@@ -7,7 +7,7 @@ import pytest
 
 from ci.errors import DrydockError
 from ci.model import Config, Image, Plan
-from ci.naming import check_tag, labels_of, repository_fault, repository_of, sha_tag, tags_of
+from ci.naming import check_tag, labels_of, repository_fault, repository_of, sha_tag
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 IMAGE = Image(name="backend", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
@@ -91,14 +91,10 @@ def test_an_illegal_tag_is_refused(tag: str) -> None:
 
 def test_tags_are_named_after_the_revision() -> None:
     assert sha_tag(REVISION) == "sha-0123456"
-    assert tags_of(plan(), latest=False) == ("sha-0123456",)
-    assert tags_of(plan(), latest=True) == ("sha-0123456", "latest")
-    assert [check_tag(tag) for tag in tags_of(plan(), latest=True)]
+    assert check_tag(sha_tag(REVISION))
 
 
-def test_tags_need_a_revision() -> None:
-    with pytest.raises(DrydockError, match="no revision is given"):
-        tags_of(plan(None), latest=True)
+def test_a_branch_is_no_revision() -> None:
     with pytest.raises(DrydockError, match="not a commit id"):
         sha_tag("main")
 

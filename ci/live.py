@@ -1,0 +1,93 @@
+"""Looks at what tags name now, and says what a release would do to each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ci.errors import DrydockError
+from ci.index import CREATED, REVISION, read_annotations
+from ci.naming import sha_tag
+from ci.plaintext import clean, columns, markdown_table
+from ci.registry import RegistryClient
+from ci.release_model import Target
+from ci.report import Format
+from ci.tags import read_live
+
+_SHORT = 19  # characters of a digest: "sha256:" and twelve digits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveTag:
+    """One tag as it is, and what a release would make of it."""
+
+    repository: str
+    tag: str
+    digest: str | None
+    revision: str | None  # the commit that the live image says it is of
+    created: str | None
+    action: str
+
+
+async def read_tags(
+    client: RegistryClient, targets: Sequence[Target], revision: str | None, tags: Sequence[str], created: str
+) -> tuple[LiveTag, ...]:
+    """Read each tag of each target.
+
+    Args:
+        client: of the registry.
+        targets: of the release.
+        revision: that would be released; None leaves its own tag out.
+        tags: that would be moved.
+        created: when the revision was committed (RFC 3339, UTC); empty where that is not known.
+
+    """
+    own = (sha_tag(revision),) if revision else ()
+    return tuple([await _read(client, t, tag, created, own=tag in own) for tag in (*own, *tags) for t in targets])
+
+
+async def _read(client: RegistryClient, target: Target, tag: str, created: str, *, own: bool) -> LiveTag:
+    known = LiveTag(repository=target.repository, tag=tag, digest=None, revision=None, created=None, action="create")
+    try:
+        live = await read_live(client, target.name, tag)
+        if live is None:
+            return known
+        notes = read_annotations(live)
+    except DrydockError as error:
+        return LiveTag(**{**asdict(known), "action": f"unknown: {error}"})
+    made = notes.get(CREATED)
+    if own:
+        action = "keep: a build that gives another digest stops the release"
+    elif created and made and made > created:
+        action = f"leave: the live commit is newer, of {made}"
+    else:
+        action = "move"
+    return LiveTag(
+        repository=target.repository,
+        tag=tag,
+        digest=live.digest,
+        revision=notes.get(REVISION),
+        created=made,
+        action=action,
+    )
+
+
+def render_live(tags: Sequence[LiveTag], plan: str, wanted: Format) -> str:
+    """Add the tags to a plan that was printed in the same format."""
+    if wanted is Format.JSON:
+        return json.dumps({**json.loads(plan), "tags": [asdict(tag) for tag in tags]}, indent=2)
+    rows = [
+        ("TAG", "NOW", "REVISION", "A RELEASE WOULD"),
+        *(
+            (
+                f"{tag.repository}:{tag.tag}",
+                tag.digest[:_SHORT] if tag.digest else "-",
+                (tag.revision or "-")[:12],
+                tag.action,
+            )
+            for tag in tags
+        ),
+    ]
+    table = markdown_table(rows) if wanted is Format.MARKDOWN else clean(columns(rows))
+    return f"{plan}\n\n{table}"
