@@ -51,6 +51,48 @@ def build_variant(
     return container
 
 
+async def settle_platform(container: dagger.Container, platform: str) -> dagger.Container:
+    """Return a built container as one of its platform.
+
+    The engine gives what is built `FROM scratch` its own platform, whatever was asked for (0.21.8,
+    util/llbtodagger/convert.go, scratchContainerID). Such an image would be released for the wrong platform, so its
+    files and its configuration are put into a container of the right one. VOLUME, STOPSIGNAL, SHELL and ONBUILD
+    cannot be read back and are not carried over.
+    """
+    if str(await container.platform()) == platform:
+        return container
+    settled = dagger.dag.container(platform=dagger.Platform(platform)).with_rootfs(container.rootfs())
+    for variable in await container.env_variables():
+        settled = settled.with_env_variable(await variable.name(), await variable.value())
+    for label in await container.labels():
+        settled = settled.with_label(await label.name(), await label.value())
+    for port in await container.exposed_ports():
+        protocol = await port.protocol()
+        settled = settled.with_exposed_port(await port.port(), protocol=protocol, experimental_skip_healthcheck=True)
+    if entrypoint := await container.entrypoint():
+        settled = settled.with_entrypoint(entrypoint)
+    if arguments := await container.default_args():
+        settled = settled.with_default_args(arguments)
+    if user := await container.user():
+        settled = settled.with_user(user)
+    if folder := await container.workdir():
+        settled = settled.with_workdir(folder)
+    check = container.docker_healthcheck()
+    try:
+        command = await check.args()
+    except dagger.InvalidQueryError:  # how the SDK says that there is none
+        return await settled.sync()
+    return await settled.with_docker_healthcheck(
+        command,
+        shell=await check.shell(),
+        interval=await check.interval() or None,
+        timeout=await check.timeout() or None,
+        start_period=await check.start_period() or None,
+        start_interval=await check.start_interval() or None,
+        retries=await check.retries() or None,
+    ).sync()
+
+
 async def compressed_size(container: dagger.Container, compression: Compression) -> int:
     """Measure the variant as a registry would store it: bytes of its OCI archive, layers compressed."""
     archive = container.as_tarball(

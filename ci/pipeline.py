@@ -11,7 +11,7 @@ from functools import partial
 import dagger
 
 from ci.boundary import failure_of
-from ci.build import build_variant, compressed_size
+from ci.build import build_variant, compressed_size, settle_platform
 from ci.concurrency import fan_out
 from ci.errors import SelectionError
 from ci.model import Failure, Outcome, Plan, Variant
@@ -73,14 +73,15 @@ async def build_all(
 
 
 async def _variant(
-    plan: Plan, containers: Mapping[str, dagger.Container], endpoint: Endpoint, variant: Variant
+    plan: Plan, containers: dict[str, dagger.Container], endpoint: Endpoint, variant: Variant
 ) -> Outcome:
     """Take one variant from its Dockerfile to its outcome."""
     container = containers[str(variant)]
     start = time.monotonic()
     try:
         with step(f"{variant} build"):
-            container = await container.sync()
+            container = await settle_platform(await container.sync(), variant.platform)
+            containers[str(variant)] = container
     except dagger.DaggerError as error:
         return Outcome(
             variant=variant,

@@ -264,3 +264,33 @@ smoke:
 """)
     (outcome,) = (await build(repository.path)).outcomes
     assert outcome.failures == ()
+
+
+async def test_an_image_from_scratch_is_of_its_platform_and_keeps_its_configuration(repository: Repository) -> None:
+    """The engine by itself gives such images its own platform."""
+    repository.write(
+        {
+            "Dockerfile": "FROM scratch\nCOPY hello.txt /hello.txt\nENV GREETING=hello\nUSER 10001:10001\n"
+            'WORKDIR /srv\nEXPOSE 8000\nEXPOSE 53/udp\nHEALTHCHECK --interval=7s CMD ["/check", "me"]\n'
+            'ENTRYPOINT ["/serve"]\nCMD ["--all"]\n'
+        }
+    )
+    repository.configure(f"""
+name: bare
+dockerfile: Dockerfile
+platforms: {BOTH}
+smoke:
+  - config:
+      user: "10001:10001"
+      entrypoint: [/serve]
+      env: {{GREETING: hello}}
+      ports: [8000, 53/udp]
+      healthcheck: true
+  - config: {{architecture: arm64}}
+    platforms: [linux/arm64]
+  - config: {{architecture: amd64}}
+    platforms: [linux/amd64]
+  - file: {{path: /hello.txt, content: {{equals: hello}}}}
+""")
+    report = await build(repository.path)
+    assert [o.failures for o in report.outcomes] == [(), ()]

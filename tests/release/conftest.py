@@ -1,0 +1,158 @@
+"""Releases in client mode: real containers, the real engine's pushes, a real registry, a proxy that spoils requests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import dagger
+import pytest
+import pytest_asyncio
+from dagger import dag
+
+from ci.model import Config
+from ci.naming import sha_tag
+from ci.pipeline import build_all
+from ci.planning import plan_build
+from ci.publishing import Login, push_target
+from ci.registry import RegistryClient
+from ci.registry_values import Credentials, RegistryAddress
+from ci.release import Resmoke, Wish, release
+from ci.release_model import Release, Target
+from ci.retry import RetryPolicy
+from ci.smoke import tunnelled
+from ci.source import read_config
+from ci.targets import parse_created, plan_targets
+from tests.registry.proxy import FaultProxy
+from tests.registry.servers import Registry, run_registry
+
+QUICK = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
+PUSHING = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
+STALLED = 0.4  # seconds without an answer that count as a stall
+
+OLD = ("a", "2026-01-01T12:00:00+00:00")
+NEW = ("b", "2026-02-01T12:00:00+00:00")
+
+CONFIG = """\
+repository: registry.test/{name}
+images:
+  - name: alpha
+    dockerfile: Dockerfile
+    platforms: [linux/amd64, linux/arm64]
+    smoke: [{file: {path: /hello.txt, content: {equals: hello}}}]
+  - name: beta
+    dockerfile: Dockerfile
+    platforms: [linux/amd64]
+    smoke: [{file: {path: /hello.txt, content: {equals: hello}}}]
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """A commit whose images are built and smoked, ready to be released."""
+
+    revision: str
+    created: str
+    targets: tuple[Target, ...]
+    containers: dict[str, dagger.Container]
+
+    @property
+    def tag(self) -> str:
+        return sha_tag(self.revision)
+
+    def at(self, host: str, prefix: str) -> tuple[Target, ...]:
+        """Name the repositories of its images below a prefix of a registry."""
+        return tuple(
+            replace(t, repository=f"{host}/{prefix}/{t.image.name}", name=f"{prefix}/{t.image.name}")
+            for t in self.targets
+        )
+
+
+def client(host: str, *, policy: RetryPolicy = QUICK, login: tuple[str, str] | None = None) -> RegistryClient:
+    credentials = Credentials(username=login[0], password=login[1]) if login else None
+    address = RegistryAddress(host=host, plain_http=True)
+    return RegistryClient(address, credentials=credentials, policy=policy, timeout=STALLED)
+
+
+async def publish(
+    commit: Commit,
+    host: str,
+    prefix: str,
+    *,
+    tags: tuple[str, ...] = ("latest",),
+    login: tuple[str, str] | None = None,
+    resmoke: Resmoke | None = None,
+    **options: bool,
+) -> Release:
+    """Release a commit as `dagger call publish` does after its build."""
+    wish = Wish(revision=commit.revision, targets=commit.at(host, prefix), tags=tags, **options)
+    entry = Login(username=login[0], password=dag.set_secret("password", login[1])) if login else None
+    config = (await _config()).compression
+    push = partial(push_target, commit.containers, config, entry, PUSHING)
+    async with client(host, login=login) as registry:
+        return await release(registry, wish, push=push, resmoke=resmoke)
+
+
+async def live(host: str, prefix: str, tag: str = "latest", *, login: tuple[str, str] | None = None) -> dict[str, str]:
+    """Ask the registry itself what a tag names, for each image."""
+    async with client(host, login=login) as registry:
+        return {name: await registry.resolve(f"{prefix}/{name}", tag) or "" for name in ("alpha", "beta")}
+
+
+def _source() -> dagger.Directory:
+    dockerfile = "FROM scratch\nCOPY hello.txt /hello.txt\n"
+    return (
+        dag.directory()
+        .with_new_file("Dockerfile", dockerfile)
+        .with_new_file("hello.txt", "hello")
+        .with_new_file("deploy/images.yaml", CONFIG)
+    )
+
+
+async def _config() -> Config:
+    return await read_config(_source(), None)
+
+
+async def make_commit(digit: str, created: str) -> Commit:
+    plan = plan_build(await _config(), revision=digit * 40)
+    targets = plan_targets(plan, repository=None, owner=None, version=None, created=parse_created(created))
+    labels = {target.image.name: target.labels for target in targets}
+    built = await build_all(plan, _source(), secrets=[], parallel=2, endpoint=tunnelled, labels=labels)
+    assert built.report.ok, built.report
+    return Commit(revision=digit * 40, created=created, targets=targets, containers=dict(built.containers))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
+    """Hold one client session with the real engine."""
+    if not shutil.which("dagger"):
+        pytest.fail("no dagger CLI on PATH; run the tests by `make test`")
+    with (tmp_path_factory.mktemp("engine") / "session.log").open("w") as log:
+        async with dagger.connection(dagger.Config(log_output=log)):
+            yield
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def old(session: None) -> Commit:
+    del session
+    return await make_commit(*OLD)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def new(session: None) -> Commit:
+    del session
+    return await make_commit(*NEW)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with run_registry(tmp_path_factory.mktemp("plain") / "registry") as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def proxy(plain: Registry) -> Iterator[FaultProxy]:
+    with FaultProxy(plain.port) as running:
+        yield running
