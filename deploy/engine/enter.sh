@@ -40,6 +40,10 @@ for backend in legacy nft; do
     ln -sf "/usr/sbin/xtables-$backend-multi" "$root/usr/bin/xtables-$backend-multi"
 done
 
+# The engine's dnsmasq would listen on every address of the host; its containers ask the bridge's alone.
+printf '#!/bin/sh\nexec /usr/sbin/dnsmasq --bind-dynamic "$@"\n' > "$root/usr/local/sbin/dnsmasq"
+chmod 755 "$root/usr/local/sbin/dnsmasq"
+
 # Emulation of arm64: F opens the interpreter now, so that it works in every container; O and C pass the
 # opened program and its credentials on. The entry is taken away by `down`.
 formats=/proc/sys/fs/binfmt_misc

@@ -1,6 +1,7 @@
 """The host stays as it was, while the engine runs and after it; the last test leaves it stopped."""
 
 import ipaddress
+import json
 import re
 import socket
 import subprocess
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 from .conftest import engine
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 RECORDED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 
@@ -54,6 +57,20 @@ def test_two_ups_at_once_do_not_trip_over_each_other() -> None:
     assert [process.wait(timeout=60) for process in both] == [0, 0]
 
 
+def address_of(raw: str) -> Address:
+    """Read an address as /proc/net/tcp writes it: words of four bytes, each backwards."""
+    words = bytes.fromhex(raw)
+    return ipaddress.ip_address(b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4)))
+
+
+def bridge_addresses() -> set[ipaddress.IPv4Interface | ipaddress.IPv6Interface]:
+    shown = subprocess.run(
+        ["ip", "-json", "address", "show", "drydock0"], capture_output=True, check=True, timeout=20, text=True
+    ).stdout
+    (link,) = json.loads(shown)
+    return {ipaddress.ip_interface(one["local"]) for one in link["addr_info"]}
+
+
 def test_nothing_of_it_listens_beyond_the_host() -> None:
     """Every TCP listener of the engine's processes is on loopback or on the engine's own bridge."""
     inodes = set()
@@ -65,12 +82,15 @@ def test_nothing_of_it_listens_beyond_the_host() -> None:
             inodes |= {str(fd.readlink()) for fd in (process / "fd").iterdir()}
         except OSError:
             continue
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-            raw = bytes.fromhex(fields[1].split(":")[0])[::-1]
-            address = ipaddress.ip_address(socket.inet_ntoa(raw))
-            assert address.is_loopback or address == ipaddress.ip_address("10.87.0.1"), line
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                found.add(address_of(fields[1].split(":")[0]))
+    bridge = {interface.ip for interface in bridge_addresses()}
+    assert ipaddress.ip_address("10.87.0.1") in found & bridge, "the engine's name server was not looked at"
+    assert not [str(address) for address in found - bridge if not address.is_loopback]
 
 
 def test_a_taken_port_is_one_clear_error() -> None:
