@@ -57,6 +57,7 @@ class Seen:
     method: str
     path: str  # without the query
     authorized: bool  # whether it carried an Authorization header
+    agent: str = ""  # the User-Agent header
     fault: Fault | None = None
 
 
@@ -111,7 +112,6 @@ class FaultProxy:
         self.upstream, self.port, self.rule = upstream, port, rule
         self.seen: list[Seen] = []
         self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
         self._started: Future[int] = Future()
         self._stop = asyncio.Event()
@@ -148,15 +148,15 @@ class FaultProxy:
         self._started.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
         server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Some have not begun yet, and some begin others: all of this loop, until there are none.
+        while rest := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
         await server.wait_closed()
+        await asyncio.sleep(0)  # transports close their sockets in a callback
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
         # A client that goes away in the middle is what some tests are about.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while head := await _read_head(reader):
@@ -165,7 +165,6 @@ class FaultProxy:
         writer.close()
         with suppress(OSError, asyncio.CancelledError):
             await writer.wait_closed()
-        self._tasks.discard(task)
 
     def _note(self, head: _Head) -> Fault | None:
         method, target, _ = head.start.split(" ", 2)
@@ -174,6 +173,7 @@ class FaultProxy:
             method=method,
             path=target.partition("?")[0],
             authorized=bool(head.get("authorization")),
+            agent=head.get("user-agent"),
         )
         fault = self.rule(seen)
         self.seen.append(replace(seen, fault=fault))

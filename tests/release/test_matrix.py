@@ -92,33 +92,47 @@ def judge(done: Release, facts: Facts, now: State) -> str:
     return "" if done.problems and done.next else "it fails without a reason and a remedy"
 
 
-async def attempt(old: Commit, new: Commit, plain: Registry, facts: Facts, cell: Cell) -> tuple[Cell, bool, str]:
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of one cell: whether the release said ok, what was wrong, and whose request was spoilt."""
+
+    cell: Cell
+    ok: bool
+    fault: str
+    engines: bool = False  # a request of the engine's own push, whose connections have their own time limits
+
+
+async def attempt(old: Commit, new: Commit, plain: Registry, facts: Facts, cell: Cell) -> Result:
     prefix = f"matrix-{cell.position}-{str(cell.fault).replace(' ', '-')}"
     assert (await publish(old, plain.host, prefix)).ok
     with FaultProxy(plain.port, rule=at(cell.position, cell.fault)) as proxy:
         done = await publish(new, proxy.host, prefix)
-        if not any(seen.fault for seen in proxy.seen):
-            return cell, done.ok, "the fault did not happen"
+        spoilt = next((seen for seen in proxy.seen if seen.fault), None)
+        if spoilt is None:
+            return Result(cell=cell, ok=done.ok, fault="the fault did not happen")
     fault = judge(done, facts, await live(plain.host, prefix))
     again = await publish(new, plain.host, prefix)
     if not again.ok or await live(plain.host, prefix) != facts.will:
         fault = fault or f"a second run does not complete it: {again.problems}"
-    return cell, done.ok, fault
+    return Result(cell=cell, ok=done.ok, fault=fault, engines=spoilt.agent != "drydock")
 
 
 async def test_a_fault_at_every_request(old: Commit, new: Commit, plain: Registry, facts: Facts) -> None:
     cells = [Cell(position=p, fault=f) for p in range(1, facts.requests + 1) for f in (*FINAL, *PASSING)]
     results = await fan_out(cells, partial(attempt, old, new, plain, facts), limit=AT_A_TIME)
-    wrong = [f"{cell}: {fault}" for cell, _, fault in results if fault]
-    passed = Counter(str(cell.fault) for cell, ok, _ in results if ok)
+    wrong = [f"{one.cell}: {one.fault}" for one in results if one.fault]
+    passed = Counter(str(one.cell.fault) for one in results if one.ok)
     print(f"\nmatrix: {facts.requests} requests x {len((*FINAL, *PASSING))} faults = {len(cells)} releases")
     for fault in (*FINAL, *PASSING):
-        print(
-            f"  {fault!s:12} released all {passed[str(fault)]:3}, released none {facts.requests - passed[str(fault)]:3}"
-        )
+        done = passed[str(fault)]
+        print(f"  {fault!s:12} released all {done:3}, released none {facts.requests - done:3}")
     assert not wrong, "\n".join(wrong)
-    # What may pass is repeated until it has.
-    assert not [str(cell) for cell, ok, _ in results if not ok and cell.fault in PASSING]
+    # What may pass is repeated until it has; but the engine waits for a stalled push until the release gives it up.
+    assert not [
+        str(one.cell)
+        for one in results
+        if not one.ok and one.cell.fault in PASSING and not (one.engines and one.cell.fault.kind is Kind.STALL)
+    ]
 
 
 async def kill(old: Commit, plain: Registry, facts: Facts, position: int) -> str:
