@@ -184,7 +184,8 @@ def test_the_proxy_runs_a_callback_at_its_position(proxy: FaultProxy, content: C
     with pytest.raises(httpx.TransportError):
         httpx.get(url)
     assert process.wait(10) == -signal.SIGKILL
-    assert proxy.seen[0] == Seen(number=1, method="GET", path=path, authorized=False, agent="drydock")
+    agent = f"python-httpx/{httpx.__version__}"
+    assert proxy.seen[0] == Seen(number=1, method="GET", path=path, authorized=False, agent=agent)
     assert proxy.seen[1].fault is kill
 
 
