@@ -32,12 +32,20 @@ def readable() -> Iterator[None]:
     try:
         yield
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
-        cause = _first(error)
-        if isinstance(cause, DrydockError):
-            raise _Shown(str(cause)) from None
-        if isinstance(cause, dagger.DaggerError):
-            raise _Shown(f"the engine refused: {_sentence(cause)}") from None
-        raise
+        text = explain(error)
+        if text is None:
+            raise
+        raise _Shown(text) from None
+
+
+def explain(error: BaseException) -> str | None:
+    """Say what an error means to a user, in one text; None where it is a defect of this module."""
+    cause = _first(error)
+    if isinstance(cause, DrydockError):
+        return str(cause)
+    if isinstance(cause, dagger.DaggerError):
+        return f"the engine refused: {_sentence(cause)}"
+    return None
 
 
 def failure_of(error: BaseException, step: str) -> Failure:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, TypeVar
 
 import dagger
 from dagger import DefaultPath, Doc, Ignore, function, object_type
 
-from ci import pipeline, release, report
+from ci import job, pipeline, release, report
 from ci.boundary import readable
+from ci.delivery import Means, deliver, finish_delivery
+from ci.github import Event
 from ci.live import read_tags, render_live
 from ci.model import Config
 from ci.naming import LATEST, utc_text
 from ci.planning import plan_build
-from ci.publishing import PUSH_POLICY, push_target
-from ci.publishing import smoke_published as smoke_published_images
 from ci.release_model import Target
 from ci.release_report import finish_release
 from ci.remote import connect, login_of
@@ -38,6 +37,7 @@ Secrets = Annotated[
 Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
 Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
 Released = Annotated[str, Doc("The commit to release or to look for: 7 to 64 hexadecimal digits")]
+Created = Annotated[str, Doc("When the commit was made, as git log -1 --format=%cI prints it")]
 Username = Annotated[str | None, Doc("The user name at the registry")]
 Password = Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")]
 Owner = Annotated[str | None, Doc("Fills {owner} in the configuration's repository")]
@@ -119,7 +119,7 @@ class Ci:
     async def publish(
         self,
         revision: Released,
-        created: Annotated[str, Doc("When the commit was made, as git log -1 --format=%cI prints it")],
+        created: Created,
         latest: Latest = False,
         tags: Annotated[list[str] | None, Doc("More tags to move, such as v1.2.3")] = None,
         version: Annotated[str | None, Doc("The version of the software, for the labels")] = None,
@@ -143,23 +143,11 @@ class Ci:
             targets = plan_targets(plan, repository=repository, owner=owner, version=version, created=made)
             login = login_of(username, password)
             moved = parse_tags(tags or (), latest=latest)
-            built = await pipeline.build_all(
-                plan,
-                self.source,
-                secrets=secrets or [],
-                parallel=parallel,
-                endpoint=direct,
-                labels={target.image.name: target.labels for target in targets},
-            )
-            before = report.finish_gate(built.report, wanted)
             wish = release.Wish(
                 revision=revision, targets=targets, tags=moved, overwrite=overwrite, allow_older=allow_older
             )
-            push = partial(push_target, built.containers, plan.config.compression, login, PUSH_POLICY)
-            resmoke = partial(smoke_published_images, login, direct) if smoke_published else None
-            async with connect(targets, login, registry) as client:
-                done = await release.release(client, wish, push=push, resmoke=resmoke)
-            return finish_release(done, wanted, before=before)
+            means = Means(source=self.source, secrets=secrets or (), parallel=parallel, login=login, registry=registry)
+            return finish_delivery(await deliver(plan, wish, means, resmoke=smoke_published), wanted)
 
     @uncached
     async def verify(
@@ -198,9 +186,8 @@ class Ci:
         with readable():
             wanted = report.parse_format(format)
             targets, login = await self._targets(None, repository, owner), login_of(username, password)
-            (moved,) = parse_tags([tag], latest=False)
             async with connect(targets, login, registry) as client:
-                done = await release.promote(client, targets, from_, moved)
+                done = await release.promote(client, targets, from_, parse_tags([tag], latest=False))
             return finish_release(done, wanted)
 
     @uncached
@@ -225,6 +212,41 @@ class Ci:
             registry=registry,
             format=format,
         )
+
+    @uncached
+    async def github(
+        self,
+        event: Annotated[str, Doc("The event's name: $GITHUB_EVENT_NAME")],
+        ref: Annotated[str, Doc("The branch or tag: $GITHUB_REF")],
+        default_branch: Annotated[str, Doc("The only branch that is released, such as main")],
+        revision: Released,
+        created: Created,
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
+        parallel: Parallel = 0,
+        secrets: Secrets = None,
+    ) -> dagger.Directory:
+        """Check or release, as an event on GitHub asks for; return summary, report, checksums and exit code as files.
+
+        The call succeeds where the pipeline fails, so that its files can be exported: exit-code says which it was.
+        """
+        with readable():
+            request = job.Request(
+                event=Event(name=event, ref=ref, default_branch=default_branch),
+                revision=revision,
+                created=created,
+                owner=owner,
+                repository=repository,
+                username=username,
+                password=password,
+                registry=registry,
+                secrets=secrets or (),
+                parallel=parallel,
+            )
+            return await job.run(request, self.source, self.config)
 
     async def _config(self) -> Config:
         return await read_config(self.source, self.config)

@@ -18,7 +18,7 @@ from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import OCI_INDEX, Manifest, digest_of
 from ci.release_model import Change, ImageFact, Release, Staged, TagOutcome, Target
-from ci.tags import Move, Moved, move_tags, newer_than, read_live, untouched
+from ci.tags import Move, move_tags, newer_than, read_live, untouched
 
 _AGAIN = "Run the same command again: what is done already is found and left as it is."
 
@@ -90,15 +90,9 @@ async def _release(
         return tuple(problems)
     if refused := await _name(client, ready, tag, wish, progress):
         return refused
-    moves: list[Move] = []
-    for name in wish.tags:
-        wanted = [_move(one, name) for one in ready]
-        created = wish.targets[0].labels.get(CREATED, "")
-        if not wish.allow_older and (newer := await newer_than(client, wanted, created)):
-            progress.notes.append(f"{name} was left as it is: {newer}; --allow-older moves it all the same")
-            progress.tags += [await _kept(client, move) for move in wanted]
-        else:
-            moves += wanted
+    wanted = [[_move(one, name) for one in ready] for name in wish.tags]
+    created = None if wish.allow_older else wish.targets[0].labels.get(CREATED, "")
+    moves = await _leave_newer(client, wanted, created, progress)
     with step(f"move {', '.join(wish.tags) or 'no tag'}"):
         moved = await move_tags(client, moves)
     progress.tags += moved.tags
@@ -182,6 +176,20 @@ def _move(staged: Staged, tag: str) -> Move:
     )
 
 
+async def _leave_newer(
+    client: RegistryClient, wanted: Sequence[Sequence[Move]], created: str | None, progress: _Progress
+) -> list[Move]:
+    """Take out the tags that name an image committed after `created` (RFC 3339, UTC); None takes out nothing."""
+    moves: list[Move] = []
+    for group in wanted:
+        if created is not None and (newer := await newer_than(client, group, created)):
+            progress.notes.append(f"{group[0].tag} was left as it is: {newer}; --allow-older moves it all the same")
+            progress.tags += [await _kept(client, move) for move in group]
+        else:
+            moves += group
+    return moves
+
+
 async def _kept(client: RegistryClient, move: Move) -> TagOutcome:
     live = await client.resolve(move.name, move.tag)
     return TagOutcome(repository=move.repository, tag=move.tag, before=live, after=live, change=Change.KEPT)
@@ -225,51 +233,64 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
     )
 
 
-async def promote(client: RegistryClient, targets: Sequence[Target], source: str, tag: str) -> Release:
-    """Put what `source` (a tag) names under another tag, for all images or for none."""
+async def promote(
+    client: RegistryClient, targets: Sequence[Target], source: str, tags: Sequence[str], *, created: str | None = None
+) -> Release:
+    """Put what `source` (a tag) names under other tags, for all images or for none.
+
+    Args:
+        client: of the registry.
+        targets: all images.
+        source: a tag that exists.
+        tags: to be moved; at least one.
+        created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
+
+    """
     start = time.monotonic()
-    images: list[ImageFact] = []
-    problems: list[str] = []
-    moves: list[Move] = []
+    progress = _Progress()
+    problems: list[str] = [] if tags else ["no tag to move is given"]
+    found: list[tuple[Target, Manifest]] = []
     for target in targets:
         try:
-            found = await read_live(client, target.name, source)
-            if found is None:
+            named = await read_live(client, target.name, source)
+            if named is None:
                 problems.append(f"{target.repository}:{source} does not exist")
                 continue
             # Whose labels these are, the source decides: only the shape is the configuration's.
-            labels = {key: value for key, value in read_annotations(found).items() if key in {REVISION, CREATED}}
-            inspection = await inspect_image(client, replace(target, labels=labels), found)
+            labels = {key: value for key, value in read_annotations(named).items() if key in {REVISION, CREATED}}
+            inspection = await inspect_image(client, replace(target, labels=labels), named)
         except DrydockError as error:
             problems.append(f"{target.repository}: {error}")
             continue
-        images.append(inspection.fact)
+        progress.images.append(inspection.fact)
         problems += inspection.problems
-        moves.append(
-            Move(
-                repository=target.repository,
-                name=target.name,
-                tag=tag,
-                body=found.body,
-                digest=found.digest,
-                media_type=found.media_type,
-            )
-        )
-    moved = Moved(tags=()) if problems else await _move_all(client, moves)
-    problems += moved.problems
+        found.append((target, named))
+    if not problems:
+        try:
+            wanted = [[_promotion(target, named, tag) for target, named in found] for tag in tags]
+            moved = await move_tags(client, await _leave_newer(client, wanted, created, progress))
+            progress.tags += moved.tags
+            problems += moved.problems
+        except DrydockError as error:
+            problems.append(str(error))
     return Release(
         what="promotion",
-        images=tuple(images),
-        tags=moved.tags,
+        images=tuple(progress.images),
+        tags=tuple(progress.tags),
         problems=tuple(problems),
+        notes=tuple(progress.notes),
         next="Nothing was moved, or all was moved back, unless a tag above says otherwise." if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
 
 
-async def _move_all(client: RegistryClient, moves: Sequence[Move]) -> Moved:
-    try:
-        return await move_tags(client, moves)
-    except DrydockError as error:
-        return Moved(tags=(), problems=(str(error),))
+def _promotion(target: Target, found: Manifest, tag: str) -> Move:
+    return Move(
+        repository=target.repository,
+        name=target.name,
+        tag=tag,
+        body=found.body,
+        digest=found.digest,
+        media_type=found.media_type,
+    )

@@ -72,6 +72,17 @@ def render_json(release: Release, before: str = "") -> str:
     return json.dumps({**document, "build": json.loads(before)} if before else document, indent=2)
 
 
+def render_checksums(release: Release) -> str:
+    """List every published digest with its repository as sha256sum would: what attestations are made from."""
+    published = [
+        (digest, image.repository)
+        for image in release.images
+        for digest in (image.digest, *(variant.digest for variant in image.variants))
+        if digest
+    ]
+    return "".join(f"{digest.removeprefix('sha256:')}  {repository}\n" for digest, repository in published)
+
+
 def _headline(release: Release) -> str:
     state = "ok" if release.ok else "FAILED"
     repeated = f", {release.retries} requests repeated" if release.retries else ""

@@ -89,7 +89,8 @@ def finish_gate(report: Report, wanted: Format) -> str:
     except PipelineError as error:
         if wanted is Format.JSON:
             raise
-        raise PipelineError(f"nothing was pushed and no tag was touched: {error}") from None
+        between = "\n\n" if wanted is Format.MARKDOWN else " "
+        raise PipelineError(f"nothing was pushed and no tag was touched:{between}{error}") from None
 
 
 def render_table(report: Report) -> str:

@@ -24,6 +24,8 @@ EXPECTED = {
     "verify": REGISTRY | {"revision", "latest", "tags"},
     "promote": REGISTRY | {"from", "tag"},
     "rollback": REGISTRY | {"to"},
+    "github": (REGISTRY - {"format"})
+    | {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets"},
 }
 
 

@@ -15,6 +15,7 @@ PURE = (
     "config",
     "cursor",
     "errors",
+    "github",
     "model",
     "naming",
     "plaintext",

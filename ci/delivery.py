@@ -1,0 +1,77 @@
+"""Takes a plan to its end: built and smoke-checked, and then, where everything passed, released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import dagger
+
+from ci import pipeline, release
+from ci.model import Plan
+from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
+from ci.release_model import Release, Target
+from ci.release_report import finish_release
+from ci.remote import connect
+from ci.report import Format, Report, finish_gate
+from ci.smoke import direct
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What a build and a release work with."""
+
+    source: dagger.Directory
+    secrets: Sequence[dagger.Secret] = ()
+    parallel: int = 0
+    login: Login | None = None
+    registry: dagger.Service | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """What came of a build and of the release after it; either may have had no need to run."""
+
+    built: Report | None = None
+    released: Release | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return all(part.ok for part in (self.built, self.released) if part is not None)
+
+
+def finish_delivery(delivery: Delivery, wanted: Format) -> str:
+    """Print what was built and what was released.
+
+    Raises:
+        PipelineError: something failed; its text is the report.
+
+    """
+    before = finish_gate(delivery.built, wanted) if delivery.built else ""
+    return finish_release(delivery.released, wanted, before=before) if delivery.released else before
+
+
+async def build(plan: Plan, targets: Sequence[Target], means: Means) -> pipeline.Built:
+    """Build and smoke-check a plan, with the labels of its release."""
+    return await pipeline.build_all(
+        plan,
+        means.source,
+        secrets=means.secrets,
+        parallel=means.parallel,
+        endpoint=direct,
+        labels={target.image.name: target.labels for target in targets},
+    )
+
+
+async def deliver(plan: Plan, wish: release.Wish, means: Means, *, resmoke: bool = False) -> Delivery:
+    """Build, smoke-check and release all images of a plan; nothing is pushed where anything failed."""
+    built = await build(plan, wish.targets, means)
+    if not built.report.ok:
+        return Delivery(built=built.report)
+    push = partial(push_target, built.containers, plan.config.compression, means.login, PUSH_POLICY)
+    again = partial(smoke_published, means.login, direct) if resmoke else None
+    async with connect(wish.targets, means.login, means.registry) as client:
+        released = await release.release(client, wish, push=push, resmoke=again)
+    return Delivery(built=built.report, released=released)
