@@ -49,7 +49,7 @@ def decide(event: Event) -> Decision:
 
     """
     if event.name == _PULL_REQUEST:
-        return Decision(why="A pull request is built and checked, and never published.")
+        return Decision(why="A pull request is built and checked; nothing is published.")
     if event.name not in _RELEASING:
         raise DrydockError(
             f"The event {_shown(event.name)} has no meaning here, and nothing was published; "
@@ -63,7 +63,7 @@ def decide(event: Event) -> Decision:
                 "give versions tags that start with v and a digit"
             )
         check_tag(tag)
-        return Decision(why=f"The version {tag} is released.", tags=(tag,), version=tag.removeprefix("v"))
+        return Decision(why=f"The version {tag} is to be released.", tags=(tag,), version=tag.removeprefix("v"))
     branch = event.ref.removeprefix(_HEADS)
     if branch == event.ref or not branch or not event.default_branch:
         raise DrydockError(
@@ -75,7 +75,7 @@ def decide(event: Event) -> Decision:
             why=f"Only {_shown(event.default_branch)} and versions are published; "
             f"the branch {_shown(branch)} is built and checked."
         )
-    return Decision(why=f"The default branch {_shown(branch)} is released.", tags=(LATEST,))
+    return Decision(why=f"The default branch {_shown(branch)} is to be released.", tags=(LATEST,))
 
 
 def _shown(text: str) -> str:
