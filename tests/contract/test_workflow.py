@@ -1,0 +1,223 @@
+"""The workflow is thin, safe and true: it names no image, grants little, and calls what the module has."""
+
+import inspect
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagger.mod import default_module
+
+import ci.main
+from ci.config import parse_config
+from ci.model import Plan
+from ci.naming import repository_of, sha_tag
+from ci.targets import parse_tags
+from tests.workflow import ATTEST, CHECKOUT, DAGGER, FILE, ROOT, action_of, arguments_of, dagger_steps, load
+
+TEXT = FILE.read_text()
+WORKFLOW = load(TEXT)
+JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+CONFIG = parse_config((ROOT / "deploy/images.yaml").read_text(), file="deploy/images.yaml", kinds=None)
+MODULE = default_module().get_object(ci.main.Ci.__name__)
+
+
+CALL = "github --event push --ref x --default-branch main --revision r --created c"
+
+
+def parameters(function: str) -> dict[str, tuple[bool, bool]]:
+    """List a function's flags: whether each takes a value, and whether it is needed."""
+    return {
+        f"--{parameter.name.replace('_', '-')}": (parameter.resolved_type is not bool, not parameter.is_optional)
+        for parameter in (MODULE.functions[function] if function else MODULE.get_constructor()).parameters.values()
+    }
+
+
+def take(words: list[str], flags: dict[str, tuple[bool, bool]]) -> Iterator[str]:
+    """Take the leading flags off a command line, and name them; whatever the module does not have is an error."""
+    while words and words[0].startswith("-"):
+        flag, _, value = words.pop(0).partition("=")
+        assert flag in flags, f"{flag} is not one of {', '.join(flags)}"
+        if flags[flag][0] and not value:
+            assert words, f"{flag} has no value"
+            words.pop(0)
+        yield flag
+
+
+def check_call(arguments: str) -> None:
+    """Read `dagger call`'s arguments as the CLI would: the constructor's, a function and its own, then its result's."""
+    words = shlex.split(arguments)
+    list(take(words, parameters("")))
+    name = words.pop(0).replace("-", "_")
+    assert name in MODULE.functions, f"the module has no function {name}"
+    flags = parameters(name)
+    given = list(take(words, flags))
+    assert len(given) == len(set(given)), given
+    missing = {flag for flag, (_, needed) in flags.items() if needed} - set(given)
+    assert not missing, f"{name} needs {missing}"
+    if words:
+        verb = words.pop(0)
+        method = getattr(MODULE.functions[name].return_type, verb, None)
+        assert inspect.iscoroutinefunction(method), f"what {name} returns cannot {verb}"
+        own = {
+            f"--{key.replace('_', '-')}": ("bool" not in str(p.annotation), p.default is p.empty)
+            for key, p in inspect.signature(method).parameters.items()
+            if key != "self"
+        }
+        missing = {flag for flag, (_, needed) in own.items() if needed} - set(take(words, own))
+        assert not missing, f"{verb} needs {missing}"
+    assert not words, words
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_call_parses_against_the_modules_functions(job: str) -> None:
+    (step,) = (step for name, step in dagger_steps(WORKFLOW) if name == job)
+    assert set(step["with"]) == {"version", "args"}
+    check_call(arguments_of(step))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--sauce . github", "--sauce is not one of"),
+        ("--source . githbu", "no function githbu"),
+        ("github --event push", "github needs"),
+        ("github --event push --event push", "--event"),
+        (f"{CALL} --wipe", "--wipe is not one of"),
+        (f"{CALL} import --path x", "cannot import"),
+        (f"{CALL} export --path x --wype", "--wype is not one of"),
+        (f"{CALL} export --wipe", "export needs"),
+        (f"{CALL} export --path x y", "y"),
+        ("plan extra", "cannot extra"),
+        ("plan --revision", "--revision has no value"),
+    ],
+)
+def test_a_call_that_does_not_fit_the_module_is_noticed(arguments: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_call(arguments)
+
+
+def test_it_calls_the_version_that_the_tests_run() -> None:
+    (tested,) = re.findall(r'^VERSION = "(.+)"', (ROOT / "deploy/engine/common.py").read_text(), re.MULTILINE)
+    assert {step["with"]["version"] for _, step in dagger_steps(WORKFLOW)} == {tested}
+
+
+def test_the_triggers() -> None:
+    assert WORKFLOW["on"] == {
+        "pull_request": None,
+        "push": {"branches": ["main", "master"], "tags": ["v*"]},
+        "workflow_dispatch": None,
+    }
+
+
+def test_permissions_are_the_least_for_each_job() -> None:
+    assert WORKFLOW["permissions"] == {}
+    assert {name: job["permissions"] for name, job in JOBS.items()} == {
+        "check": {"contents": "read"},
+        "publish": {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
+    }
+
+
+def test_a_pull_request_reaches_no_secret_and_no_write_token() -> None:
+    assert JOBS["check"]["if"] == "github.event_name == 'pull_request'"
+    assert JOBS["publish"]["if"] == "github.event_name != 'pull_request'"
+    for word in ("pull_request_target", "workflow_run", "secrets.", "head_ref", "secrets: inherit"):
+        assert word not in TEXT
+    assert "token" not in str(JOBS["check"]).lower()
+    for job in JOBS.values():
+        first = job["steps"][0]
+        assert action_of(first) == CHECKOUT
+        assert first["with"] == {"persist-credentials": False}  # of the event's own commit, whatever it is
+
+
+def test_expressions_are_few_and_none_becomes_part_of_a_script() -> None:
+    assert set(re.findall(r"\$\{\{ (.*?) \}\}", TEXT)) == {
+        "github.event_name == 'pull_request' && github.ref || github.run_id",
+        "github.event_name == 'pull_request'",
+        "github.event.repository.default_branch",
+        "github.token",
+    }
+    for job in JOBS.values():
+        for step in job["steps"]:
+            assert "${{" not in str(step.get("run", "")) + str(step.get("with", ""))
+
+
+def test_every_action_is_pinned_to_a_commit_and_names_its_version() -> None:
+    uses = re.findall(r"^ *(?:- )?uses: (.*)$", TEXT, re.MULTILINE)
+    assert len(uses) == sum("uses" in step for job in JOBS.values() for step in job["steps"])
+    for line in uses:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+    assert len(set(uses)) == len({line.partition("@")[0] for line in uses})  # one version of each
+
+
+def test_a_release_is_never_cancelled_and_every_job_ends() -> None:
+    concurrency = WORKFLOW["concurrency"]
+    assert concurrency["cancel-in-progress"] == "${{ github.event_name == 'pull_request' }}"
+    # A group of its own: one that waits in a group is cancelled by the next that joins it.
+    assert "|| github.run_id }}" in concurrency["group"]
+    for job in JOBS.values():
+        assert "concurrency" not in job
+        assert 0 < job["timeout-minutes"] <= 240
+        assert "self-hosted" not in job["runs-on"]
+
+
+def test_the_yaml_decides_nothing() -> None:
+    """Checkout, one call, and what shows its outcome; the two jobs differ in the login and in the attestation."""
+    shown = [[action_of(step) or step["run"] for step in job["steps"]] for job in JOBS.values()]
+    room = "sudo rm -rf /usr/local/lib/android /usr/share/dotnet /opt/ghc"
+    report = 'tee -a "$GITHUB_STEP_SUMMARY" < drydock/summary.md\nexit "$(cat drydock/exit-code)"\n'
+    assert shown == [[CHECKOUT, room, DAGGER, report], [CHECKOUT, room, DAGGER, report, ATTEST]]
+    check, publish = (arguments_of(step) for _, step in dagger_steps(WORKFLOW))
+    assert publish.replace(' --username "$GITHUB_ACTOR" --password env:GITHUB_TOKEN', "") == check
+    for word in ("||", "continue-on-error", "matrix", "if ["):
+        assert word not in TEXT.replace("&& github.ref || github.run_id", "")
+
+
+def test_images_platforms_and_dockerfiles_are_the_configurations() -> None:
+    platforms = {part for image in CONFIG.images for name in image.platforms for part in (name, name.partition("/")[2])}
+    names = {image.name for image in CONFIG.images} | {image.dockerfile for image in CONFIG.images}
+    for word in platforms | names | {"Dockerfile", "ghcr.io", "sha-", "latest"}:
+        assert not re.search(rf"(?<![\w.]){re.escape(word)}", without_comments()), word
+
+
+def without_comments() -> str:
+    return re.sub(r"(?m)(^| )#.*$", "", TEXT)
+
+
+def test_the_original_requirement_holds_through_the_configuration() -> None:
+    plan = Plan(config=CONFIG, variants=(), revision="b40998e" + "0" * 33)
+    assert {
+        image.name: (image.dockerfile, image.platforms, repository_of(CONFIG, image, owner="Acme"))
+        for image in CONFIG.images
+    } == {
+        "backend": ("deploy/docker/Dockerfile.backend", ("linux/amd64", "linux/arm64"), "ghcr.io/acme/backend"),
+        "worker-cpu": (
+            "deploy/docker/Dockerfile.worker-cpu",
+            ("linux/amd64", "linux/arm64"),
+            "ghcr.io/acme/worker-cpu",
+        ),
+        "worker-gpu": ("deploy/docker/Dockerfile.worker-gpu", ("linux/amd64",), "ghcr.io/acme/worker-gpu"),
+    }
+    assert plan.revision is not None
+    assert (sha_tag(plan.revision), *parse_tags((), latest=True)) == ("sha-b40998e", "latest")
+    assert all((ROOT / image.dockerfile).is_file() for image in CONFIG.images)
+
+
+@pytest.mark.parametrize("persona", ["pedantic", "auditor"])
+def test_zizmor_finds_nothing(persona: str, tmp_path: Path) -> None:
+    zizmor = shutil.which("zizmor")
+    assert zizmor, "no zizmor on PATH; run the tests by `make test`"
+    done = subprocess.run(
+        [zizmor, "--offline", "--no-progress", "--persona", persona, str(FILE)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No findings to report" in done.stdout + done.stderr
