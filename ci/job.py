@@ -19,11 +19,13 @@ from ci.model import Plan
 from ci.naming import sha_tag, utc_text
 from ci.plaintext import clean
 from ci.planning import plan_build
+from ci.promotion import promote
 from ci.release_report import render_checksums
 from ci.remote import connect, login_of
 from ci.report import Format
 from ci.source import read_config
 from ci.targets import parse_created, plan_targets
+from ci.verification import verify
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
 
@@ -104,9 +106,9 @@ async def _release_again(
     tag = sha_tag(request.revision)
     targets = plan_targets(plan, repository=request.repository, owner=request.owner, version=None, created=created)
     async with connect(targets, means.login, means.registry) as client:
-        if not (await release.verify(client, targets, request.revision, ())).ok:
+        if not (await verify(client, targets, request.revision, ())).ok:
             return None
-        done = await release.promote(client, targets, tag, decision.tags, created=utc_text(created))
+        done = await promote(client, targets, tag, decision.tags, created=utc_text(created))
     note = f"The images of {tag} were released before: they are verified, and not built again."
     return Delivery(released=replace(done, notes=(note, *done.notes)))
 

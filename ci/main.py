@@ -16,12 +16,14 @@ from ci.live import read_tags, render_live
 from ci.model import Config
 from ci.naming import LATEST, utc_text
 from ci.planning import plan_build
+from ci.promotion import promote
 from ci.release_model import Target
 from ci.release_report import finish_release
 from ci.remote import connect, login_of
 from ci.smoke import direct
 from ci.source import read_config
 from ci.targets import parse_created, parse_tags, plan_targets
+from ci.verification import verify
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.
@@ -167,13 +169,17 @@ class Ci:
             wanted = report.parse_format(format)
             targets, login = await self._targets(revision, repository, owner), login_of(username, password)
             async with connect(targets, login, registry) as client:
-                done = await release.verify(client, targets, revision, parse_tags(tags or (), latest=latest))
+                done = await verify(client, targets, revision, parse_tags(tags or (), latest=latest))
             return finish_release(done, wanted)
 
     @uncached
     async def promote(
         self,
-        from_: Annotated[str, dagger.Name("from"), Doc("The tag whose images are promoted, such as sha-1234567")],
+        from_: Annotated[
+            str,
+            dagger.Name("from"),
+            Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release"),
+        ],
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
         username: Username = None,
         password: Password = None,
@@ -187,13 +193,13 @@ class Ci:
             wanted = report.parse_format(format)
             targets, login = await self._targets(None, repository, owner), login_of(username, password)
             async with connect(targets, login, registry) as client:
-                done = await release.promote(client, targets, from_, parse_tags([tag], latest=False))
+                done = await promote(client, targets, from_, parse_tags([tag], latest=False))
             return finish_release(done, wanted)
 
     @uncached
     async def rollback(
         self,
-        to: Annotated[str, Doc("The tag to go back to, such as sha-1234567")],
+        to: Annotated[str, Doc("The tag to go back to, such as sha-1234567, or a digest of its release")],
         username: Username = None,
         password: Password = None,
         owner: Owner = None,

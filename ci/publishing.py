@@ -12,6 +12,7 @@ from ci.boundary import failure_of
 from ci.build import compression_of
 from ci.errors import DrydockError
 from ci.model import Compression, Variant
+from ci.registry_errors import Refusal, error_of
 from ci.registry_values import is_digest
 from ci.release_model import Staged, Target
 from ci.retry import ExhaustedError, Retry, RetryPolicy
@@ -22,6 +23,7 @@ _TRANSIENT = re.compile(
     r"\b(429|500|502|503|504)\b|EOF|reset by peer|broken pipe|timeout|timed out|unknown blob|connection refused",
     re.IGNORECASE,
 )
+_REFUSED = re.compile(r"\b(401|403|404)\b")
 # Large layers on a slow line take long; what is repeated skips the layers that are there already.
 PUSH_POLICY = RetryPolicy(attempts=5, base=1.0, deadline=3600.0)
 _CHECKS_AT_A_TIME = 4
@@ -77,11 +79,33 @@ async def push_target(
     try:
         reference = await retry.run(attempt)
     except ExhaustedError as error:
-        raise DrydockError(f"{error.last or 'no answer'} (after {error.attempts} attempts)") from None
+        tried = f" (after {error.attempts} attempts)" if error.attempts > 1 else ""
+        reason = str(error.last or f"no answer within {policy.deadline:g} s")
+        raise DrydockError(
+            f"{reason}{tried}. {_remedy(reason, target, logged_in=login is not None)}".rstrip()
+        ) from None
     digest = reference.rpartition("@")[2]
     if not is_digest(digest):
         raise DrydockError(f"the engine names no digest for what it pushed: {reference}")
     return digest
+
+
+def _remedy(reason: str, target: Target, *, logged_in: bool) -> str:
+    """Say what helps against a refusal that the engine reports in a sentence of its own."""
+    insufficient = "insufficient_scope" in reason
+    status = _REFUSED.search(reason)
+    if not (insufficient or status):
+        return ""
+    refusal = Refusal(
+        what=f"PUT {target.name}",
+        where=target.repository,
+        status=int(status[0]) if status else 401,
+        body=b"",
+        scope=f"repository:{target.name}:pull,push",
+        logged_in=logged_in,
+        insufficient=insufficient,
+    )
+    return error_of(refusal, redact=str).remedy
 
 
 async def smoke_published(login: Login | None, endpoint: Endpoint, staged: Staged) -> Sequence[str]:

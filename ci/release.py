@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
 
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
-from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_entries, write_index
+from ci.index import CREATED, Descriptor, is_index, read_entries, write_index
 from ci.inspect import Inspection, inspect_image
 from ci.naming import STAGING, sha_tag
 from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import OCI_INDEX, Manifest, digest_of
-from ci.release_model import Change, ImageFact, Release, Staged, TagOutcome, Target
-from ci.tags import Move, move_tags, newer_than, read_live, untouched
+from ci.release_model import ImageFact, Release, Staged, TagOutcome, Target
+from ci.tags import Move, leave_newer, move_tags, read_before, untouched
 
 _AGAIN = "Run the same command again: what is done already is found and left as it is."
 
@@ -90,11 +90,14 @@ async def _release(
         return tuple(problems)
     if refused := await _name(client, ready, tag, wish, progress):
         return refused
-    wanted = [[_move(one, name) for one in ready] for name in wish.tags]
+    wanted = [_move(one, name) for name in wish.tags for one in ready]
+    before = await read_before(client, wanted)
     created = None if wish.allow_older else wish.targets[0].labels.get(CREATED, "")
-    moves = await _leave_newer(client, wanted, created, progress)
+    choice = leave_newer(before, wanted, created)
+    progress.notes += choice.notes
+    progress.tags += choice.kept
     with step(f"move {', '.join(wish.tags) or 'no tag'}"):
-        moved = await move_tags(client, moves)
+        moved = await move_tags(client, choice.moves, before)
     progress.tags += moved.tags
     return moved.problems
 
@@ -148,11 +151,12 @@ async def _name(
     client: RegistryClient, ready: Sequence[Staged], tag: str, wish: Wish, progress: _Progress
 ) -> tuple[str, ...]:
     """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
-    before = [await client.resolve(one.target.name, tag) for one in ready]
+    moves = [_move(one, tag) for one in ready]
+    before = await read_before(client, moves)
     taken = [
-        f"{one.target.repository}:{tag} exists with another digest, {old}, not {one.digest}; it stays as it is"
-        for one, old in zip(ready, before, strict=True)
-        if old not in {None, one.digest}
+        f"{move.repository}:{tag} exists with another digest, {old.digest}, not {move.digest}; it stays as it is"
+        for move, old in before.items()
+        if old and old.digest != move.digest
     ]
     if taken and not wish.overwrite:
         progress.next = (
@@ -161,7 +165,7 @@ async def _name(
         )
         return tuple(taken)
     with step(f"name {tag}"):
-        moved = await move_tags(client, [_move(one, tag) for one in ready])
+        moved = await move_tags(client, moves, before)
     progress.tags += moved.tags
     return moved.problems
 
@@ -173,124 +177,4 @@ def _move(staged: Staged, tag: str) -> Move:
         tag=tag,
         body=staged.body,
         digest=staged.digest,
-    )
-
-
-async def _leave_newer(
-    client: RegistryClient, wanted: Sequence[Sequence[Move]], created: str | None, progress: _Progress
-) -> list[Move]:
-    """Take out the tags that name an image committed after `created` (RFC 3339, UTC); None takes out nothing."""
-    moves: list[Move] = []
-    for group in wanted:
-        if created is not None and (newer := await newer_than(client, group, created)):
-            progress.notes.append(f"{group[0].tag} was left as it is: {newer}; --allow-older moves it all the same")
-            progress.tags += [await _kept(client, move) for move in group]
-        else:
-            moves += group
-    return moves
-
-
-async def _kept(client: RegistryClient, move: Move) -> TagOutcome:
-    live = await client.resolve(move.name, move.tag)
-    return TagOutcome(repository=move.repository, tag=move.tag, before=live, after=live, change=Change.KEPT)
-
-
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, tags: Sequence[str]) -> Release:
-    """Read back a revision's images and tags, and compare them with what the configuration promises."""
-    start = time.monotonic()
-    tag = sha_tag(revision)
-    images: list[ImageFact] = []
-    outcomes: list[TagOutcome] = []
-    problems: list[str] = []
-    for target in targets:
-        try:
-            named = await read_live(client, target.name, tag)
-            if named is None:
-                problems.append(f"{target.repository}:{tag} does not exist")
-                images.append(ImageFact(repository=target.repository, digest=None))
-                continue
-            inspection = await inspect_image(client, target, named)
-            images.append(inspection.fact)
-            problems += inspection.problems
-            for other in (tag, *tags):
-                digest = await client.resolve(target.name, other)
-                change = Change.AS_PROMISED if digest == named.digest else Change.DIFFERS
-                outcomes.append(
-                    TagOutcome(repository=target.repository, tag=other, before=digest, after=digest, change=change)
-                )
-                if digest != named.digest:
-                    problems.append(f"{target.repository}:{other} names {digest or 'nothing'}, not {named.digest}")
-        except DrydockError as error:
-            problems.append(f"{target.repository}: {error}")
-    return Release(
-        what="verification",
-        images=tuple(images),
-        tags=tuple(outcomes),
-        problems=tuple(problems),
-        next=f"dagger call rollback --to {tag} puts all of them back to this revision." if problems else "",
-        retries=client.effort.retries,
-        seconds=time.monotonic() - start,
-    )
-
-
-async def promote(
-    client: RegistryClient, targets: Sequence[Target], source: str, tags: Sequence[str], *, created: str | None = None
-) -> Release:
-    """Put what `source` (a tag) names under other tags, for all images or for none.
-
-    Args:
-        client: of the registry.
-        targets: all images.
-        source: a tag that exists.
-        tags: to be moved; at least one.
-        created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
-
-    """
-    start = time.monotonic()
-    progress = _Progress()
-    problems: list[str] = [] if tags else ["no tag to move is given"]
-    found: list[tuple[Target, Manifest]] = []
-    for target in targets:
-        try:
-            named = await read_live(client, target.name, source)
-            if named is None:
-                problems.append(f"{target.repository}:{source} does not exist")
-                continue
-            # Whose labels these are, the source decides: only the shape is the configuration's.
-            labels = {key: value for key, value in read_annotations(named).items() if key in {REVISION, CREATED}}
-            inspection = await inspect_image(client, replace(target, labels=labels), named)
-        except DrydockError as error:
-            problems.append(f"{target.repository}: {error}")
-            continue
-        progress.images.append(inspection.fact)
-        problems += inspection.problems
-        found.append((target, named))
-    if not problems:
-        try:
-            wanted = [[_promotion(target, named, tag) for target, named in found] for tag in tags]
-            moved = await move_tags(client, await _leave_newer(client, wanted, created, progress))
-            progress.tags += moved.tags
-            problems += moved.problems
-        except DrydockError as error:
-            problems.append(str(error))
-    return Release(
-        what="promotion",
-        images=tuple(progress.images),
-        tags=tuple(progress.tags),
-        problems=tuple(problems),
-        notes=tuple(progress.notes),
-        next="Nothing was moved, or all was moved back, unless a tag above says otherwise." if problems else "",
-        retries=client.effort.retries,
-        seconds=time.monotonic() - start,
-    )
-
-
-def _promotion(target: Target, found: Manifest, tag: str) -> Move:
-    return Move(
-        repository=target.repository,
-        name=target.name,
-        tag=tag,
-        body=found.body,
-        digest=found.digest,
-        media_type=found.media_type,
     )

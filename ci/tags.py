@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import anyio
 
@@ -52,23 +53,60 @@ async def untouched(client: RegistryClient, target: Target, tag: str) -> TagOutc
     return replace(known, before=live, after=live)
 
 
-async def newer_than(client: RegistryClient, moves: Sequence[Move], created: str) -> str:
-    """Name the first live image that was committed after `created` (RFC 3339, UTC); nothing if none was."""
+Before = Mapping[Move, Manifest | None]  # what each tag named before anything was moved
+
+
+async def read_before(client: RegistryClient, moves: Sequence[Move]) -> Before:
+    """Read what every tag that shall be moved names now."""
+    return {move: await read_live(client, move.name, move.tag) for move in moves}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """Which tags to move, and which to leave because what they name is newer."""
+
+    moves: tuple[Move, ...]
+    kept: tuple[TagOutcome, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> Choice:
+    """Take out a tag, for all images, where any of them names a commit made after `created` (RFC 3339, UTC).
+
+    Args:
+        before: what the tags name now.
+        moves: of all images, those of one tag together.
+        created: when the commit was made; None takes out nothing.
+
+    """
+    if created is None:
+        return Choice(moves=tuple(moves))
+    chosen: list[Move] = []
+    kept: list[TagOutcome] = []
+    notes: list[str] = []
+    for tag, group in ((tag, tuple(group)) for tag, group in groupby(moves, key=lambda move: move.tag)):
+        if newer := _newer(before, group, created):
+            notes.append(f"{tag} was left as it is: {newer}; --allow-older moves it all the same")
+            kept += [replace(_outcome(m, before[m]), change=Change.KEPT, after=_digest(before[m])) for m in group]
+        else:
+            chosen += group
+    return Choice(moves=tuple(chosen), kept=tuple(kept), notes=tuple(notes))
+
+
+def _newer(before: Before, moves: Sequence[Move], created: str) -> str:
     for move in moves:
-        live = await read_live(client, move.name, move.tag)
+        live = before[move]
         if live and live.digest != move.digest and (other := read_annotations(live).get(CREATED, "")) > created:
             return f"{move.repository}:{move.tag} is of {other}, this commit of {created}"
     return ""
 
 
-async def move_tags(client: RegistryClient, moves: Sequence[Move]) -> Moved:
+async def move_tags(client: RegistryClient, moves: Sequence[Move], before: Before) -> Moved:
     """Put each manifest under its tag, read all of them back, and undo everything where one fails."""
-    before = {move: await read_live(client, move.name, move.tag) for move in moves}
     touched: list[Move] = []
     try:
         for move in moves:
-            live = before[move]
-            if live and live.digest == move.digest:
+            if _digest(before[move]) == move.digest:
                 continue
             touched.append(move)
             await client.put_manifest(move.name, move.tag, move.body, move.media_type)
@@ -92,15 +130,19 @@ async def _read_back(client: RegistryClient, move: Move) -> None:
         raise DrydockError(f"{move.repository}:{move.tag} names {found or 'nothing'} instead of {move.digest}")
 
 
+def _digest(manifest: Manifest | None) -> str | None:
+    return manifest.digest if manifest else None
+
+
 def _outcome(move: Move, before: Manifest | None) -> TagOutcome:
-    old = before.digest if before else None
+    old = _digest(before)
     change = Change.UNCHANGED if old == move.digest else Change.MOVED if old else Change.CREATED
     return TagOutcome(repository=move.repository, tag=move.tag, before=old, after=move.digest, change=change)
 
 
 async def _restore(client: RegistryClient, move: Move, before: Manifest | None, *, written: bool) -> TagOutcome:
     """Give a tag back its earlier manifest, and say what it names now."""
-    outcome = replace(_outcome(move, before), change=Change.NOT_WRITTEN, after=before.digest if before else None)
+    outcome = replace(_outcome(move, before), change=Change.NOT_WRITTEN, after=_digest(before))
     if not written:
         return outcome
     try:

@@ -185,7 +185,7 @@ class Stub:
                 if self.command != "HEAD":
                     self.wfile.write(reply.body)
 
-            do_GET = do_HEAD = do_PUT = do_DELETE = _any  # noqa: N815
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -252,6 +252,8 @@ class TokenServer(Stub):
     def _token(self, request: Request) -> Reply:
         if self.broken:
             return self.broken
+        if request.method == "POST":  # OAuth2, which clients try first; they go on with GET after this answer
+            return Reply(status=405)
         expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         sent = request.headers.get("authorization")
         if sent not in {None, expected}:

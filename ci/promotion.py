@@ -1,0 +1,116 @@
+"""Puts what a release named before under other tags: for all images, or for none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ci.errors import DrydockError
+from ci.index import CREATED, REVISION, read_annotations
+from ci.inspect import Inspection, inspect_image
+from ci.naming import sha_tag
+from ci.registry import RegistryClient
+from ci.registry_values import Manifest, is_digest
+from ci.release_model import ImageFact, Release, Target
+from ci.tags import Choice, Move, Moved, leave_newer, move_tags, read_before, read_live
+
+
+async def promote(
+    client: RegistryClient, targets: Sequence[Target], source: str, tags: Sequence[str], *, created: str | None = None
+) -> Release:
+    """Put what `source` names under other tags, for all images or for none.
+
+    Args:
+        client: of the registry.
+        targets: all images.
+        source: a tag that exists, or the digest of one image of a release, which stands for all of it.
+        tags: to be moved; at least one.
+        created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
+
+    """
+    start = time.monotonic()
+    images: list[ImageFact] = []
+    found: list[tuple[Target, Manifest]] = []
+    moved = Moved(tags=())
+    choice = Choice(moves=())
+    problems: list[str] = [] if tags else ["no tag to move is given"]
+    try:
+        tag = await _tag_of(client, targets, source) if is_digest(source) else source
+        for target in targets:
+            named, inspected = await _find(client, target, tag)
+            images += [inspected.fact] if inspected else []
+            problems += inspected.problems if inspected else [f"{target.repository}:{tag} does not exist"]
+            found += [(target, named)] if named else []
+        problems += _mixed(found, tag)
+        if not problems:
+            wanted = [_move(target, named, name) for name in tags for target, named in found]
+            before = await read_before(client, wanted)
+            choice = leave_newer(before, wanted, created)
+            moved = await move_tags(client, choice.moves, before)
+            problems += moved.problems
+    except DrydockError as error:
+        problems.append(str(error))
+    return Release(
+        what="promotion",
+        images=tuple(images),
+        tags=(*choice.kept, *moved.tags),
+        problems=tuple(problems),
+        notes=choice.notes,
+        next=_next(moved, source, tags) if problems else "",
+        retries=client.effort.retries,
+        seconds=time.monotonic() - start,
+    )
+
+
+async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manifest | None, Inspection | None]:
+    """Read what a tag of one image names, and whether all of it is there."""
+    named = await read_live(client, target.name, tag)
+    if named is None:
+        return None, None
+    # Whose labels these are, the release decides: only the shape is the configuration's.
+    labels = {key: value for key, value in read_annotations(named).items() if key in {REVISION, CREATED}}
+    return named, await inspect_image(client, replace(target, labels=labels), named)
+
+
+async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str) -> str:
+    """Find the `sha-` tag of the release that an image's digest belongs to."""
+    for target in targets:
+        if not await client.resolve(target.name, digest):
+            continue
+        revision = read_annotations(await client.get_manifest(target.name, digest)).get(REVISION, "")
+        tag = sha_tag(revision) if revision else ""
+        if tag and await client.resolve(target.name, tag) == digest:
+            return tag
+        raise DrydockError(
+            f"{target.repository}@{digest} is not what the sha- tag of its commit ({revision or 'none'}) names: "
+            "it stands for no release; give a tag, such as sha-1234567"
+        )
+    raise DrydockError(f"No image has the digest {digest}; dagger call plan --live shows the digests that are live")
+
+
+def _mixed(found: Sequence[tuple[Target, Manifest]], tag: str) -> list[str]:
+    """Refuse images of several commits: they were never released, nor checked, together."""
+    revisions = {target.repository: read_annotations(named).get(REVISION, "no commit") for target, named in found}
+    if len(set(revisions.values())) <= 1:
+        return []
+    each = ", ".join(f"{repository} of {revision}" for repository, revision in revisions.items())
+    return [f"{tag} names images of several commits: {each}; give the sha- tag of one of them"]
+
+
+def _next(moved: Moved, source: str, tags: Sequence[str]) -> str:
+    if not moved.tags:
+        return "Nothing was moved. dagger call plan --live shows what every tag names."
+    commands = " and ".join(f"dagger call promote --from {source} --tag {tag}" for tag in tags)
+    return f"The column NOW says what is live. To try it again: {commands}"
+
+
+def _move(target: Target, found: Manifest, tag: str) -> Move:
+    return Move(
+        repository=target.repository,
+        name=target.name,
+        tag=tag,
+        body=found.body,
+        digest=found.digest,
+        media_type=found.media_type,
+    )

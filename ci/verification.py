@@ -1,0 +1,62 @@
+"""Reads back a release that was made before: every image and tag, compared with what the configuration promises."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ci.errors import DrydockError
+from ci.inspect import inspect_image
+from ci.naming import sha_tag
+from ci.registry import RegistryClient
+from ci.release_model import Change, ImageFact, Release, TagOutcome, Target
+from ci.tags import read_live
+
+
+async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, tags: Sequence[str]) -> Release:
+    """Read back a revision's images and tags, and compare them with what the configuration promises."""
+    start = time.monotonic()
+    tag = sha_tag(revision)
+    images: list[ImageFact] = []
+    outcomes: list[TagOutcome] = []
+    problems: list[str] = []
+    for target in targets:
+        try:
+            named = await read_live(client, target.name, tag)
+            if named is None:
+                problems.append(f"{target.repository}:{tag} does not exist")
+                images.append(ImageFact(repository=target.repository, digest=None))
+                continue
+            inspection = await inspect_image(client, target, named)
+            images.append(inspection.fact)
+            problems += inspection.problems
+            for other in (tag, *tags):
+                digest = await client.resolve(target.name, other)
+                change = Change.AS_PROMISED if digest == named.digest else Change.DIFFERS
+                outcomes.append(
+                    TagOutcome(repository=target.repository, tag=other, before=digest, after=digest, change=change)
+                )
+                if digest != named.digest:
+                    problems.append(f"{target.repository}:{other} names {digest or 'nothing'}, not {named.digest}")
+        except DrydockError as error:
+            problems.append(f"{target.repository}: {error}")
+    return Release(
+        what="verification",
+        images=tuple(images),
+        tags=tuple(outcomes),
+        problems=tuple(problems),
+        next=_next(tag, revision, outcomes, complete=all(image.digest for image in images)) if problems else "",
+        retries=client.effort.retries,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, complete: bool) -> str:
+    """Say what to type: only tags that differ can be put right without a build."""
+    if not complete:
+        return f"Not every image has {tag}: release the commit again, dagger call publish --revision {revision} ..."
+    differ = sorted({outcome.tag for outcome in outcomes if outcome.change is Change.DIFFERS})
+    if differ:
+        commands = " and ".join(f"dagger call promote --from {tag} --tag {name}" for name in differ)
+        return f"If this commit is the one to be live: {commands}"
+    return f"What {tag} names is not what was promised: dagger call publish --revision {revision} --overwrite ..."
