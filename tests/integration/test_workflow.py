@@ -165,6 +165,7 @@ def test_a_broken_smoke_check_makes_the_job_fail_and_writes_nothing(
     assert "nothing was pushed and no tag was touched" in done.summary
     assert "expected stdout to equal 'bye', got 'hi'" in unescape(done.summary)
     assert done.summary in done.steps[-1].log
+    assert json.loads((repository.path / "drydock/report.json").read_text())["ok"] is False
     assert done.attested == ()
     assert tags(prefix) == {}
 

@@ -1,0 +1,46 @@
+"""What is written of a release for those who read on: the attesting action, a Markdown page."""
+
+import pytest
+
+from ci.errors import PipelineError
+from ci.model import Config, Failure, Image, Outcome, Plan, Variant
+from ci.registry import RegistryClient
+from ci.registry_values import RegistryAddress
+from ci.release import promote
+from ci.release_model import ImageFact, Release, VariantFact
+from ci.release_report import render_checksums
+from ci.report import Format, Report, finish_gate
+
+IMAGE = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
+
+
+def test_every_published_digest_is_listed_once_with_its_repository() -> None:
+    one, two, three = ("sha256:" + digit * 64 for digit in "123")
+    images = (
+        ImageFact(
+            repository="ghcr.io/acme/app",
+            digest=one,
+            variants=(VariantFact(variant="app@linux/amd64", digest=two, size=1),),
+        ),
+        ImageFact(repository="ghcr.io/acme/worker", digest=three),
+        ImageFact(repository="ghcr.io/acme/missing", digest=None),
+    )
+    assert render_checksums(Release(what="release", images=images)) == (
+        f"{'1' * 64}  ghcr.io/acme/app\n{'2' * 64}  ghcr.io/acme/app\n{'3' * 64}  ghcr.io/acme/worker\n"
+    )
+
+
+def test_a_closed_gate_is_a_markdown_page_of_its_own() -> None:
+    variant = Variant(image=IMAGE, platform="linux/amd64")
+    plan = Plan(config=Config(repository="ghcr.io/acme/{name}", images=(IMAGE,)), variants=(variant,))
+    outcome = Outcome(variant=variant, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
+    report = Report(plan=plan, outcomes=(outcome,), seconds=1.0)
+    with pytest.raises(PipelineError, match=r"^nothing was pushed and no tag was touched:\n\n\| Variant \|"):
+        finish_gate(report, Format.MARKDOWN)
+
+
+async def test_a_promotion_to_no_tag_is_a_failure() -> None:
+    async with RegistryClient(RegistryAddress(host="registry.test", plain_http=False), credentials=None) as client:
+        done = await promote(client, (), "sha-0123456", ())
+    assert not done.ok
+    assert done.problems == ("no tag to move is given",)
