@@ -4,9 +4,9 @@ import pytest
 
 from ci.errors import PipelineError
 from ci.model import Config, Failure, Image, Outcome, Plan, Variant
+from ci.promotion import promote
 from ci.registry import RegistryClient
 from ci.registry_values import RegistryAddress
-from ci.release import promote
 from ci.release_model import ImageFact, Release, VariantFact
 from ci.release_report import render_checksums
 from ci.report import Format, Report, finish_gate
