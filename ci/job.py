@@ -92,7 +92,12 @@ async def _deliver(
         return Delivery(built=(await build(plan, targets, means)).report)
     if again := await _release_again(request, decision, plan, created, means):
         return again
-    return await deliver(plan, release.Wish(revision=request.revision, targets=targets, tags=decision.tags), means)
+    done = await deliver(plan, release.Wish(revision=request.revision, targets=targets, tags=decision.tags), means)
+    if done.ok or not done.released:
+        return done
+    # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
+    again = await _release_again(request, decision, plan, created, means)
+    return replace(again, built=done.built) if again and again.ok else done
 
 
 async def _release_again(
@@ -109,7 +114,7 @@ async def _release_again(
         if not (await verify(client, targets, request.revision, ())).ok:
             return None
         done = await promote(client, targets, tag, decision.tags, created=utc_text(created))
-    note = f"The images of {tag} were released before: they are verified, and not built again."
+    note = f"{tag} was released before: its images are verified and named, and none is pushed."
     return Delivery(released=replace(done, notes=(note, *done.notes)))
 
 

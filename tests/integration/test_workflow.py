@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.registry.proxy import Fault, FaultProxy, Kind, Seen
 from tests.workflow import FILE, JobResult, Runner, load
 
 from .conftest import Repository
@@ -57,7 +58,7 @@ def run(repository: Repository, prefix: str, tmp_path: Path) -> Run:
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
         git(repository.path, *arguments)
 
-    def run(event: str, ref: str, default_branch: str = "main") -> JobResult:
+    def run(event: str, ref: str, registry: str = HOST) -> JobResult:
         runner = Runner(
             checkout=repository.path,
             summary=tmp_path / f"summary-{uuid.uuid4().hex}",
@@ -70,11 +71,11 @@ def run(repository: Repository, prefix: str, tmp_path: Path) -> Run:
             },
             context={
                 "github.event_name": event,
-                "github.event.repository.default_branch": default_branch,
+                "github.event.repository.default_branch": "main",
                 "github.token": TOKEN,
                 "runner.environment": "self-hosted",
             },
-            options=f"--registry tcp://{HOST} --repository {HOST}/{prefix}/{{name}}",
+            options=f"--registry tcp://{registry} --repository {HOST}/{prefix}/{{name}}",
         )
         (job,) = (job for job in WORKFLOW["jobs"].values() if runner.wants(job))
         return runner.run(job)
@@ -144,6 +145,29 @@ def test_the_default_branch_is_released_once_and_then_as_a_version(
     assert older.ok, older.log
     assert "latest was left as it is" in older.summary
     assert tags(prefix)["latest"] == moved
+
+
+def test_a_version_whose_commit_is_released_by_another_run_meanwhile_joins_it(run: Run, prefix: str) -> None:
+    """A branch and its version tag are pushed together; this run looks before the other has named its images."""
+    first = run("push", "refs/heads/main")
+    proxy = FaultProxy(int(HOST.partition(":")[2]))
+
+    def not_before_its_own_push(seen: Seen) -> Fault | None:
+        pushed = any("/manifests/sha256:" in earlier.path for earlier in proxy.seen)
+        return None if pushed or "/manifests/sha-" not in seen.path else Fault(kind=Kind.STATUS, status=404)
+
+    proxy.rule = not_before_its_own_push
+    with proxy:
+        second = run("push", "refs/tags/v1.0.0", registry=f"127.0.0.1:{proxy.port}")
+    assert first.ok, first.log
+    assert second.ok, second.log
+    assert "| app@linux/amd64 | ok |" in second.summary  # it did build
+    assert "was released before" in second.summary
+    assert first.attested == second.attested
+    live = tags(prefix)
+    live.pop("drydock-staging", None)
+    assert len(live) == 3
+    assert len(set(live.values())) == 1
 
 
 def test_a_version_can_be_the_first_release_of_a_commit(run: Run, repository: Repository, prefix: str) -> None:
