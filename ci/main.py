@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 import dagger
-from dagger import DefaultPath, Doc, Ignore, function, object_type
+from dagger import DefaultPath, Doc, Ignore, check, dag, function, object_type
 
 from ci import job, pipeline, release, report
 from ci.boundary import readable
 from ci.delivery import Means, deliver, finish_delivery
 from ci.github import Event
+from ci.findings import finish, parse_style
+from ci.linting import find_all
 from ci.live import read_tags, render_live
 from ci.model import Config
 from ci.naming import LATEST, utc_text
@@ -22,6 +24,7 @@ from ci.release_report import finish_release
 from ci.remote import connect, login_of
 from ci.smoke import direct
 from ci.source import read_config
+from ci.surface import read_surface
 from ci.targets import parse_created, parse_tags, plan_targets
 from ci.verification import verify
 
@@ -97,6 +100,20 @@ class Ci:
             async with connect(targets, login, registry) as client:
                 tags = await read_tags(client, targets, revision, (LATEST,), utc_text(made) if made else "")
             return render_live(tags, text, wanted)
+
+    @uncached
+    @check
+    async def validate(
+        self,
+        offline: Annotated[bool, Doc("Ask no registry; go on without the linters if they were never made")] = False,
+        fail: Annotated[bool, Doc("Whether errors fail the call; --fail=false still prints them")] = True,
+        format: Annotated[str, Doc("How to print the findings: table, json or sarif")] = "table",  # noqa: A002
+    ) -> str:
+        """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
+        with readable():
+            style = parse_style(format)
+            surface = read_surface(await dag.current_module().name())
+            return finish(await find_all(self.source, self.config, surface, offline=offline), style, fail=fail)
 
     @uncached
     async def build_all(

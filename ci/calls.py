@@ -1,0 +1,204 @@
+"""Finds the calls of `dagger` in a workflow: in the commands of its steps, and in the inputs of Dagger's own action."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+ACTION = "dagger/dagger-for-github"
+UNKNOWN = "\0"  # stands in a word for what only the run can know
+_BREAK = "\1"  # stands for the end of a line that does not end the command
+_EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_BRACES = re.compile(r"\$\{[^{}]*\}")
+_NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?!$-])")
+_BACKTICKS = re.compile(r"`[^`]*`", re.DOTALL)
+_SEPARATORS = ";|&()<>\n"
+# Flags of the CLI itself that take a value; all others of its own take none.
+_VALUED = {
+    *("--mod", "-m", "--output", "-o", "--progress", "--workdir", "--interactive-command", "--lock", "--x-release"),
+    *("--allow-llm", "--cloud", "--env-file"),
+}
+_PLAIN = {
+    *("--json", "-j", "--no-mod", "-M", "--eager-runtime", "--auto-apply", "-y", "--debug", "-d", "--interactive"),
+    *("-i", "--no-exit", "-E", "--quiet", "-q", "--silent", "-s", "--verbose", "-v", "-vv", "-vvv", "--web", "-w"),
+    *("-qq", "-qqq", "--help", "-h"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One `dagger call` as a workflow writes it."""
+
+    line: int
+    module: str  # "" where none is named
+    words: tuple[str, ...]  # flags and the function, without the CLI's own flags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workflow:
+    """What was read in a workflow."""
+
+    calls: tuple[Call, ...] = ()
+    fault: str = ""  # why it is no YAML
+    fault_line: int = 1
+
+
+def read_workflow(text: str) -> Workflow:
+    """Find every `dagger call` in a workflow or in a composite action."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        calls = tuple(_steps(root)) if root else ()
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        return Workflow(fault=problem.problem or "it cannot be read", fault_line=mark.line + 1 if mark else 1)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return Workflow(fault="it cannot be read")
+    return Workflow(calls=calls)
+
+
+def _steps(root: yaml.Node) -> Iterator[Call]:
+    """Go over all mappings that are a step, each once, however often an alias names it."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += reversed(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            fields = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+            yield from _step(fields)
+            waiting += reversed([value for _, value in node.value])
+
+
+def _step(fields: dict[str, yaml.Node]) -> Iterator[Call]:
+    run, uses = fields.get("run"), fields.get("uses")
+    if isinstance(run, yaml.ScalarNode):
+        yield from find_calls(run.value, _first_line(run))
+    if isinstance(uses, yaml.ScalarNode) and uses.value.partition("@")[0].lower() == ACTION:
+        given = fields.get("with")
+        pairs = given.value if isinstance(given, yaml.MappingNode) else []
+        inputs = {key.value: value for key, value in pairs if isinstance(value, yaml.ScalarNode)}
+        text = inputs.get("args") or inputs.get("call")
+        verb = inputs["verb"].value.strip() if "verb" in inputs else "call"
+        if text and verb == "call":
+            flags = inputs["dagger-flags"].value if "dagger-flags" in inputs else ""
+            module = inputs["module"].value.strip() if "module" in inputs else ""
+            front = f"dagger {' '.join(flags.split())} call "
+            for call in find_calls(front + " ".join(text.value.split()), _first_line(text)):
+                yield Call(line=call.line, module=call.module or module, words=call.words)
+
+
+def _first_line(node: yaml.ScalarNode) -> int:
+    line: int = node.start_mark.line + 1
+    return line + 1 if node.style in ("|", ">") else line
+
+
+def find_calls(script: str, first: int) -> tuple[Call, ...]:
+    """Find every `dagger call` in a shell script whose first line has the number `first`."""
+    masked = _masked(script)
+    calls: list[Call] = []
+    for number, command in _commands(masked):
+        # What stands before, such as a variable's assignment, sudo or timeout, is passed over.
+        start = next((n for n, word in enumerate(command) if word.rpartition("/")[2] == "dagger"), None)
+        if start is not None and (call := _call(command[start + 1 :], first + number)):
+            calls.append(call)
+    return tuple(calls)
+
+
+def _call(words: list[str], line: int) -> Call | None:
+    """Part the words behind `dagger` into the CLI's own flags and what is for the module."""
+    module = ""
+    rest: list[str] = []
+    verb = False
+    at = 0
+    while at < len(words):
+        word = words[at]
+        name, equals, value = word.partition("=")
+        at += 1
+        if name in _VALUED:
+            if not equals and at < len(words):
+                value = words[at]
+                at += 1
+            module = value if name in ("-m", "--mod") else module
+        elif name in _PLAIN:
+            continue
+        elif not verb:
+            if word != "call":
+                return None  # another command of the CLI, or nothing that can be told
+            verb = True
+        else:
+            rest.append(word)
+    return Call(line=line, module=module, words=tuple(rest)) if verb else None
+
+
+def _masked(script: str) -> str:
+    """Replace what only the run can know, so that what is left are plain words and quotes."""
+    text = script.replace(UNKNOWN, " ").replace(_BREAK, " ")
+    text = _BACKTICKS.sub(_unknown, _EXPRESSION.sub(_unknown, text))
+    text = _NAME.sub(_unknown, _BRACES.sub(_unknown, _substitutions(text)))
+    return text.replace("\\\n", f" {_BREAK} ")
+
+
+def _unknown(found: re.Match[str]) -> str:
+    return UNKNOWN + _BREAK * found[0].count("\n")
+
+
+def _substitutions(text: str) -> str:
+    """Replace each $(command), also one inside another."""
+    parts: list[str] = []
+    at = 0
+    while (start := text.find("$(", at)) >= 0:
+        depth, end = 1, start + 2
+        while end < len(text) and depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        parts += [text[at:start], UNKNOWN, _BREAK * text.count("\n", start, end)]
+        at = end
+    return "".join(parts) + text[at:]
+
+
+def _commands(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Part a script into its simple commands: the number of lines before each, and its words."""
+    reader = shlex.shlex(text, posix=True, punctuation_chars=_SEPARATORS)
+    reader.whitespace = " \t\r"
+    reader.whitespace_split = True
+    reader.commenters = ""  # shlex would take the end of the line along
+    command: list[str] = []
+    line = seen = 0
+    comment = redirected = False
+    for word in _tokens(reader):
+        seen += word.count("\n") + word.count(_BREAK)
+        if word and set(word) <= set(_SEPARATORS):
+            redirected = "<" in word or ">" in word
+            if redirected and command and command[-1].isdecimal():
+                command.pop()  # of 2>&1
+            elif not redirected:
+                if command:
+                    yield line, command
+                command = []
+                comment = comment and "\n" not in word
+            continue
+        bare = word.replace(_BREAK, "")
+        comment = comment or bare.startswith("#")
+        if (bare or not word) and not comment and not redirected:
+            line = line if command else seen
+            command.append(bare)
+        redirected = redirected and not bare
+    if command:
+        yield line, command
+
+
+def _tokens(reader: shlex.shlex) -> Iterator[str]:
+    """Give the words one by one, up to a quote that is not closed."""
+    try:
+        while (word := reader.get_token()) is not None:
+            yield word
+    except ValueError:
+        return

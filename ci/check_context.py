@@ -1,0 +1,205 @@
+"""Holds a build context against its .dockerignore, and both against what the Dockerfile copies."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ci.cursor import nearest, show
+from ci.dockerfile import Dockerfile, Instruction, assignments, expand
+from ci.dockerignore import IgnoreFile, glob_expression, parse_ignore
+from ci.findings import Finding, error, note, warning
+from ci.model import Image
+from ci.plaintext import size_text
+from ci.tree import Tree
+
+LARGE = 100_000_000  # bytes of a context that deserve a second look
+_REMOTE = re.compile(r"(?:https?|git|ssh|ftp)://|git@", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"\.env(?:\.(?!example$|sample$|template$|dist$).*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
+    r"|.*\.(?:pfx|p12|keystore|jks)"
+)
+_ALIKE = 1000  # paths that are compared with a missing one
+_SHOWN = 5  # credentials that are listed one by one
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """The files of a build context, and what of them reaches the build."""
+
+    path: str  # in the source
+    ignore_file: str  # in the source; "" where there is none
+    ignore: IgnoreFile
+    files: Mapping[str, int]  # path in the context: bytes
+    sent: frozenset[str]  # the files that reach the build, and the folders they are in
+    entries: frozenset[str]  # all files and folders
+
+    def in_source(self, path: str) -> str:
+        """Name a path of the context as a path of the source."""
+        return path if self.path == "." else f"{self.path}/{path}"
+
+    @property
+    def size(self) -> int:
+        """The bytes of the files that reach the build."""
+        return sum(size for path, size in self.files.items() if path in self.sent)
+
+
+def read_context(tree: Tree, image: Image) -> Context:
+    """Work out which files of an image's context reach its build."""
+    prefix = "" if image.context == "." else f"{image.context}/"
+    # A Dockerfile from outside its context is put inside it under another name: its own ignore file is not found.
+    inside = image.dockerfile.startswith(prefix)
+    candidates = [f"{image.dockerfile}.dockerignore"] if inside else []
+    candidates.append(f"{prefix}.dockerignore")
+    ignore_file = next((path for path in candidates if path in tree.files), "")
+    ignore = parse_ignore(tree.text(ignore_file) or "") if ignore_file else IgnoreFile()
+    files = {path.removeprefix(prefix): size for path, size in tree.files.items() if path.startswith(prefix)}
+    folders = [path.removeprefix(prefix) for path in tree.directories if path.startswith(prefix)]
+    everything = [*files, *folders]
+    return Context(
+        path=image.context,
+        ignore_file=ignore_file,
+        ignore=ignore,
+        files=files,
+        sent=_with_parents(path for path in everything if not ignore.excluded_by(path)),
+        entries=_with_parents(everything),
+    )
+
+
+def check_context(context: Context, image: Image, dockerfile: Dockerfile, *, config: str, line: int) -> list[Finding]:
+    """Find what is wrong with a context: what it lacks, what it should not hold, and how large it is.
+
+    Args:
+        context: as it was read.
+        image: whose context it is.
+        dockerfile: what copies from it.
+        config: the configuration's file.
+        line: where that file names the context, or else the image.
+
+    """
+    findings = [*_ignore_file(context, config, line), *_credentials(context)]
+    findings += [f for each in _copies(dockerfile, image) for f in _copied(context, image, *each)]
+    sent = sum(path in context.sent for path in context.files)
+    where = "the source" if context.path == "." else context.path
+    text = f"the build context of {image.name} is {size_text(context.size)} in {sent} files of {where}"
+    if context.size > LARGE:
+        largest = max((path for path in context.files if path in context.sent), key=lambda path: context.files[path])
+        remedy = f"Name in .dockerignore what no build needs; the largest file is {context.in_source(largest)}."
+        findings.append(warning(config, line, "context-large", text, remedy))
+    else:
+        findings.append(note(config, line, "context-size", text))
+    return findings
+
+
+def _ignore_file(context: Context, config: str, line: int) -> Iterator[Finding]:
+    if not context.ignore_file:
+        where = context.in_source(".dockerignore")
+        message = f"there is no {where}, so that every file reaches the build and makes it run again"
+        yield warning(config, line, "dockerignore-missing", message, "Write one: * first, then !what the build needs.")
+        return
+    for number, text in context.ignore.faults:
+        message = f"{show(text)} is no pattern"
+        remedy = "Close the bracket, or put a backslash before it." if "[" in text else "Write a path behind it."
+        yield error(context.ignore_file, number, "dockerignore-pattern", message, remedy)
+    if context.path == "." and not context.ignore.excluded_by(".git/config"):
+        message = ".git is not excluded: credentials that a checkout left there may end up in the image"
+        yield warning(context.ignore_file, 1, "dockerignore-git", message, "Add a line that says .git")
+
+
+def _credentials(context: Context) -> Iterator[Finding]:
+    found = sorted(
+        path for path in context.files if path in context.sent and _CREDENTIALS.fullmatch(posixpath.basename(path))
+    )
+    for path in found[:_SHOWN]:
+        message = f"the build gets {show(path)}, which looks like a credential"
+        remedy = f"Add {path} to {context.in_source('.dockerignore')}."
+        yield warning(context.in_source(path), 1, "context-credential", message, remedy)
+
+
+def _copies(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, str]]:
+    """List what is copied from the context: line, and path or pattern, its variables filled in."""
+    outside: dict[str, str | None] = {}
+    for made in dockerfile.arguments:
+        for name, value in assignments(made).items():
+            outside[name] = image.build_args.get(name, expand(value, outside) if value is not None else "")
+    environments: dict[str, dict[str, str | None]] = {}
+    for stage in dockerfile.stages:
+        known = dict(environments.get(stage.base.lower(), {}))
+        for made in stage.instructions:
+            if made.keyword in ("ARG", "ENV"):
+                known |= _assigned(made, known, outside, image)
+            elif made.keyword in ("COPY", "ADD") and made.flag("from") is None and not made.heredocs:
+                for word in made.words[:-1]:
+                    path = expand(word, known, missing=None)
+                    if path is not None and not _REMOTE.match(path):
+                        yield made.line, path
+        environments[stage.name] = known
+
+
+def _assigned(
+    made: Instruction, known: Mapping[str, str | None], outside: Mapping[str, str | None], image: Image
+) -> dict[str, str | None]:
+    values: dict[str, str | None] = {}
+    for name, value in assignments(made).items():
+        default = expand(value, known, missing=None) if value is not None else outside.get(name)
+        values[name] = image.build_args.get(name, default) if made.keyword == "ARG" else default
+    return values
+
+
+def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Finding]:
+    """Look for one source of a COPY among what reaches the build."""
+    file = image.dockerfile
+    clean = posixpath.normpath(path.lstrip("/") or ".")
+    if clean == ".." or clean.startswith("../"):
+        message = f"{show(path)} leads out of the context {context.path}, where no build can reach"
+        yield error(file, line, "copy-outside", message, "Name a path in the context, or widen context: to hold it.")
+        return
+    if clean == "." or _any(clean, context.sent):
+        return
+    if hidden := _any(clean, context.entries):
+        by = context.ignore.excluded_by(hidden) or next(
+            (
+                p
+                for other in context.files
+                if other.startswith(f"{hidden}/") and (p := context.ignore.excluded_by(other))
+            ),
+            None,
+        )
+        why = f"{context.ignore_file}:{by.line} {by.text!r}" if by else context.ignore_file
+        message = f"{show(path)} is copied, and {why} keeps it from the build"
+        yield error(file, line, "copy-ignored", message, f"Add !{clean} below that line.")
+        return
+    close = nearest(clean, _alike(clean, context.sent))
+    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in the context, {context.path}."
+    yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)
+
+
+def _alike(path: str, paths: frozenset[str]) -> list[str]:
+    """Keep the paths that are worth comparing: in the same folder, or with the same last part."""
+    folder, name = posixpath.split(path)
+    return [other for other in paths if posixpath.dirname(other) == folder or posixpath.basename(other) == name][
+        :_ALIKE
+    ]
+
+
+def _any(pattern: str, paths: frozenset[str]) -> str:
+    """Find a path that a source of a COPY stands for."""
+    if not re.search(r"[*?\[]", pattern):
+        return pattern if pattern in paths else ""
+    try:
+        expression = glob_expression(pattern)
+    except ValueError:
+        return ""
+    return next((path for path in sorted(paths) if expression.fullmatch(path)), "")
+
+
+def _with_parents(paths: Iterable[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for each in paths:
+        path = each
+        while path and path not in found:
+            found.add(path)
+            path = posixpath.dirname(path)
+    return frozenset(found)

@@ -1,0 +1,153 @@
+"""Holds the calls in workflows against the functions and arguments that the module has."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ci.calls import UNKNOWN, Call, read_workflow
+from ci.cursor import nearest, show
+from ci.errors import DrydockError
+from ci.findings import Finding, error
+from ci.naming import check_tag
+from ci.tree import Tree
+
+NAME = "drydock"  # what an address of this module ends with
+_TAGS = ("tags", "tag", "from", "to")  # arguments that are tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One argument of a function, as the CLI has it."""
+
+    name: str  # such as "allow-older"
+    flag: bool  # takes no value
+    required: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Function:
+    """One function of the module, as the CLI has it."""
+
+    name: str  # such as "build-all"; "" for the constructor
+    parameters: Mapping[str, Parameter]
+    ends: bool  # returns text, behind which nothing can be called
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surface:
+    """All that a call of the module can name."""
+
+    module: str  # the name in dagger.json
+    constructor: Function
+    functions: Mapping[str, Function]
+
+
+def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
+    """Find the calls of this module, in all workflows, that it would refuse."""
+    for file in sorted(path for path in tree.texts if path.startswith(".github/")):
+        text = tree.text(file)
+        if text is None:
+            yield error(file, 1, "workflow-syntax", "it is no text", "Save it as UTF-8, at most 1 MiB.")
+            continue
+        workflow = read_workflow(text)
+        if workflow.fault:
+            remedy = "Mend the YAML at that line or the one before."
+            yield error(file, workflow.fault_line, "workflow-syntax", f"not YAML: {workflow.fault}", remedy)
+        for call in workflow.calls:
+            yield from _check_call(call, file, tree, surface)
+
+
+def _check_call(call: Call, file: str, tree: Tree, surface: Surface) -> Iterator[Finding]:
+    if call.module in ("", ".", "./"):
+        local = _local_module(tree)
+        if local is None:
+            message = "the call names no module, and there is no dagger.json here"
+            yield error(file, call.line, "call-module", message, "Name it: dagger -m ADDRESS call ...")
+        if local != surface.module or "ci/main.py" not in tree.files:
+            return  # somebody else's module
+    elif not re.search(rf"(?:^|/){NAME}(?:\.git)?(?:@|$)", call.module):
+        return
+    reader = _Reader(file=file, line=call.line, words=list(call.words), surface=surface, function=surface.constructor)
+    yield from reader.check()
+
+
+def _local_module(tree: Tree) -> str | None:
+    """Read the name of the module in the source; None where there is none."""
+    try:
+        value = json.loads(tree.text("dagger.json") or "null")
+    except ValueError:
+        return ""
+    return str(value.get("name", "")) if isinstance(value, dict) else None
+
+
+@dataclass(kw_only=True, slots=True)
+class _Reader:
+    """The words of one call while they are read."""
+
+    file: str
+    line: int
+    words: list[str]
+    surface: Surface
+    function: Function
+    given: set[str] = field(default_factory=set)
+    unsure: bool = False  # a variable stood among the words, and may hold any number of them
+
+    def check(self) -> Iterator[Finding]:
+        while self.words:
+            word = self.words.pop(0)
+            if word.lstrip("-").startswith(UNKNOWN):
+                self.unsure = True
+            elif word.startswith("-"):
+                yield from self._argument(word)
+            elif self.function.name:
+                if self.function.ends and not self.unsure:
+                    message = f"{show(word)} follows {self.function.name}, which takes flags only"
+                    remedy = "Quote it, or write the flag it is the value of."
+                    yield self._error("call-word", message, remedy)
+                break  # a function of what this one returns
+            elif word in self.surface.functions:
+                self.function = self.surface.functions[word]
+            else:
+                known = self.surface.functions
+                close = nearest(word, known)
+                remedy = f"Did you mean {close}?" if close else f"There are {', '.join(known)}."
+                yield self._error("call-function", f"the module has no function {show(word)}", remedy)
+                return
+        missing = [p.name for p in self.function.parameters.values() if p.required and p.name not in self.given]
+        if missing and not self.unsure:
+            message = f"{self.function.name} is called without --{missing[0]}"
+            yield self._error("call-required", message, f"Add --{missing[0]} VALUE.")
+
+    def _argument(self, word: str) -> Iterator[Finding]:
+        name, equals, value = word.lstrip("-").partition("=")
+        parameter = self.function.parameters.get(name)
+        more = bool(self.words) and not self.words[0].startswith("-")
+        if not parameter:
+            owner = self.function.name or "the module"
+            close = nearest(name, self.function.parameters)
+            remedy = f"Did you mean --{close}?" if close else f"See dagger call {self.function.name} --help."
+            yield self._error("call-argument", f"{owner} has no argument --{name}", remedy)
+            if more and not equals:
+                self.words.pop(0)
+            return
+        self.given.add(name)
+        if not equals and not parameter.flag:
+            if not more:
+                yield self._error("call-value", f"--{name} is given no value", f"Write --{name} VALUE.")
+                return
+            value = self.words.pop(0)
+        if name in _TAGS:
+            yield from self._tags(value)
+
+    def _tags(self, value: str) -> Iterator[Finding]:
+        for tag in filter(str.strip, value.split(",")):
+            try:
+                check_tag(tag.strip().replace(UNKNOWN, "x"))
+            except DrydockError as problem:
+                yield self._error("tag-illegal", str(problem), "Choose such a tag, for instance v1.2.3.")
+
+    def _error(self, rule: str, message: str, remedy: str) -> Finding:
+        return error(self.file, self.line, rule, message, remedy)

@@ -1,0 +1,105 @@
+"""Tells which files of a context a .dockerignore leaves out, as BuildKit does: the last pattern that matches counts."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pattern:
+    """One line of a .dockerignore."""
+
+    line: int
+    text: str  # as it is written
+    keep: bool  # written with !: brings back what an earlier pattern left out
+    expression: re.Pattern[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IgnoreFile:
+    """A whole .dockerignore."""
+
+    patterns: tuple[Pattern, ...] = ()
+    faults: tuple[tuple[int, str], ...] = ()  # line and text of the patterns that are none
+    _seen: dict[str, tuple[bool, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def excluded_by(self, path: str) -> Pattern | None:
+        """Find the pattern that leaves a path out; None where it stays."""
+        last: Pattern | None = None
+        for pattern, matched in zip(self.patterns, self._matches(path), strict=True):
+            if matched:
+                last = None if pattern.keep else pattern
+        return last
+
+    def _matches(self, path: str) -> tuple[bool, ...]:
+        """Say of each pattern whether it matches a path or a folder above it."""
+        if not path or path == ".":
+            return (False,) * len(self.patterns)
+        if path not in self._seen:
+            above = self._matches(posixpath.dirname(path))
+            self._seen[path] = tuple(
+                up or bool(p.expression.fullmatch(path)) for up, p in zip(above, self.patterns, strict=True)
+            )
+        return self._seen[path]
+
+
+def parse_ignore(text: str) -> IgnoreFile:
+    """Read a .dockerignore; patterns that are none are in `faults`."""
+    patterns: list[Pattern] = []
+    faults: list[tuple[int, str]] = []
+    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        line = raw.strip()
+        if not line or raw.startswith("#"):
+            continue
+        keep = line.startswith("!")
+        bare = line[1:].strip() if keep else line
+        path = posixpath.normpath(bare).lstrip("/") if bare else ""
+        try:
+            expression = glob_expression(path)
+        except ValueError:
+            expression = None
+        if expression is None or not path:
+            faults.append((number, line))
+        elif path != ".":  # which BuildKit passes over
+            patterns.append(Pattern(line=number, text=line, keep=keep, expression=expression))
+    return IgnoreFile(patterns=tuple(patterns), faults=tuple(faults))
+
+
+def glob_expression(pattern: str) -> re.Pattern[str]:
+    """Turn a pattern with *, **, ? and [...] into a regular expression for whole paths.
+
+    Raises:
+        ValueError: a bracket is not closed, or holds no range.
+
+    """
+    parts: list[str] = []
+    at = 0
+    while at < len(pattern):
+        rest = pattern[at:]
+        if rest.startswith("**/"):
+            parts.append("(?:.*/)?")
+            at += 3
+        elif rest.startswith("**"):
+            parts.append(".*")
+            at += 2
+        elif rest[0] == "[":
+            end = pattern.find("]", at + 2)
+            if end < 0:
+                raise ValueError(pattern)
+            inside = pattern[at + 1 : end]
+            negated = inside.startswith("^")
+            body = re.sub(r"([\[\\&~|])", r"\\\1", inside.removeprefix("^"))
+            parts.append(f"(?!/)[{'^' if negated else ''}{body}]")
+            at = end + 1
+        elif rest[0] == "\\" and len(rest) > 1:
+            parts.append(re.escape(rest[1]))
+            at += 2
+        else:
+            parts.append({"*": "[^/]*", "?": "[^/]"}.get(rest[0]) or re.escape(rest[0]))
+            at += 1
+    try:
+        return re.compile("".join(parts), re.DOTALL)
+    except re.error as error:
+        raise ValueError(pattern) from error

@@ -1,0 +1,172 @@
+"""What validation found, and how it is written: as a table, as JSON, as SARIF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from ci.cursor import nearest
+from ci.errors import PipelineError, SelectionError
+from ci.plaintext import clean, columns
+
+_SCHEMA = 1
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class Severity(StrEnum):
+    """How much a finding matters: only errors fail a validation."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that is wrong, or worth knowing, and what to do about it."""
+
+    severity: Severity
+    file: str  # relative to the source
+    line: int  # from 1
+    rule: str  # such as "base-unpinned", or "hadolint/DL3008"
+    message: str
+    remedy: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as editors and terminals link it."""
+        return f"{self.file}:{self.line}"
+
+
+class Style(StrEnum):
+    """How findings are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+def error(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
+    """Make a finding that fails the validation."""
+    return Finding(severity=Severity.ERROR, file=file, line=line, rule=rule, message=message, remedy=remedy)
+
+
+def warning(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
+    """Make a finding that should be looked at, and fails nothing."""
+    return Finding(severity=Severity.WARNING, file=file, line=line, rule=rule, message=message, remedy=remedy)
+
+
+def note(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
+    """Make a finding that is worth knowing."""
+    return Finding(severity=Severity.NOTE, file=file, line=line, rule=rule, message=message, remedy=remedy)
+
+
+def parse_style(name: str) -> Style:
+    """Read the name of a format; refuse any other word."""
+    if name not in list(Style):
+        close = nearest(name, list(Style))
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise SelectionError(f"--format {name!r} is not one of {', '.join(Style)}{hint}")
+    return Style(name)
+
+
+def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put findings in the order they are read: by file, line, severity and rule, each once."""
+    rank = list(Severity)
+    return tuple(
+        sorted(dict.fromkeys(findings), key=lambda f: (f.file, f.line, rank.index(f.severity), f.rule, f.message))
+    )
+
+
+def finish(findings: Sequence[Finding], style: Style, *, fail: bool = True) -> str:
+    """Print the findings of a validation that passed.
+
+    Args:
+        findings: all of them, in order.
+        style: how they are written.
+        fail: whether an error is one of the call too.
+
+    Raises:
+        PipelineError: there are errors; its text is what would have been printed.
+
+    """
+    text = {Style.TABLE: render_findings, Style.JSON: render_findings_json, Style.SARIF: render_sarif}[style](findings)
+    errors = sum(f.severity is Severity.ERROR for f in findings)
+    if not errors or not fail:
+        return text
+    if style is Style.TABLE:
+        text = f"{_counted(errors, 'error')} found before anything was built\n\n{text}"
+    raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
+
+
+def render_findings(findings: Sequence[Finding]) -> str:
+    """Write findings for a terminal: severity, place, rule and message, the remedy below, and how many there are."""
+    rows = [(f.severity.upper(), clean(f.place), f.rule, _line(f.message)) for f in findings]
+    lines: list[str] = []
+    for finding, row in zip(findings, columns(rows).split("\n") if rows else (), strict=True):
+        lines.append(row)
+        if finding.remedy:
+            lines.append(f"    {_line(finding.remedy)}")
+    counts = [_counted(sum(f.severity is s for f in findings), s) for s in Severity]
+    return "\n".join([*lines, *([""] if lines else []), ", ".join(counts)])
+
+
+def render_findings_json(findings: Sequence[Finding]) -> str:
+    """Write findings as JSON.
+
+    Keys: schema (1), ok (whether there is no error), and findings, a list of severity ("error", "warning" or
+    "note"), file, line, rule, message and remedy ("" where there is none).
+    """
+    ok = all(f.severity is not Severity.ERROR for f in findings)
+    rows = [
+        {
+            "severity": f.severity,
+            "file": f.file,
+            "line": f.line,
+            "rule": f.rule,
+            "message": clean(f.message),
+            "remedy": clean(f.remedy),
+        }
+        for f in findings
+    ]
+    return json.dumps({"schema": _SCHEMA, "ok": ok, "findings": rows}, indent=2)
+
+
+def render_sarif(findings: Sequence[Finding]) -> str:
+    """Write findings as SARIF 2.1.0, as GitHub's code scanning takes it."""
+    rules = list(dict.fromkeys(f.rule for f in findings))
+    driver = {
+        "name": "drydock",
+        "informationUri": "https://github.com/drydock/drydock",
+        "rules": [{"id": rule, "shortDescription": {"text": rule}} for rule in rules],
+    }
+    results = [
+        {
+            "ruleId": f.rule,
+            "ruleIndex": rules.index(f.rule),
+            "level": f.severity,
+            "message": {"text": "\n".join(filter(None, (clean(f.message), clean(f.remedy))))},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": quote(f.file), "uriBaseId": "%SRCROOT%"},
+                        "region": {"startLine": max(1, f.line)},
+                    }
+                }
+            ],
+        }
+        for f in findings
+    ]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -1,0 +1,68 @@
+"""Turns what hadolint, actionlint and zizmor print into findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ci.findings import Finding, Severity, error
+
+_HADOLINT = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.NOTE, "style": Severity.NOTE}
+_ZIZMOR = {"High": Severity.ERROR, "Medium": Severity.WARNING, "Unknown": Severity.WARNING}
+_CONFIGURATION = {"hadolint": ".hadolint.yaml", "actionlint": ".github/actionlint.yaml", "zizmor": ".github/zizmor.yml"}
+
+
+def parse_reports(text: str) -> list[Finding]:
+    """Read what linters/lint.py printed."""
+    reports: dict[str, Any] = json.loads(text)
+    findings = [
+        *map(_hadolint, reports.get("hadolint") or ()),
+        *map(_actionlint, reports.get("actionlint") or ()),
+        *_zizmor(reports.get("zizmor") or []),
+    ]
+    for tool, why in reports["failures"].items():
+        remedy = f"If {_CONFIGURATION[tool]} is here, look whether {tool} accepts it."
+        findings.append(error(_CONFIGURATION[tool], 1, f"{tool}-failed", f"{tool} could not run: {why}", remedy))
+    return findings
+
+
+def _hadolint(found: dict[str, Any]) -> Finding:
+    code: str = found["code"]
+    topic = f"https://github.com/hadolint/hadolint/wiki/{code}"
+    if code.startswith("SC"):
+        topic = f"https://www.shellcheck.net/wiki/{code}"
+    return Finding(
+        severity=_HADOLINT.get(found["level"], Severity.WARNING),
+        file=found["file"],
+        line=found["line"],
+        rule=f"hadolint/{code}",
+        message=found["message"],
+        remedy=f"See {topic}; to accept it: # hadolint ignore={code} above the line.",
+    )
+
+
+def _actionlint(found: dict[str, Any]) -> Finding:
+    return error(
+        found["filepath"],
+        max(1, found["line"]),
+        f"actionlint/{found['kind']}",
+        found["message"],
+        "See https://github.com/rhysd/actionlint/blob/v1.7.12/docs/checks.md",
+    )
+
+
+def _zizmor(reports: list[dict[str, Any]]) -> Iterator[Finding]:
+    for found in reports:
+        places = found["locations"]
+        place = next((p for p in places if p["symbolic"]["kind"] == "Primary"), places[0])
+        key: dict[str, dict[str, str]] = place["symbolic"]["key"]
+        file: str = key["Local"]["verbatim_path"]
+        yield Finding(
+            severity=_ZIZMOR.get(found["determinations"]["severity"], Severity.NOTE),
+            file=file.removeprefix("./"),
+            line=place["concrete"]["location"]["start_point"]["row"] + 1,
+            rule=f"zizmor/{found['ident']}",
+            message=f"{found['desc']}: {place['symbolic']['annotation']}",
+            remedy=f"See {found['url']}",
+        )

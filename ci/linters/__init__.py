@@ -1,0 +1,1 @@
+"""Runs inside the container of the linters."""

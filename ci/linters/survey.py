@@ -1,0 +1,74 @@
+"""Lists the files of a folder, with their sizes and the texts of those that are looked into; standard library only.
+
+Run as `survey.py FOLDER PATH...`: prints JSON with files (path: bytes, links as 0), directories (those
+that hold nothing), kinds (what each PATH is: file, directory, missing, outside) and texts (path: text, or null for
+what is no text of at most 1 MiB). Texts are those of the PATHs that are files, of every .dockerignore, of the
+workflows and of dagger.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ci.tree import Survey
+
+MAX_TEXT = 1 << 20
+
+
+def survey(root: Path, paths: Sequence[str]) -> Survey:
+    """Look at a folder; links are followed only for `paths`, and never out of it."""
+    root = root.resolve()
+    files: dict[str, int] = {}
+    empty: list[str] = []
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]
+        for name in [*names, *links]:
+            path = here / name
+            files[path.relative_to(root).as_posix()] = 0 if path.is_symlink() else path.lstat().st_size
+        folders[:] = sorted(set(folders) - set(links))
+        if not folders and not names and not links and here != root:
+            empty.append(here.relative_to(root).as_posix())
+    kinds = {path: _kind(root, path) for path in paths}
+    read = {path for path, kind in kinds.items() if kind == "file"} | {path for path in files if _wanted(path)}
+    texts = {path: _text(root, path) for path in sorted(read)}
+    return {"files": files, "directories": empty, "kinds": kinds, "texts": texts}
+
+
+def _wanted(path: str) -> bool:
+    if path.startswith(".github/"):
+        return path.endswith((".yml", ".yaml"))
+    return path == "dagger.json" or path.endswith(".dockerignore")
+
+
+def _kind(root: Path, path: str) -> str:
+    found = root / path
+    if not os.path.lexists(found):
+        return "missing"
+    real = found.resolve()
+    if not real.is_relative_to(root) or not real.exists():
+        return "outside"  # a link that leads out of the folder, or nowhere
+    return "directory" if real.is_dir() else "file"
+
+
+def _text(root: Path, path: str) -> str | None:
+    if _kind(root, path) != "file":
+        return None
+    file = (root / path).resolve()
+    if not file.is_file() or file.stat().st_size > MAX_TEXT:
+        return None
+    try:
+        return file.read_bytes().decode()
+    except (UnicodeDecodeError, OSError):
+        return None
+
+
+if __name__ == "__main__":
+    # ASCII only, whatever a file is called.
+    sys.stdout.write(json.dumps(survey(Path(sys.argv[1]), sys.argv[2:])))

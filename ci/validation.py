@@ -1,0 +1,103 @@
+"""Puts together all that can be found in a source without building anything of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ci.check_context import check_context, read_context
+from ci.check_dockerfile import Base, bases_of, check_dockerfile
+from ci.check_workflow import Surface, check_workflows
+from ci.config import PathKind, parse_config, referenced_paths
+from ci.cursor import show
+from ci.dockerfile import Dockerfile, parse_dockerfile
+from ci.errors import ConfigError, Problem
+from ci.findings import Finding, error, note
+from ci.model import Config, Image
+from ci.tree import Tree
+from ci.yamltree import read_tree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Validation:
+    """What was found, and what is left to ask the registries."""
+
+    findings: tuple[Finding, ...]
+    bases: tuple[tuple[str, Base], ...] = ()  # each with its Dockerfile
+
+
+def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> Validation:
+    """Check a source: configuration, Dockerfiles, contexts and workflows.
+
+    Args:
+        tree: what the source holds.
+        text: the configuration.
+        config: its file, for the findings.
+        surface: what the calls in workflows may name.
+
+    """
+    findings = list(check_workflows(tree, surface))
+    try:
+        parsed = parse_config(text, file=config, kinds=_kinds(tree))
+    except ConfigError as problems:
+        findings += [config_finding(problem) for problem in problems.problems]
+        message = "Dockerfiles and contexts were not held against this configuration"
+        findings.append(note(config, 1, "config-skipped", message, "Mend its errors, and validate again."))
+        return Validation(findings=tuple(findings))
+    bases: list[tuple[str, Base]] = []
+    for image, lines in zip(parsed.images, _lines(text), strict=True):
+        dockerfile = _dockerfile(tree, image)
+        if dockerfile is None:
+            message = "it is no text of at most 1 MiB"
+            findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
+            continue
+        findings += check_dockerfile(dockerfile, image, config=config, lines=lines)
+        line = lines.get("context", lines.get("dockerfile", 1))
+        findings += check_context(read_context(tree, image), image, dockerfile, config=config, line=line)
+        bases += [(image.dockerfile, base) for base in bases_of(dockerfile, image)]
+    findings += _unused(tree, parsed)
+    return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)))
+
+
+def config_finding(problem: Problem) -> Finding:
+    """Write a mistake of the configuration as a finding."""
+    key = f"{problem.key}: " if problem.key else ""
+    accepted = f"Accepted: {problem.accepted}." if problem.accepted else ""
+    close = f"Did you mean {problem.nearest!r}?" if problem.nearest else ""
+    remedy = " ".join(filter(None, (close, accepted)))
+    return error(problem.file, problem.line, "config", f"{key}{problem.message}", remedy)
+
+
+def dockerfiles_of(tree: Tree, text: str) -> tuple[str, ...]:
+    """List the Dockerfiles that a configuration names and the source holds, for the linters."""
+    paths = (path for path in sorted(referenced_paths(text)) if tree.kinds.get(path) is PathKind.FILE)
+    return tuple(path for path in paths if tree.text(path) is not None)
+
+
+def _kinds(tree: Tree) -> dict[str, PathKind]:
+    """Tell what the named paths are; the other Dockerfiles are there to be suggested."""
+    others = {path: PathKind.FILE for path in tree.files if "dockerfile" in path.lower()}
+    return {**others, **tree.kinds}
+
+
+def _dockerfile(tree: Tree, image: Image) -> Dockerfile | None:
+    text = tree.text(image.dockerfile)
+    return None if text is None else parse_dockerfile(text)
+
+
+def _lines(text: str) -> list[dict[str, int]]:
+    """Say for each image on which line its keys stand."""
+    images = read_tree(text, file="").entries()["images"].items()
+    return [{key: value.line for key, value in image.entries().items()} for image in images]
+
+
+def _unused(tree: Tree, config: Config) -> Iterator[Finding]:
+    """Name the Dockerfiles beside those of the configuration, which no release would build."""
+    used = {image.dockerfile for image in config.images}
+    folders = {path.rpartition("/")[0] for path in used}
+    for path in sorted(tree.files):
+        folder, _, name = path.rpartition("/")
+        if folder in folders and path not in used and re.fullmatch(r"Dockerfile(?:\.(?!dockerignore)[\w-]+)?", name):
+            message = f"{show(path)} is not in the configuration, so that no release holds it"
+            yield note(path, 1, "dockerfile-unused", message, "Add an image for it, or move it elsewhere.")
