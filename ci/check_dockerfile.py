@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.cursor import nearest, show
@@ -141,17 +141,24 @@ def _stages(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
             message = f"two stages are called {show(stage.name)}, the first on line {first}"
             yield error(file, stage.line, "stage-duplicate", message, "Give each stage a name of its own.")
         for made, name in _sources(stage):
-            before = [n for n in names[:index] if n]
+            before = names[:index]
             if name.isdecimal():
                 if int(name) >= index:
                     message = f"--from={name} is no earlier stage: this is stage {index}"
                     yield error(file, made.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
+            elif name.lower() in before:
+                continue
             elif name.lower() in names[index:]:
                 message = f"the stage {show(name)} does not come before this one"
                 yield error(file, made.line, "stage-order", message, "Move that stage up.")
-            elif name.lower() not in before and (close := nearest(name, before)) and re.fullmatch(r"[\w-]+", name):
+            elif close := _misspelt(name, before):
                 message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
                 yield error(file, made.line, "stage-unknown", message, f"Did you mean {close!r}?")
+
+
+def _misspelt(name: str, stages: Sequence[str]) -> str:
+    """Find the stage that is probably meant by the name of an image; nothing if there is none."""
+    return nearest(name, filter(None, stages)) if re.fullmatch(r"[\w-]+", name) else ""
 
 
 def _sources(stage: Stage) -> Iterator[tuple[Instruction, str]]:
@@ -188,14 +195,14 @@ def _references(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, int
             yield stage.line, next((held[name] for name in used if name in held), stage.line), base
         for made, name in _sources(stage):
             everywhere = [*names, *(other.name for other in dockerfile.stages)]
-            if not name.isdecimal() and name.lower() not in everywhere and name != "scratch":
+            if not name.isdecimal() and name.lower() not in everywhere and not _misspelt(name, names):
                 yield made.line, made.line, name if "$" not in name else None
         names.append(stage.name)
 
 
 def _base_findings(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
     file = image.dockerfile
-    for line, _, reference in _references(dockerfile, image):
+    for line, pin_line, reference in _references(dockerfile, image):
         if reference is None:
             continue
         if not reference:
@@ -203,7 +210,7 @@ def _base_findings(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
             yield error(file, line, "base-empty", message, "Give the ARG before the first FROM a default.")
         elif not _REFERENCE.fullmatch(reference):
             remedy = "Lower case, [registry/]repository[:tag][@sha256:digest], such as python:3.13-slim."
-            yield error(file, line, "base-reference", f"{show(reference)} is no image's reference", remedy)
+            yield error(file, pin_line, "base-reference", f"{show(reference)} is no image's reference", remedy)
 
 
 def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:

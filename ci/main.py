@@ -11,8 +11,8 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, object_type
 from ci import job, pipeline, release, report
 from ci.boundary import readable
 from ci.delivery import Means, deliver, finish_delivery
-from ci.github import Event
 from ci.findings import finish, parse_style
+from ci.github import Event
 from ci.linting import find_all
 from ci.live import read_tags, render_live
 from ci.model import Config

@@ -65,7 +65,7 @@ def config_finding(problem: Problem) -> Finding:
     key = f"{problem.key}: " if problem.key else ""
     accepted = f"Accepted: {problem.accepted}." if problem.accepted else ""
     close = f"Did you mean {problem.nearest!r}?" if problem.nearest else ""
-    remedy = " ".join(filter(None, (close, accepted)))
+    remedy = " ".join(filter(None, (close, accepted))) or "See what the configuration takes in the documentation."
     return error(problem.file, problem.line, "config", f"{key}{problem.message}", remedy)
 
 

@@ -1,0 +1,284 @@
+"""Mistakes planted one at a time in a repository without any: each gives its own finding, and no other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import ci.main
+from ci.check_dockerfile import Answer, check_bases
+from ci.findings import Finding, Severity, sort_findings
+from ci.linters.survey import survey
+from ci.surface import read_surface
+from ci.tree import make_tree
+from ci.validation import validate_source
+
+assert ci.main.__doc__  # imported, the functions that workflows may call are known
+SURFACE = read_surface("ci")
+CONFIG = "deploy/images.yaml"
+WORKFLOW = ".github/workflows/images.yml"
+BASE = f"python:3.13-slim@sha256:{'a1' * 32}"
+
+GOOD = {
+    CONFIG: """\
+repository: ghcr.io/acme/{name}
+images:
+  - name: app
+    dockerfile: Dockerfile
+    platforms: [linux/amd64, linux/arm64]
+    target: final
+    build-args: {VERSION: "1"}
+    secrets: [PIP_TOKEN]
+    smoke:
+      - run: [python, -c, "print(1)"]
+        stdout: {equals: "1"}
+""",
+    "Dockerfile": f"""\
+ARG PYTHON_IMAGE={BASE}
+FROM ${{PYTHON_IMAGE}} AS build
+ARG VERSION
+ARG FOLDER=app
+WORKDIR /srv
+COPY ${{FOLDER}}/ app/
+COPY requirements*.txt .
+RUN --mount=type=secret,id=PIP_TOKEN pip install -r requirements.txt && echo "$VERSION"
+
+FROM ${{PYTHON_IMAGE}} AS final
+COPY --from=build /srv /srv
+USER 10001:10001
+HEALTHCHECK CMD ["python", "-c", "print()"]
+ENTRYPOINT ["python", "-m", "app"]
+""",
+    ".dockerignore": ".git\n*.md\n",
+    "README.md": "# App\n",
+    "requirements.txt": "",
+    "app/__main__.py": "print(1)\n",
+    WORKFLOW: """\
+on: [push]
+jobs:
+  images:
+    runs-on: ubuntu-24.04
+    steps:
+      - run: dagger -m github.com/drydock/drydock@v1 call --source . build-all --only app
+      - run: |
+          set -e
+          dagger --progress plain call -m github.com/drydock/drydock@v1 --source . \\
+            publish --revision "$GITHUB_SHA" --created "$(git log -1 --format=%cI)" \\
+            --tags v1.2.3 --latest
+      - uses: dagger/dagger-for-github@27b130bf0f79a7f6fbbbe0fbca6760dc9bb40a77
+        with:
+          module: github.com/drydock/drydock@v1
+          args: --source . verify --revision ${{ github.sha }}
+""",
+}
+
+
+@dataclass(frozen=True)
+class Repository:
+    path: Path
+
+    def write(self, file: str, text: str | None) -> None:
+        path = self.path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        text = (self.path / file).read_text()
+        assert text.count(old) >= 1, f"{file} does not hold {old!r}"
+        self.write(file, text.replace(old, new, 1))
+
+    def findings(self, **answers: Answer) -> tuple[Finding, ...]:
+        tree = make_tree(survey(self.path, ["Dockerfile", "Dockerfil", "app", "sub", "linked"]))
+        text = (self.path / CONFIG).read_text()
+        found = validate_source(tree, text=text, config=CONFIG, surface=SURFACE)
+        return sort_findings([*found.findings, *check_bases(found.bases, answers)])
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path)
+    for file, text in GOOD.items():
+        made.write(file, text)
+    return made
+
+
+def test_a_repository_without_mistakes_has_no_findings_but_the_size_of_its_context(repository: Repository) -> None:
+    (only,) = repository.findings()
+    assert (only.severity, only.rule, only.place) == (Severity.NOTE, "context-size", f"{CONFIG}:4")
+    assert "in 6 files of the source" in only.message
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is replaced in which file, and the finding that must come of it: rule, place and a part of its text."""
+
+    file: str
+    old: str
+    new: str
+    rule: str
+    place: str
+    text: str
+    severity: Severity = Severity.ERROR
+
+
+D, W, I = "Dockerfile", WORKFLOW, ".dockerignore"  # noqa: E741
+WARNING, NOTE = Severity.WARNING, Severity.NOTE
+RUN = "dagger -m github.com/drydock/drydock@v1 call --source . build-all --only app"
+
+MISTAKES = [
+    # The configuration; every one of the parser's messages has tests of its own.
+    Mistake(CONFIG, "dockerfile: Dockerfile", "dockerfile: Dockerfil", "config", f"{CONFIG}:4", "Did you mean 'Docke"),
+    Mistake(CONFIG, "platforms: [linux/amd64, ", "platforms: [linux/amd46, ", "config", f"{CONFIG}:5", "linux/amd64"),
+    Mistake(CONFIG, "    dockerfile:", "    context: sub\n    dockerfile:", "config", f"{CONFIG}:4", "does not exist"),
+    Mistake(CONFIG, "    dockerfile:", "    contxt: .\n    dockerfile:", "config", f"{CONFIG}:4", "'context'"),
+    Mistake(CONFIG, "name: app", "name: App", "config", f"{CONFIG}:3", "lower-case"),
+    Mistake(CONFIG, "ghcr.io/acme/{name}", "ghcr.io/Acme/{name}", "config", f"{CONFIG}:1", "lower-case repository"),
+    Mistake(CONFIG, "ghcr.io/acme/{name}", "ghcr.io/acme/{name}:v1", "config", f"{CONFIG}:1", "lower-case repository"),
+    Mistake(CONFIG, "equals:", "equls:", "config", f"{CONFIG}:11", "'equals'"),
+    Mistake(CONFIG, 'run: [python, -c, "print(1)"]', "run: []", "config", f"{CONFIG}:10", "the list is empty"),
+    Mistake(CONFIG, "- run", "- deadline: soon\n        run", "config", f"{CONFIG}:10", "'soon'"),
+    Mistake(CONFIG, "- run", "- platforms: [linux/amd64]\n        run", "config", f"{CONFIG}:9", "on linux/arm64"),
+    Mistake(CONFIG, "images:", "images: [", "config", f"{CONFIG}:3", "not YAML"),
+    # The configuration against the Dockerfile.
+    Mistake(CONFIG, "target: final", "target: finel", "target-missing", f"{CONFIG}:6", "'final'"),
+    Mistake(CONFIG, "{VERSION:", "{VERSIN:", "build-arg-unused", f"{CONFIG}:7", "'VERSION'", WARNING),
+    Mistake(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN, NPM]", "secret-unused", f"{CONFIG}:8", "id=NPM", WARNING),
+    Mistake(D, "id=PIP_TOKEN", "id=PIP_TOKEN --mount=type=secret,id=NPM", "secret-unnamed", "Dockerfile:8", "[NPM]"),
+    Mistake(D, "FROM ${PYTHON_IMAGE} AS final", f"FROM --platform=linux/amd64 {BASE} AS final", "platform-fixed",
+            "Dockerfile:10", "wanted for linux/arm64"),
+    # The Dockerfile.
+    Mistake(D, "WORKDIR", "WORKDRI", "dockerfile-syntax", "Dockerfile:5", "Did you mean WORKDIR"),
+    Mistake(D, "WORKDIR /srv", "WORKDIR", "dockerfile-syntax", "Dockerfile:5", "WORKDIR says nothing"),
+    Mistake(D, "ARG PYTHON", "RUN true\nARG PYTHON", "dockerfile-syntax", "Dockerfile:1", "before the first FROM"),
+    Mistake(D, "USER", "RUN cat <<EOF\nUSER", "dockerfile-syntax", "Dockerfile:12", "heredoc 'EOF' is not closed"),
+    Mistake(D, "ARG PYTHON", "# escape=/\nARG PYTHON", "dockerfile-syntax", "Dockerfile:1", "escape '/'"),
+    Mistake(D, '["python", "-m", "app"]', "['python', '-m', 'app']", "exec-form", "Dockerfile:14", "double quotes"),
+    Mistake(D, '["python", "-c", "print()"]', '["python" "-c"]', "exec-form", "Dockerfile:13", "HEALTHCHECK"),
+    Mistake(D, "ARG FOLDER", "ENV API_TOKEN=x\nARG FOLDER", "credential-in-image", "Dockerfile:4", "history", WARNING),
+    Mistake(D, "--from=build", "--from=buidl", "stage-unknown", "Dockerfile:11", "'build'"),
+    Mistake(D, "--from=build", "--from=2", "stage-unknown", "Dockerfile:11", "no earlier stage"),
+    Mistake(D, "--from=build", "--from=final", "stage-order", "Dockerfile:11", "does not come before"),
+    Mistake(D, "USER", "FROM build AS build\nUSER", "stage-duplicate", "Dockerfile:12", "the first on line 2"),
+    # Base images.
+    Mistake(D, f"@sha256:{'a1' * 32}", "", "base-unpinned", "Dockerfile:1", "python:3.13-slim", WARNING),
+    Mistake(D, "USER", "COPY --from=busybox:1 /bin/sh /sh\nUSER", "base-unpinned", "Dockerfile:12", "busybox", WARNING),
+    Mistake(D, BASE, "Python:3.13-slim", "base-reference", "Dockerfile:1", "'Python:3.13-slim'"),
+    Mistake(D, "FROM ${PYTHON_IMAGE} AS final", "FROM ${PYTON_IMAGE} AS final", "base-empty", "Dockerfile:10", "value"),
+    # The build context and its .dockerignore.
+    Mistake(D, "USER", "COPY requirments.txt /\nUSER", "copy-missing", "Dockerfile:12", "'requirements.txt'"),
+    Mistake(D, "ARG FOLDER=app", "ARG FOLDER=lib", "copy-missing", "Dockerfile:6", "'lib/'"),
+    Mistake(D, "USER", "COPY ../other /\nUSER", "copy-outside", "Dockerfile:12", "leads out of the context"),
+    Mistake(D, "USER", "COPY README.md /\nUSER", "copy-ignored", "Dockerfile:12", ".dockerignore:2 '*.md'"),
+    Mistake(I, "*.md\n", "*\n!app\n", "copy-ignored", "Dockerfile:7", "Add !requirements*.txt"),
+    Mistake(I, "*.md", "*.md\napp/*", "copy-ignored", "Dockerfile:6", ".dockerignore:3"),
+    Mistake(I, ".git\n", "", "dockerignore-git", ".dockerignore:1", ".git", WARNING),
+    Mistake(I, "*.md", "[.md", "dockerignore-pattern", ".dockerignore:2", "Close the bracket"),
+    Mistake(I, "*.md", "!", "dockerignore-pattern", ".dockerignore:2", "Write a path"),
+    # Workflows.
+    Mistake(W, "build-all", "buildall", "call-function", f"{W}:6", "Did you mean build-all"),
+    Mistake(W, "--only app", "--onyl app", "call-argument", f"{W}:6", "Did you mean --only"),
+    Mistake(W, "--only app", "--only", "call-value", f"{W}:6", "--only is given no value"),
+    Mistake(W, "--only app", "app", "call-word", f"{W}:6", "takes flags only"),
+    Mistake(W, "call --source", "call --sauce", "call-argument", f"{W}:6", "Did you mean --source"),
+    Mistake(W, '--revision "$GITHUB_SHA" ', "", "call-required", f"{W}:9", "without --revision"),
+    Mistake(W, "--tags v1.2.3", "--tags v1/2", "tag-illegal", f"{W}:9", "'v1/2'"),
+    Mistake(W, "verify --revision", "verfy --revision", "call-function", f"{W}:15", "Did you mean verify"),
+    Mistake(W, RUN, "dagger call build-all", "call-module", f"{W}:6", "no dagger.json"),
+    Mistake(W, "jobs:", "jobs: {", "workflow-syntax", f"{W}:4", "not YAML"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: f"{m.rule}: {m.new[:40].strip()!r}")
+def test_a_mistake_gives_its_own_finding(repository: Repository, mistake: Mistake) -> None:
+    clean = {f.rule for f in repository.findings()}
+    repository.edit(mistake.file, mistake.old, mistake.new)
+    found = [f for f in repository.findings() if f.severity is not NOTE and f.rule not in clean]
+    assert [(f.severity, f.rule, f.place) for f in found] == [(mistake.severity, mistake.rule, mistake.place)]
+    assert mistake.text in f"{found[0].message} {found[0].remedy}"
+    assert found[0].remedy
+
+
+def test_the_mistakes_are_distinct() -> None:
+    assert len({(m.file, m.old, m.new) for m in MISTAKES}) == len(MISTAKES) >= 30
+    assert len({m.rule for m in MISTAKES}) >= 25
+
+
+def warnings_of(repository: Repository) -> list[tuple[str, str]]:
+    return [(f.rule, f.place) for f in repository.findings() if f.severity is not NOTE]
+
+
+def test_no_dockerignore_is_a_warning(repository: Repository) -> None:
+    repository.write(I, None)
+    assert warnings_of(repository) == [("dockerignore-missing", f"{CONFIG}:4")]
+
+
+def test_a_credential_in_the_context_is_a_warning(repository: Repository) -> None:
+    repository.write("app/.env", "TOKEN=1\n")
+    repository.write("app/.env.example", "TOKEN=\n")
+    assert warnings_of(repository) == [("context-credential", "app/.env:1")]
+
+
+def test_a_large_context_is_a_warning_that_names_the_largest_file(repository: Repository) -> None:
+    with (repository.path / "app/weights.bin").open("wb") as file:
+        file.truncate(150_000_000)
+    (found,) = [f for f in repository.findings() if f.severity is WARNING]
+    assert (found.rule, found.place) == ("context-large", f"{CONFIG}:4")
+    assert "150.0 MB" in found.message
+    assert "app/weights.bin" in found.remedy
+
+
+def test_a_dockerfile_that_no_image_names_is_a_note(repository: Repository) -> None:
+    repository.write("Dockerfile.debug", "FROM scratch\n")
+    assert [(f.rule, f.place) for f in repository.findings() if f.file == "Dockerfile.debug"] == [
+        ("dockerfile-unused", "Dockerfile.debug:1")
+    ]
+
+
+def test_a_dockerfile_without_from_and_one_that_is_no_text_are_errors(repository: Repository) -> None:
+    repository.write(D, "# nothing yet\n")
+    assert ("dockerfile-syntax", "Dockerfile:1") in warnings_of(repository)
+    (repository.path / D).write_bytes(b"FROM scratch\n\xff\xfe")
+    assert warnings_of(repository) == [("dockerfile-syntax", "Dockerfile:1")]
+
+
+def test_a_link_out_of_the_source_is_refused_and_never_read(repository: Repository) -> None:
+    (repository.path / "linked").symlink_to("/etc/passwd")
+    repository.edit(CONFIG, "dockerfile: Dockerfile", "dockerfile: linked")
+    found = [f for f in repository.findings() if f.severity is Severity.ERROR]
+    assert [f.rule for f in found] == ["config"]
+    assert "link that leads out" in found[0].message
+    assert survey(repository.path, ["linked"])["texts"].get("linked") is None
+
+
+def test_what_a_registry_answers_is_a_finding(repository: Repository) -> None:
+    repository.edit(D, f"@sha256:{'a1' * 32}", "")
+    asked = {"python:3.13-slim": Answer(digest="sha256:1234")}
+    assert "python:3.13-slim@sha256:1234" in next(
+        f.remedy for f in repository.findings(**asked) if f.rule == "base-unpinned"
+    )
+    gone = repository.findings(**{"python:3.13-slim": Answer(missing="not found")})
+    assert [(f.rule, f.place) for f in gone if f.severity is Severity.ERROR] == [("base-missing", "Dockerfile:1")]
+    silent = repository.findings(**{"python:3.13-slim": Answer(unknown="no such host")})
+    assert [f.rule for f in silent] == ["base-unpinned", "base-unresolved", "context-size"]
+
+
+def test_a_dockerfiles_own_ignore_file_comes_first(repository: Repository) -> None:
+    repository.write("Dockerfile.dockerignore", ".git\nrequirements.txt\n")
+    assert warnings_of(repository) == [("copy-ignored", "Dockerfile:7")]
+
+
+def test_a_call_of_another_module_or_tool_is_nobodys_business(repository: Repository) -> None:
+    repository.edit(W, RUN, "dagger -m github.com/other/module call anything --at-all")
+    assert warnings_of(repository) == []
+    repository.edit(W, "dagger -m github.com/other/module call anything", "dagger call anything")
+    repository.write("dagger.json", '{"name": "theirs", "sdk": {"source": "go"}}')
+    assert warnings_of(repository) == []
+
+
+def test_what_only_a_run_can_know_is_not_guessed_at(repository: Repository) -> None:
+    repository.edit(W, RUN, 'dagger -m github.com/drydock/drydock@v1 call $FLAGS "$FUNCTION" ${{ inputs.more }}')
+    repository.edit(D, "ARG FOLDER=app", "ARG FOLDER")
+    assert warnings_of(repository) == []
