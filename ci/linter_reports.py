@@ -10,7 +10,7 @@ from ci.findings import Finding, Severity, error
 
 _HADOLINT = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.NOTE, "style": Severity.NOTE}
 _ZIZMOR = {"High": Severity.ERROR, "Medium": Severity.WARNING, "Unknown": Severity.WARNING}
-_CONFIGURATION = {"hadolint": ".hadolint.yaml", "actionlint": ".github/actionlint.yaml", "zizmor": ".github/zizmor.yml"}
+_PLACES = {"hadolint": ".hadolint.yaml", "actionlint": ".github/workflows", "zizmor": ".github/workflows"}
 
 
 def parse_reports(text: str) -> list[Finding]:
@@ -22,8 +22,8 @@ def parse_reports(text: str) -> list[Finding]:
         *_zizmor(reports.get("zizmor") or []),
     ]
     for tool, why in reports["failures"].items():
-        remedy = f"If {_CONFIGURATION[tool]} is here, look whether {tool} accepts it."
-        findings.append(error(_CONFIGURATION[tool], 1, f"{tool}-failed", f"{tool} could not run: {why}", remedy))
+        remedy = f"Mend what it names: its own configuration, or a file that is not what {tool} expects."
+        findings.append(error(_PLACES[tool], 1, f"{tool}-failed", f"{tool} could not do its work: {why}", remedy))
     return findings
 
 

@@ -38,8 +38,10 @@ def lint(persona: str, dockerfiles: list[str]) -> dict[str, object]:
         except json.JSONDecodeError:
             err = err or out
             done.returncode = 2
-        # 1 is how actionlint says that it found something.
-        if done.returncode > 1 or (done.returncode == 1 and tool != "actionlint"):
+        # 1 is how actionlint says that it found something. hadolint exits with 0 when it cannot read its own
+        # configuration, and looks at nothing.
+        complained = bool(err.strip()) if tool == "hadolint" else done.returncode == 1 and tool != "actionlint"
+        if done.returncode > 1 or complained:
             failures[tool] = err.strip()[-2000:] or f"exit code {done.returncode}"
     return {**results, "failures": failures}
 
