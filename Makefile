@@ -14,6 +14,12 @@ build-all: ## Build and smoke-check every image on every platform, and print the
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
 	@$(WITH_ENGINE) dagger --progress=plain call publish --latest $(HEAD) $(LOCAL)
 
+validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
+	@$(WITH_ENGINE) dagger call validate
+
+hooks: ## Let git validate before every push
+	@sh .githooks/install
+
 test: $(VENV)/done ## Run linters and all tests, the real engine included
 	@PATH="$(VENV)/bin:$$PATH" bash tests/run
 
@@ -29,4 +35,4 @@ help: ## List the commands
 $(VENV)/done: requirements/dev.txt
 	@bash tests/setup "$(VENV)"
 
-.PHONY: build-all rehearsal test lint down help
+.PHONY: build-all rehearsal validate hooks test lint down help

@@ -96,6 +96,7 @@ class _Reader:
     unsure: bool = False  # a variable stood among the words, and may hold any number of them
 
     def check(self) -> Iterator[Finding]:
+        """Read word by word, and find what the CLI would refuse."""
         while self.words:
             word = self.words.pop(0)
             if word.lstrip("-").startswith(UNKNOWN):

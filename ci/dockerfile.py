@@ -98,6 +98,7 @@ class _Reader:
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, line: int, message: str, remedy: str) -> None:
+        """Write down what is wrong with a line."""
         self.faults.append(Fault(line=line, message=message, remedy=remedy))
 
     def directives(self) -> None:

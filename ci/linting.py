@@ -26,7 +26,7 @@ from ci.validation import dockerfiles_of, validate_source
 BASE = "python:3.13-slim"
 _TOOLS = "/linters"
 _SOURCE = "/source"
-_RESULT = "/result.json"  # a file, since what is printed is shown to the user
+_RESULT = "/result.json"
 _PIP = [
     *("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"),
     *("--require-hashes", "--no-deps", "--only-binary=:all:"),
@@ -122,7 +122,7 @@ async def lint(
     return await (
         container.with_directory(_SOURCE, read)
         .with_workdir(_SOURCE)
-        .with_exec(["python", f"{_TOOLS}/lint.py", persona, *dockerfiles], redirect_stdout=_RESULT)
+        .with_exec(["python", f"{_TOOLS}/lint.py", _RESULT, persona, *dockerfiles])
         .file(_RESULT)
         .contents()
     )
@@ -130,8 +130,8 @@ async def lint(
 
 async def _look(container: dagger.Container, source: dagger.Directory, paths: Sequence[str]) -> Tree:
     """Look at the source in the engine, which keeps the result for as long as nothing changes."""
-    command = ["python", f"{_TOOLS}/survey.py", _SOURCE, *paths]
-    looked = container.with_mounted_directory(_SOURCE, source).with_exec(command, redirect_stdout=_RESULT)
+    command = ["python", f"{_TOOLS}/survey.py", _RESULT, _SOURCE, *paths]
+    looked = container.with_mounted_directory(_SOURCE, source).with_exec(command)
     return parse_survey(await looked.file(_RESULT).contents())
 
 

@@ -1,7 +1,7 @@
 """Runs hadolint, actionlint and zizmor over the folder it stands in; standard library only.
 
-Run as `lint.py PERSONA DOCKERFILE...`, PERSONA being zizmor's. Prints JSON: what each tool printed as JSON, under its
-name, and failures (tool: text) of those that could not do their work.
+Run as `lint.py RESULT PERSONA DOCKERFILE...`, PERSONA being zizmor's. Writes JSON to the file RESULT: what each tool
+printed as JSON, under its name, and failures (tool: text) of those that could not do their work.
 """
 
 from __future__ import annotations
@@ -47,4 +47,4 @@ def lint(persona: str, dockerfiles: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(lint(sys.argv[1], sys.argv[2:])))
+    Path(sys.argv[1]).write_text(json.dumps(lint(sys.argv[2], sys.argv[3:])))

@@ -1,9 +1,9 @@
 """Lists the files of a folder, with their sizes and the texts of those that are looked into; standard library only.
 
-Run as `survey.py FOLDER PATH...`: prints JSON with files (path: bytes, links as 0), directories (those
-that hold nothing), kinds (what each PATH is: file, directory, missing, outside) and texts (path: text, or null for
-what is no text of at most 1 MiB). Texts are those of the PATHs that are files, of every .dockerignore, of the
-workflows and of dagger.json.
+Run as `survey.py RESULT FOLDER PATH...`: writes JSON to the file RESULT. Keys: files (path: bytes, links as 0),
+directories (those that hold nothing), kinds (what each PATH is: file, directory, missing, outside) and texts (path:
+text, or null for what is no text of at most 1 MiB). Texts are those of the PATHs that are files, of every
+.dockerignore, of the workflows and of dagger.json.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ def _text(root: Path, path: str) -> str | None:
 
 
 if __name__ == "__main__":
-    # ASCII only, whatever a file is called.
-    sys.stdout.write(json.dumps(survey(Path(sys.argv[1]), sys.argv[2:])))
+    # A file, since what is printed is shown to the user; ASCII only, whatever a file is called.
+    Path(sys.argv[1]).write_text(json.dumps(survey(Path(sys.argv[2]), sys.argv[3:])))

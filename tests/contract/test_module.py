@@ -21,6 +21,7 @@ EXPECTED = {
     "publish": REGISTRY
     | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"}
     | {"parallel", "secrets"},
+    "validate": {"offline", "fail", "format"},
     "verify": REGISTRY | {"revision", "latest", "tags"},
     "promote": REGISTRY | {"from", "tag"},
     "rollback": REGISTRY | {"to"},
@@ -44,6 +45,10 @@ def test_every_function_and_argument_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_states_its_cache_policy(name: str) -> None:
     assert FUNCTIONS[name].cache_policy is not None
+
+
+def test_dagger_check_runs_the_validation() -> None:
+    assert [name for name, function in FUNCTIONS.items() if function.check] == ["validate"]
 
 
 def test_the_module_says_what_it_is() -> None:

@@ -11,16 +11,26 @@ import pytest
 CI = Path(__file__).resolve().parents[2] / "ci"
 
 PURE = (
+    "calls",
+    "check_context",
+    "check_dockerfile",
+    "check_workflow",
     "checks",
     "config",
     "cursor",
+    "dockerfile",
+    "dockerignore",
     "errors",
+    "findings",
     "github",
+    "linter_reports",
     "model",
     "naming",
     "plaintext",
     "planning",
     "report",
+    "tree",
+    "validation",
     "yamltree",
 )
 # What reads or changes anything but its arguments, or does work that a pure function has no need of.
@@ -65,7 +75,7 @@ def test_a_pure_module_imports_only_pure_things(module: str) -> None:
             assert name.removeprefix("ci.") in PURE, name
         else:
             assert first == "yaml" or first in sys.stdlib_module_names, name
-            assert first not in IMPURE, name
+            assert first not in IMPURE or name == "urllib.parse", name
 
 
 @pytest.mark.parametrize("module", PURE)
