@@ -46,24 +46,28 @@ class Context:
         return sum(size for path, size in self.files.items() if path in self.sent)
 
 
-def read_context(tree: Tree, image: Image) -> Context:
-    """Work out which files of an image's context reach its build."""
+def ignore_file_of(tree: Tree, image: Image) -> str:
+    """Find the .dockerignore that counts for an image; "" where there is none."""
     prefix = "" if image.context == "." else f"{image.context}/"
     # A Dockerfile from outside its context is put inside it under another name: its own ignore file is not found.
     inside = image.dockerfile.startswith(prefix)
     candidates = [f"{image.dockerfile}.dockerignore"] if inside else []
-    candidates.append(f"{prefix}.dockerignore")
-    ignore_file = next((path for path in candidates if path in tree.files), "")
+    return next((path for path in (*candidates, f"{prefix}.dockerignore") if path in tree.files), "")
+
+
+def read_context(tree: Tree, path: str, ignore_file: str) -> Context:
+    """Work out which files of a context reach the builds that use this .dockerignore."""
+    prefix = "" if path == "." else f"{path}/"
     ignore = parse_ignore(tree.text(ignore_file) or "") if ignore_file else IgnoreFile()
-    files = {path.removeprefix(prefix): size for path, size in tree.files.items() if path.startswith(prefix)}
-    folders = [path.removeprefix(prefix) for path in tree.directories if path.startswith(prefix)]
+    files = {other.removeprefix(prefix): size for other, size in tree.files.items() if other.startswith(prefix)}
+    folders = [other.removeprefix(prefix) for other in tree.directories if other.startswith(prefix)]
     everything = [*files, *folders]
     return Context(
-        path=image.context,
+        path=path,
         ignore_file=ignore_file,
         ignore=ignore,
         files=files,
-        sent=_with_parents(path for path in everything if not ignore.excluded_by(path)),
+        sent=_with_parents(other for other in everything if not ignore.excluded_by(other)),
         entries=_with_parents(everything),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ci.calls import UNKNOWN, Call, read_workflow
 from ci.cursor import nearest, show
 from ci.errors import DrydockError
-from ci.findings import Finding, error
+from ci.findings import Finding, error, warning
 from ci.naming import check_tag
 from ci.tree import Tree
 
@@ -50,12 +50,15 @@ def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
     for file in sorted(path for path in tree.texts if path.startswith(".github/")):
         text = tree.text(file)
         if text is None:
-            yield error(file, 1, "workflow-syntax", "it is no text", "Save it as UTF-8, at most 1 MiB.")
+            message = "the calls in it were not checked: it is no text"
+            yield warning(file, 1, "workflow-unread", message, "Save it as UTF-8, at most 1 MiB.")
             continue
         workflow = read_workflow(text)
         if workflow.fault:
+            # actionlint says what GitHub would refuse.
+            message = f"the calls in it were not checked: not YAML: {workflow.fault}"
             remedy = "Mend the YAML at that line or the one before."
-            yield error(file, workflow.fault_line, "workflow-syntax", f"not YAML: {workflow.fault}", remedy)
+            yield warning(file, workflow.fault_line, "workflow-unread", message, remedy)
         for call in workflow.calls:
             yield from _check_call(call, file, tree, surface)
 
@@ -75,12 +78,14 @@ def _check_call(call: Call, file: str, tree: Tree, surface: Surface) -> Iterator
 
 
 def _local_module(tree: Tree) -> str | None:
-    """Read the name of the module in the source; None where there is none."""
+    """Read the name of the module at the root of the source; None where there is none at all."""
+    if not any(path.rpartition("/")[2] == "dagger.json" or path.startswith(".dagger/") for path in tree.files):
+        return None
     try:
         value = json.loads(tree.text("dagger.json") or "null")
     except ValueError:
         return ""
-    return str(value.get("name", "")) if isinstance(value, dict) else None
+    return str(value.get("name", "")) if isinstance(value, dict) else ""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -224,7 +224,8 @@ def expand(text: str, variables: Mapping[str, str | None], *, missing: str | Non
             return word if value else ""
         return word if operator == "-" and not value else value or ""
 
-    filled = _VARIABLE.sub(fill, text)
+    # Quotes inside a word are the shell's, and are not part of what it says.
+    filled = re.sub("[\"']", "", _VARIABLE.sub(fill, text))
     return None if unknown else filled
 
 
@@ -233,6 +234,8 @@ def _instruction(line: int, keyword: str, arguments: str) -> Instruction:
     while keyword in ("FROM", "RUN", "COPY", "ADD", "HEALTHCHECK") and (found := _FLAG.match(arguments)):
         flags.append((found[1], found[2] or ""))
         arguments = arguments[found.end() :]
+    if flags or keyword in ("COPY", "ADD"):
+        arguments = re.sub(r"^--\s+", "", arguments)  # the end of the flags
     return Instruction(line=line, keyword=keyword, arguments=arguments, flags=tuple(flags))
 
 

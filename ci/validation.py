@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.check_context import check_context, read_context
+from ci.check_context import Context, check_context, ignore_file_of, read_context
 from ci.check_dockerfile import Base, bases_of, check_dockerfile
 from ci.check_workflow import Surface, check_workflows
 from ci.config import PathKind, parse_config, referenced_paths
@@ -46,6 +46,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         findings.append(note(config, 1, "config-skipped", message, "Mend its errors, and validate again."))
         return Validation(findings=tuple(findings))
     bases: list[tuple[str, Base]] = []
+    contexts: dict[tuple[str, str], Context] = {}  # many images may share a large one
     for image, lines in zip(parsed.images, _lines(text), strict=True):
         dockerfile = _dockerfile(tree, image)
         if dockerfile is None:
@@ -54,7 +55,10 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             continue
         findings += check_dockerfile(dockerfile, image, config=config, lines=lines)
         line = lines.get("context", lines.get("dockerfile", 1))
-        findings += check_context(read_context(tree, image), image, dockerfile, config=config, line=line)
+        key = (image.context, ignore_file_of(tree, image))
+        if key not in contexts:
+            contexts[key] = read_context(tree, *key)
+        findings += check_context(contexts[key], image, dockerfile, config=config, line=line)
         bases += [(image.dockerfile, base) for base in bases_of(dockerfile, image)]
     findings += _unused(tree, parsed)
     return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)))

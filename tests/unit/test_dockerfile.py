@@ -97,6 +97,7 @@ def test_assignments_of_arg_and_env() -> None:
         ("${A:+c}${NO:+c}", "c"),
         ("$NO", ""),
         (r"\$A", "$A"),
+        ('"$A"/b', "1/b"),
         ("$UNKNOWN", None),
         ("${A%%x}", None),
         ("${NO:-$A}", None),

@@ -187,7 +187,7 @@ MISTAKES = [
     Mistake(W, "--tags v1.2.3", "--tags v1/2", "tag-illegal", f"{W}:9", "'v1/2'"),
     Mistake(W, "verify --revision", "verfy --revision", "call-function", f"{W}:15", "Did you mean verify"),
     Mistake(W, RUN, "dagger call build-all", "call-module", f"{W}:6", "no dagger.json"),
-    Mistake(W, "jobs:", "jobs: {", "workflow-syntax", f"{W}:4", "not YAML"),
+    Mistake(W, "jobs:", "jobs: {", "workflow-unread", f"{W}:4", "not YAML", WARNING),
 ]  # fmt: skip
 
 
