@@ -148,7 +148,7 @@ async def _ask(reference: str) -> Answer:
         found = await dag.container().from_(reference).image_ref()
     except dagger.DaggerError as problem:
         reason = failure_of(problem, "resolve").reason
-        gone = any(text in reason for text in ("not found", "denied", "does not exist", "no match for platform"))
+        gone = any(text in reason for text in ("not found", "denied", "does not exist"))
         return Answer(missing=reason) if gone else Answer(unknown=reason)
     return Answer(digest=found.rpartition("@")[2])
 
