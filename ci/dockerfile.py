@@ -49,7 +49,7 @@ class Instruction:
             return None
         try:
             value = json.loads(self.arguments)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return tuple(value) if isinstance(value, list) and all(isinstance(word, str) for word in value) else None
 
