@@ -22,20 +22,25 @@ PLATFORMS = (
 NO_SMOKE = "none"
 LINE = re.compile("[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # text on one line
 
-_ARCHITECTURES = tuple(dict.fromkeys(platform.split("/")[1] for platform in PLATFORMS))
-_SOME = re.compile("(?s).+")
-_RUN_KEYS = ("exit", "stdout", "stderr", "deadline")
-_KINDS = ("run", "http", "file", "config")
-_DEADLINE = re.compile(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)(ms|s|m)?")
+ARCHITECTURES = tuple(dict.fromkeys(platform.split("/")[1] for platform in PLATFORMS))
+SOME = re.compile(r"[\s\S]+")
+RUN_KEYS = ("exit", "stdout", "stderr", "deadline")
+KINDS = ("run", "http", "file", "config")
+CHECK_KEYS = ("name", "platforms", *KINDS, *RUN_KEYS)
+HTTP_KEYS = ("path", "status", "body", "deadline")  # besides port
+FILE_KEYS = ("exists", "mode", "content")  # besides path
+CONFIG_KEYS = ("user", "entrypoint", "env", "labels", "ports", "healthcheck", "architecture")
+TEXT_KEYS = ("equals", "contains", "excludes", "matches")
+DEADLINE = re.compile(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)(ms|s|m)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_LONGEST = 3600.0
-_DEFAULT_DEADLINE = 60.0
-_PORT = re.compile(r"([1-9][0-9]{0,4})(?:/(tcp|udp|sctp))?")
-_MAX_PORT = 65535
-_URL_PATH = re.compile(r"/[!-~]*")
-_IMAGE_PATH = re.compile("/[^\x00-\x1f\x7f-\x9f]*")
-_MODE = re.compile("0?[0-7]{3,4}")
-_ENV_NAME = re.compile("[^\x00-\x1f\x7f=]+")
+LONGEST = 3600.0
+DEFAULT_DEADLINE = 60.0
+PORT = re.compile(r"([1-9][0-9]{0,4})(?:/(tcp|udp|sctp))?")
+MAX_PORT = 65535
+URL_PATH = re.compile(r"/[!-~]*")
+IMAGE_PATH = re.compile("/[^\x00-\x1f\x7f-\x9f]*")
+MODE = re.compile("0?[0-7]{3,4}")
+ENV_NAME = re.compile("[^\x00-\x1f\x7f=]+")
 
 
 def read_smoke(smoke: Cursor, image_platforms: Sequence[str]) -> tuple[SmokeCheck, ...]:
@@ -69,14 +74,14 @@ def read_smoke(smoke: Cursor, image_platforms: Sequence[str]) -> tuple[SmokeChec
 
 
 def _check(item: Cursor, image_platforms: Sequence[str], number: int) -> SmokeCheck | None:
-    fields = item.record({}, ("name", "platforms", *_KINDS, *_RUN_KEYS))
-    kinds = [key for key in fields if key in _KINDS]
+    fields = item.record({}, CHECK_KEYS)
+    kinds = [key for key in fields if key in KINDS]
     if len(kinds) != 1:
         if fields:
             count = " and ".join(kinds) or "no kind of check"
-            item.report(f"{count} given", accepted=f"exactly one of {', '.join(_KINDS)}")
+            item.report(f"{count} given", accepted=f"exactly one of {', '.join(KINDS)}")
         return None
-    for key in _RUN_KEYS:
+    for key in RUN_KEYS:
         if key in fields and "run" not in fields:
             fields[key].report(f"it belongs to a run check, and this is a {kinds[0]} check", accepted="no such key")
     check: Check
@@ -107,29 +112,29 @@ def _run(fields: dict[str, Cursor]) -> RunCheck:
         exit_code=take(fields, "exit", lambda c: c.integer(0, 255), 0),
         stdout=take(fields, "stdout", _text_match, None),
         stderr=take(fields, "stderr", _text_match, None),
-        deadline=take(fields, "deadline", _deadline, _DEFAULT_DEADLINE),
+        deadline=take(fields, "deadline", _deadline, DEFAULT_DEADLINE),
     )
 
 
 def _http(cursor: Cursor) -> HttpCheck:
-    fields = cursor.record({"port": f"1 to {_MAX_PORT}"}, ("path", "status", "body", "deadline"))
+    fields = cursor.record({"port": f"1 to {MAX_PORT}"}, HTTP_KEYS)
     return HttpCheck(
-        port=take(fields, "port", lambda c: c.integer(1, _MAX_PORT), 0),
-        path=take(fields, "path", lambda c: c.matching(_URL_PATH, "a path of a URL, such as /health"), "/"),
+        port=take(fields, "port", lambda c: c.integer(1, MAX_PORT), 0),
+        path=take(fields, "path", lambda c: c.matching(URL_PATH, "a path of a URL, such as /health"), "/"),
         status=take(fields, "status", lambda c: c.integer(200, 599), 200),
         body=take(fields, "body", _text_match, None),
-        deadline=take(fields, "deadline", _deadline, _DEFAULT_DEADLINE),
+        deadline=take(fields, "deadline", _deadline, DEFAULT_DEADLINE),
     )
 
 
 def _file(cursor: Cursor) -> FileCheck:
     help_text = "an absolute path in the image, such as /app/model.onnx"
-    fields = cursor.record({"path": help_text}, ("exists", "mode", "content"))
+    fields = cursor.record({"path": help_text}, FILE_KEYS)
     for key in ("mode", "content"):
         if key in fields and "exists" in fields and fields["exists"].shown == "false":
             fields[key].report("a file that must not exist has none", accepted="no such key with exists: false")
     return FileCheck(
-        path=take(fields, "path", lambda c: c.matching(_IMAGE_PATH, help_text), ""),
+        path=take(fields, "path", lambda c: c.matching(IMAGE_PATH, help_text), ""),
         exists=take(fields, "exists", Cursor.boolean, default=True),
         mode=take(fields, "mode", _mode, None),
         content=take(fields, "content", _text_match, None),
@@ -137,16 +142,15 @@ def _file(cursor: Cursor) -> FileCheck:
 
 
 def _config(cursor: Cursor) -> ConfigCheck:
-    keys = ("user", "entrypoint", "env", "labels", "ports", "healthcheck", "architecture")
-    fields = cursor.record({}, keys)
+    fields = cursor.record({}, CONFIG_KEYS)
     return ConfigCheck(
         user=take(fields, "user", lambda c: c.matching(LINE, "a user, such as app"), None),
         entrypoint=take(fields, "entrypoint", _argv, None),
-        env=take(fields, "env", lambda c: string_map(c, _ENV_NAME, "a name without ="), {}),
+        env=take(fields, "env", lambda c: string_map(c, ENV_NAME, "a name without ="), {}),
         labels=take(fields, "labels", lambda c: string_map(c, LINE, "text on one line"), {}),
         ports=take(fields, "ports", lambda c: c.unique(_port), None),
         healthcheck=take(fields, "healthcheck", Cursor.boolean, None),
-        architecture=take(fields, "architecture", lambda c: c.choice(_ARCHITECTURES), None),
+        architecture=take(fields, "architecture", lambda c: c.choice(ARCHITECTURES), None),
     )
 
 
@@ -161,11 +165,11 @@ def string_map(cursor: Cursor, names: re.Pattern[str], accepted: str) -> dict[st
 
 def _argv(cursor: Cursor) -> tuple[str, ...]:
     items = cursor.items()
-    return tuple(item.text() if n else item.matching(_SOME, "a program") for n, item in enumerate(items))
+    return tuple(item.text() if n else item.matching(SOME, "a program") for n, item in enumerate(items))
 
 
 def _text_match(cursor: Cursor) -> TextMatch:
-    fields = cursor.record({}, ("equals", "contains", "excludes", "matches"))
+    fields = cursor.record({}, TEXT_KEYS)
     return TextMatch(
         equals=take(fields, "equals", Cursor.text, None),
         contains=take(fields, "contains", _parts, ()),
@@ -175,12 +179,12 @@ def _text_match(cursor: Cursor) -> TextMatch:
 
 
 def _parts(cursor: Cursor) -> tuple[str, ...]:
-    read: Callable[[Cursor], str] = lambda c: c.matching(_SOME, "text that is not empty")  # noqa: E731
+    read: Callable[[Cursor], str] = lambda c: c.matching(SOME, "text that is not empty")  # noqa: E731
     return cursor.unique(read) if cursor.kind == "seq" else (read(cursor),)
 
 
 def _regex(cursor: Cursor) -> str:
-    pattern = cursor.matching(_SOME, "a regular expression")
+    pattern = cursor.matching(SOME, "a regular expression")
     try:
         with warnings.catch_warnings():
             # A pattern Python warns of means something else in its next version.
@@ -193,20 +197,20 @@ def _regex(cursor: Cursor) -> str:
 
 
 def _deadline(cursor: Cursor) -> float:
-    found = _DEADLINE.fullmatch(cursor.raw())
+    found = DEADLINE.fullmatch(cursor.raw())
     seconds = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
-    if not 0 < seconds <= _LONGEST and cursor.kind in ("str", "int", "float"):
+    if not 0 < seconds <= LONGEST and cursor.kind in ("str", "int", "float"):
         cursor.report(f"{cursor.shown} is not accepted", accepted="more than 0 and up to 60m: 500ms, 30s, 2m, 45")
     return seconds
 
 
 def _mode(cursor: Cursor) -> int:
-    return int(cursor.matching(_MODE, 'permission bits as quoted octal, such as "0644"') or "0", 8)
+    return int(cursor.matching(MODE, 'permission bits as quoted octal, such as "0644"') or "0", 8)
 
 
 def _port(cursor: Cursor) -> str:
-    found = _PORT.fullmatch(cursor.raw())
-    if not found or int(found[1]) > _MAX_PORT:
+    found = PORT.fullmatch(cursor.raw())
+    if not found or int(found[1]) > MAX_PORT:
         cursor.report(f"{cursor.shown} is not a port", accepted="8000, 8000/tcp, 53/udp")
         return ""
     return f"{found[1]}/{found[2] or 'tcp'}"

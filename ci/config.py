@@ -25,25 +25,27 @@ class PathKind(StrEnum):
 
 _REPOSITORY_HELP = "a registry and a repository in lower case, such as ghcr.io/acme/{name}"
 _PATH_HELP = "a path relative to the source, with / between its parts"
-_REQUIRED = {
+REQUIRED = {
     "name": "lower-case letters and digits, single separators (. _ -) between them, such as backend",
     "dockerfile": _PATH_HELP,
     "platforms": "a list of platforms, such as [linux/amd64, linux/arm64]",
     "smoke": "a list of checks, or none together with smoke-reason",
 }
-_OPTIONAL = (
+OPTIONAL = (
     *("title", "description", "context", "build-args", "target", "secrets", "budget"),
     "smoke-reason",
 )
-_MAX_NAME = 128
-_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
+TOP_REQUIRED = {"repository": _REPOSITORY_HELP, "images": "a list of images"}
+TOP_OPTIONAL = ("source", "compression")
+MAX_NAME = 128
+URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
-_PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
-_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-_TARGET = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
-_SECRET = re.compile("[A-Za-z0-9_.-]+")
-_BUDGET = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ?([A-Za-z]+)|([1-9][0-9]{0,17})")
-_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+TARGET = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
+SECRET = re.compile("[A-Za-z0-9_.-]+")
+BUDGET = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ?([A-Za-z]+)|([1-9][0-9]{0,17})")
+UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None = None) -> Config:
@@ -59,13 +61,12 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
 
     """
     root = read_tree(text, file=file)
-    required = {"repository": _REPOSITORY_HELP, "images": "a list of images"}
-    fields = root.record(required, ("source", "compression"))
+    fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
     images = take(fields, "images", lambda c: _images(c, kinds), ())
     config = Config(
         repository=take(fields, "repository", lambda c: _repository(c, images), ""),
         images=images,
-        source=take(fields, "source", lambda c: c.matching(_URL, "an http or https URL"), None),
+        source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
         compression=take(fields, "compression", _compression, Compression.ZSTD),
     )
     if root.problems:
@@ -100,20 +101,18 @@ def _images(cursor: Cursor, kinds: Mapping[str, PathKind] | None) -> tuple[Image
 
 
 def _image(cursor: Cursor, kinds: Mapping[str, PathKind] | None) -> Image:
-    fields = cursor.record(_REQUIRED, _OPTIONAL)
+    fields = cursor.record(REQUIRED, OPTIONAL)
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS), ())
     return Image(
         name=take(fields, "name", _name, ""),
         title=take(fields, "title", lambda c: c.matching(LINE, "text on one line"), None),
-        description=take(fields, "description", lambda c: c.matching(_PROSE, "text"), None),
+        description=take(fields, "description", lambda c: c.matching(PROSE, "text"), None),
         dockerfile=take(fields, "dockerfile", lambda c: _dockerfile(c, kinds), ""),
         context=take(fields, "context", lambda c: _context(c, kinds), "."),
         platforms=platforms,
-        build_args=take(
-            fields, "build-args", lambda c: string_map(c, _VARIABLE, "letters, digits and underscores"), {}
-        ),
-        target=take(fields, "target", lambda c: c.matching(_TARGET, "a stage of the Dockerfile"), None),
+        build_args=take(fields, "build-args", lambda c: string_map(c, VARIABLE, "letters, digits and underscores"), {}),
+        target=take(fields, "target", lambda c: c.matching(TARGET, "a stage of the Dockerfile"), None),
         secrets=take(fields, "secrets", lambda c: c.unique(_secret), ()),
         budget=take(fields, "budget", _budget, None),
         smoke=smoke,
@@ -122,9 +121,9 @@ def _image(cursor: Cursor, kinds: Mapping[str, PathKind] | None) -> Image:
 
 
 def _name(cursor: Cursor) -> str:
-    name = cursor.matching(COMPONENT, _REQUIRED["name"])
-    if len(name) > _MAX_NAME:
-        cursor.report(f"{show(name)} has {len(name)} characters", accepted=f"at most {_MAX_NAME}")
+    name = cursor.matching(COMPONENT, REQUIRED["name"])
+    if len(name) > MAX_NAME:
+        cursor.report(f"{show(name)} has {len(name)} characters", accepted=f"at most {MAX_NAME}")
     return name
 
 
@@ -164,20 +163,20 @@ def _compression(cursor: Cursor) -> Compression:
 
 
 def _secret(cursor: Cursor) -> str:
-    return cursor.matching(_SECRET, "letters, digits and . _ -")
+    return cursor.matching(SECRET, "letters, digits and . _ -")
 
 
 def _budget(cursor: Cursor) -> int:
     raw = cursor.raw()
-    found = _BUDGET.fullmatch(raw)
+    found = BUDGET.fullmatch(raw)
     if found and found[3]:
         return int(found[3])
-    size = round(float(found[1]) * _UNITS.get(found[2], 0)) if found else 0
+    size = round(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
     if not size and cursor.kind in ("str", "int", "float"):
-        unit = nearest(found[2], _UNITS) if found else ""
+        unit = nearest(found[2], UNITS) if found else ""
         cursor.report(
             f"{cursor.shown} is not a size",
-            accepted=f"bytes, or a number and one of {', '.join(_UNITS)}",
+            accepted=f"bytes, or a number and one of {', '.join(UNITS)}",
             nearest=f"{found[1]}{unit}" if found and unit and found[2] != unit else "",
         )
     return size

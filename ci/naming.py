@@ -15,12 +15,25 @@ LATEST = "latest"
 STAGING = "drydock-staging"
 MAX_REPOSITORY = 255
 
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-COMPONENT = re.compile(_PART)
-_LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-# A first part with neither dot nor port would be taken for a part of the path, on Docker Hub.
-_HOST = rf"(?:localhost|(?=[^/]*[.:]){_LABEL}(?:\.{_LABEL})*)(?::[0-9]{{1,5}})?"
-_REPOSITORY = re.compile(rf"{_HOST}(?:/{_PART})+")
+_LETTER = "[a-z0-9]"
+_PLACEHOLDER = r"\{(?:name|owner)\}"
+
+
+def _part(letter: str) -> str:
+    return rf"{letter}+(?:(?:\.|_|__|-+){letter}+)*"
+
+
+def _repository(letter: str) -> re.Pattern[str]:
+    label = f"{letter}(?:(?:{letter}|-)*{letter})?"
+    # A first part with neither dot nor port would be taken for a part of the path, on Docker Hub. A name may hold dots.
+    host = rf"(?:localhost|(?=[^/]*(?:[.:]|\{{name\}})){label}(?:\.{label})*)(?::[0-9]{{1,5}})?"
+    return re.compile(f"{host}(?:/{_part(letter)})+")
+
+
+COMPONENT = re.compile(_part(_LETTER))
+# With placeholders, each of which stands for what a part may begin and end with.
+TEMPLATE = _repository(f"(?:{_LETTER}|{_PLACEHOLDER})")
+_REPOSITORY = _repository(_LETTER)
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _REVISION = re.compile(r"[0-9a-f]{7,64}")
 _SHORT = 7  # digits of a revision in a tag
