@@ -26,6 +26,9 @@ test: $(VENV)/done ## Run linters and all tests, the real engine included
 lint: $(VENV)/done ## Run ruff, mypy and hadolint
 	@PATH="$(VENV)/bin:$$PATH" bash tests/lint
 
+reference: $(VENV)/done ## Write the configuration's schema and reference anew from the code
+	@"$(VENV)/bin/python" docs/write.py
+
 down: ## Stop the engine that build-all and test started
 	@$(ENGINE) down
 
@@ -35,4 +38,4 @@ help: ## List the commands
 $(VENV)/done: requirements/dev.txt
 	@bash tests/setup "$(VENV)"
 
-.PHONY: build-all rehearsal validate hooks test lint down help
+.PHONY: build-all rehearsal validate hooks test lint reference down help
