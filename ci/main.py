@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 import dagger
-from dagger import DefaultPath, Doc, Ignore, check, dag, function, object_type
+from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
 from ci import job, pipeline, release, report
+from ci.adoption import adopt
 from ci.boundary import readable
 from ci.delivery import Means, deliver, finish_delivery
 from ci.findings import finish, parse_style
@@ -270,6 +271,21 @@ class Ci:
                 parallel=parallel,
             )
             return await job.run(request, self.source, self.config)
+
+    @uncached
+    @generate
+    async def init(
+        self,
+        module: Annotated[
+            str,
+            Doc("The address of this module, which the workflow and the hook will call: one with a version is safest"),
+        ] = "github.com/drydock/drydock@main",
+        overwrite: Annotated[bool, Doc("Replace files that exist")] = False,
+    ) -> dagger.Changeset:
+        """Propose a configuration for the Dockerfiles of a repository, and add the workflow and the git hook."""
+        with readable():
+            templates = dag.current_module().source()
+            return await adopt(self.source, templates, module=module, overwrite=overwrite)
 
     async def _config(self) -> Config:
         return await read_config(self.source, self.config)

@@ -25,6 +25,7 @@ EXPECTED = {
     "verify": REGISTRY | {"revision", "latest", "tags"},
     "promote": REGISTRY | {"from", "tag"},
     "rollback": REGISTRY | {"to"},
+    "init": {"module", "overwrite"},
     "github": (REGISTRY - {"format"})
     | {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets"},
 }

@@ -1,0 +1,102 @@
+"""Prepares another repository for this pipeline: its source in, the files that it lacks out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import dagger
+
+from ci.concurrency import fan_out
+from ci.dockerfile_search import SKIPPED, LeftOut, find_dockerfiles
+from ci.errors import DrydockError
+from ci.project import MANIFESTS, project_name
+from ci.proposal import Proposal, propose
+from ci.proposal_yaml import render_proposal, schema_address
+from ci.source import DEFAULT_CONFIG
+from ci.templates import adapt_hook, adapt_workflow, check_module
+
+WORKFLOW = ".github/workflows/images.yml"
+HOOK, INSTALL = ".githooks/pre-push", ".githooks/install"
+
+_AT_A_TIME = 8
+_UNLISTED = ["**/node_modules/*", "**/.git/*"]  # too many to list, and never what a Dockerfile copies
+
+
+async def adopt(
+    source: dagger.Directory, templates: dagger.Directory, *, module: str, overwrite: bool
+) -> dagger.Changeset:
+    """Add to a source the configuration, the workflow and the hook, each unless it is there.
+
+    Args:
+        source: the repository.
+        templates: this repository, or what of it a module holds.
+        module: the address by which workflow and hook will call this module.
+        overwrite: whether what is there is replaced.
+
+    Raises:
+        DrydockError: the address cannot be used, or there is no Dockerfile that could be proposed.
+
+    """
+    check_module(module)
+
+    async def template(path: str, adapt: Callable[[str, str], str]) -> str:
+        return adapt(await templates.file(path).contents(), module)
+
+    wanted: dict[str, Callable[[], Awaitable[str]]] = {
+        DEFAULT_CONFIG: partial(propose_config, source, module),
+        WORKFLOW: partial(template, WORKFLOW, adapt_workflow),
+        HOOK: partial(template, HOOK, adapt_hook),
+        INSTALL: partial(template, INSTALL, lambda text, _: text),
+    }
+    after = source
+    for path, write in wanted.items():
+        if overwrite or not await source.exists(path, do_not_follow_symlinks=True):
+            after = after.with_new_file(path, await write(), permissions=0o755 if path in (HOOK, INSTALL) else 0o644)
+    return after.changes(source)
+
+
+async def propose_config(source: dagger.Directory, module: str) -> str:
+    """Write a configuration for the Dockerfiles of a source.
+
+    Args:
+        source: the repository.
+        module: the address of this module, from which that of the schema follows.
+
+    Raises:
+        DrydockError: there is no Dockerfile that could be proposed.
+
+    """
+    listed = await source.filter(exclude=_UNLISTED).glob("**")
+    files = [path for path in listed if not path.endswith("/")]
+    chosen, aside = find_dockerfiles(files)
+    texts = await _read(source, chosen)
+    unread = tuple(LeftOut(path=path, reason="the engine cannot read it") for path in chosen if path not in texts)
+    manifests = await _read(source, [file for file in MANIFESTS if file in files])
+    proposal = propose(texts, {path.rstrip("/") for path in listed}, project=project_name(manifests))
+    proposal = Proposal(images=proposal.images, left_out=(*aside, *unread, *proposal.left_out))
+    if not proposal.images:
+        raise DrydockError(_nothing(proposal.left_out))
+    return render_proposal(proposal, schema=schema_address(module), file=DEFAULT_CONFIG)
+
+
+async def _read(source: dagger.Directory, paths: Sequence[str]) -> dict[str, str]:
+    """Read files; those that cannot be read, such as links that lead nowhere, are left out."""
+
+    async def read(path: str) -> str | None:
+        try:
+            return await source.file(path).contents()
+        except dagger.QueryError:
+            return None
+
+    texts = await fan_out(paths, read, limit=_AT_A_TIME)
+    return {path: text for path, text in zip(paths, texts, strict=True) if text is not None}
+
+
+def _nothing(left_out: tuple[LeftOut, ...]) -> str:
+    text = (
+        "No Dockerfile was found to propose an image for: looked for Dockerfile, Dockerfile.*, *.Dockerfile and "
+        f"Containerfile outside of {', '.join(SKIPPED)}"
+    )
+    lines = [f"  {other.path}: {other.reason}" for other in left_out]
+    return "\n".join([f"{text}; left out:" if lines else f"{text}.", *lines])

@@ -1,0 +1,265 @@
+"""Proposes a configuration for a repository: its paths and the texts of its Dockerfiles in, images out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import chain, count
+
+from ci.checks import LINE
+from ci.dockerfile import parse_dockerfile
+from ci.dockerfile_facts import SCRATCH, Facts, read_facts
+from ci.dockerfile_search import LeftOut, dockerfile_end
+from ci.model import ConfigCheck, HttpCheck, Image, SmokeCheck
+from ci.naming import COMPONENT
+
+AMD64, ARM64 = "linux/amd64", "linux/arm64"
+
+# Folders that say how an image is made and not which.
+_PLAIN = frozenset(
+    (
+        *("docker", "dockerfile", "dockerfiles", "container", "containers", "image", "images", "build", "builds"),
+        *("deploy", "deployment", "deployments", "package", "packaging", "ci", "infra", "ops", "release", "scripts"),
+        *("config", "etc", "src", "prod", "production", "compose", "docker-compose"),
+    )
+)
+_CODE = frozenset(("src",))  # plain as a name, and a context of its own
+_FINAL = frozenset(
+    ("prod", "production", "release", "default", "buildx", "build", "multistage")
+)  # ends of a Dockerfile's name that say nothing
+
+# Official images that expose no port: after these, the ports of a Dockerfile are all there are.
+_PORTLESS = frozenset(
+    (
+        *("alpine", "almalinux", "amazoncorretto", "amazonlinux", "archlinux", "buildpack-deps", "busybox", "bash"),
+        *("centos", "debian", "eclipse-temurin", "elixir", "erlang", "fedora", "gcc", "golang", "gradle", "haskell"),
+        *("ibmjava", "maven", "node", "openjdk", "oraclelinux", "perl", "python", "pypy", "rockylinux", "ruby"),
+        *("rust", "sapmachine", "swift", "ubuntu"),
+    )
+)
+_OFFICIAL = re.compile(
+    r"(?:docker\.io/library/|library/|docker\.io/|public\.ecr\.aws/docker/library/)?([a-z-]+)(?:[:@].*)?"
+)
+_AMD64_BASE = re.compile(r"(?i)nvidia|cuda|(?:^|/)amd64/|x86[-_]64|[-_.:/]amd64\b|\bgpu\b")
+_ARM64_BASE = re.compile(r"(?i)(?:^|/)arm64v8/|aarch64|[-_.:/]arm64\b")
+_AMD64_FILE = re.compile(r"(?i)[^\s\"'=]{0,60}(?<![a-z0-9])(?:x86[-_]64|amd64|x64)(?![a-z0-9])[^\s\"']{0,20}")
+_AWARE = re.compile(r"TARGETARCH|TARGETPLATFORM|uname -|--print-architecture|aarch64|arm64|\barch\b|apk --print-arch")
+_GPU_PATH = re.compile(r"(?i)(?:^|[._/-])(?:gpu|cuda|rocm)(?:[._/-]|$)")
+_WINDOWS = re.compile(r"(?i)mcr\.microsoft\.com/(?:windows|dotnet/framework)|nanoserver|servercore|windowsservercore")
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|@[A-Z_]+@|%%[A-Z_]+%%")
+_SECRET = re.compile("[A-Za-z0-9_.-]+")
+_DEADLINE = 120.0  # seconds; an emulated platform starts slowly
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposed:
+    """One proposed image, and what its owner should know."""
+
+    image: Image
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """What init would write into the configuration."""
+
+    images: tuple[Proposed, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def propose(texts: Mapping[str, str], paths: AbstractSet[str], *, project: str = "app") -> Proposal:
+    """Propose an image for each Dockerfile.
+
+    Args:
+        texts: the Dockerfiles by their paths.
+        paths: all files and folders of the source, to find out which context a Dockerfile is written for.
+        project: the name for a Dockerfile whose path tells none.
+
+    """
+    facts: dict[str, Facts] = {}
+    left_out: list[LeftOut] = []
+    for path, text in texts.items():
+        found, reason = _read(path, text)
+        if found:
+            facts[path] = found
+        else:
+            left_out.append(LeftOut(path=path, reason=reason))
+    names = name_images(facts, project)
+    images = tuple(_image(names[path], path, found, paths) for path, found in facts.items())
+    return Proposal(images=images, left_out=tuple(left_out))
+
+
+def _read(path: str, text: str) -> tuple[Facts | None, str]:
+    """Read one Dockerfile, or say why no image of it can be proposed."""
+    if not LINE.fullmatch(path) or "\\" in path:
+        return None, "its path holds a backslash or a control character"
+    dockerfile = parse_dockerfile(text)
+    if dockerfile.faults:
+        fault = dockerfile.faults[0]
+        return None, f"it cannot be read: line {fault.line}: {fault.message}"
+    facts = read_facts(dockerfile)
+    if any(_TEMPLATE.search(base) for base in facts.bases):
+        return None, "it is a template"
+    if any(_WINDOWS.search(base) for base in facts.bases):
+        return None, "it is for Windows"
+    return facts, ""
+
+
+def name_images(paths: Iterable[str], project: str) -> dict[str, str]:
+    """Give each Dockerfile a name of its own, from its path: as few parts as tell it from the others."""
+    parts = {path: _name_parts(path) or [project] for path in paths}
+    for path, own in parts.items():
+        if [*parts.values()].count(own) > 1:
+            # The end of a name that says nothing by itself tells it from its neighbour.
+            end = dockerfile_end(path.rpartition("/")[2])
+            parts = {**parts, path: [*own[:-1], f"{own[-1]}-{end}"] if end and not own[-1].endswith(end) else own}
+    names: dict[str, str] = {}
+    for path, own in parts.items():
+        for length in range(1, len(own) + 1):
+            name = _component("-".join(own[-length:]))
+            others = [_component("-".join(other[-length:])) for key, other in parts.items() if key != path]
+            if name not in others:
+                break
+        names[path] = name
+    taken: set[str] = set()
+    for path, name in names.items():
+        *folders, file = path.split("/")
+        whole = _component("-".join([*folders, dockerfile_end(file) or ""]))
+        options = chain([name, whole], (f"{name}-{number}" for number in count(2)))
+        names[path] = next(option for option in options if option not in taken)
+        taken.add(names[path])
+    return names
+
+
+def _name_parts(path: str) -> list[str]:
+    """List the parts of a path that tell what the image is, the last the most telling."""
+    *folders, file = path.split("/")
+    end = dockerfile_end(file) or ""
+    parts = [part for folder in folders if (part := folder.lower()) not in _PLAIN]
+    if end and end.lower() not in _FINAL:
+        # A folder's own variants are told apart by both: backend/Dockerfile.slim is backend-slim.
+        last = parts.pop() if parts else ""
+        same = _component(last) == _component(end)
+        parts.append(f"{last}-{end}" if last and not same else end)
+    return [part for part in parts if re.search("[A-Za-z0-9]", part)]
+
+
+def _component(text: str) -> str:
+    name = re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:_MAX_NAME].strip("-")
+    return name if COMPONENT.fullmatch(name) else "app"
+
+
+def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str]) -> Proposed:
+    context, missing = guess_context(path, facts.sources, paths)
+    platforms, why = _platforms(path, facts)
+    notes = [why] if why else []
+    if missing:
+        notes.append(f"COPY names what the source does not hold: {', '.join(missing[:5])}")
+    if facts.unfilled:
+        notes.append(f"FROM needs build-args for {', '.join(facts.unfilled)}")
+    if facts.unset:
+        notes.append(f"ARG without a value that the build uses: {', '.join(facts.unset)}; build-args give it one")
+    if facts.ends:
+        notes.append(f"the last stage is built; target: names another, such as {', '.join(facts.ends[:4])}")
+    if facts.ssh:
+        notes.append("a RUN mounts an SSH agent, which the engine's dockerBuild is not given")
+    secrets = tuple(secret for secret in facts.secrets if _SECRET.fullmatch(secret))
+    if secrets:
+        notes.append("give its secrets to build-all and publish: " + " ".join(f"--secrets env:{s}" for s in secrets))
+    image = Image(
+        name=name,
+        dockerfile=path,
+        context=context,
+        platforms=platforms,
+        secrets=secrets,
+        smoke=_smoke(facts, platforms),
+    )
+    return Proposed(image=image, notes=tuple(notes))
+
+
+def guess_context(path: str, sources: Iterable[str], paths: AbstractSet[str]) -> tuple[str, list[str]]:
+    """Find the folder that holds what a Dockerfile copies, and list what it does not hold.
+
+    The Dockerfile's own folder comes first, then each folder above it; the first that holds everything is taken, or
+    else the one that holds the most.
+    """
+    folders = path.split("/")[:-1]
+    named = [clean for source in sources if (clean := _clean(source)) != "."]
+    choices = ["/".join(folders[:count]) for count in range(len(folders), -1, -1)]
+    if not named and folders and folders[-1].lower() in _PLAIN - _CODE:
+        # It copies everything or nothing, and stands in a folder of Dockerfiles: its context is a folder above.
+        choices = choices[1:] + choices[:1]
+    missing = {choice: [name for name in named if not _exists(choice, name, paths)] for choice in choices}
+    best = min(choices, key=lambda choice: len(missing[choice]))  # the first of the best
+    if named and len(missing[best]) == len(named):
+        best = ""  # nothing is where it says: written for the root of the repository, most likely
+    return best or ".", missing[best]
+
+
+def _clean(source: str) -> str:
+    return "/".join(part for part in source.split("/") if part not in ("", ".")) or "."
+
+
+def _exists(context: str, name: str, paths: AbstractSet[str]) -> bool:
+    if ".." in name.split("/"):
+        return False
+    full = f"{context}/{name}" if context else name
+    if not re.search(r"[*?\[]", name):
+        return full in paths
+    wanted = full.split("/")
+    return any(
+        len(found) == len(wanted) and all(map(fnmatchcase, found, wanted))
+        for found in (path.split("/") for path in paths)
+    )
+
+
+def _platforms(path: str, facts: Facts) -> tuple[tuple[str, ...], str]:
+    """Pick the platforms of an image; say why it is not both."""
+    for platform, pattern in ((AMD64, _AMD64_BASE), (ARM64, _ARM64_BASE)):
+        if platform in facts.platforms:
+            return (platform,), f"{platform} only: a FROM asks for it"
+        if base := next(filter(pattern.search, facts.bases), ""):
+            return (platform,), f"{platform} only: a base is {base}"
+    if _GPU_PATH.search(path):
+        return (AMD64,), f"{AMD64} only: its path speaks of a GPU"
+    for command in facts.commands:
+        if (found := _AMD64_FILE.search(command)) and not _AWARE.search(command):
+            return (AMD64,), f"{AMD64} only: a command names {found[0]}"
+    return (AMD64, ARM64), ""
+
+
+def _smoke(facts: Facts, platforms: tuple[str, ...]) -> tuple[SmokeCheck, ...]:
+    """Propose checks that hold for the image as its Dockerfile describes it."""
+    check = ConfigCheck(
+        user=facts.user if facts.user and LINE.fullmatch(facts.user) else None,
+        entrypoint=facts.entrypoint if facts.entrypoint and all(_usable(a) for a in facts.entrypoint) else None,
+        ports=facts.ports if facts.ports and _portless(facts.base) else None,
+        healthcheck=True if facts.healthcheck else None,
+    )
+    checks: list[SmokeCheck] = []
+    if check == ConfigCheck():
+        for platform in platforms:
+            architecture = ConfigCheck(architecture=platform.split("/")[1])
+            checks.append(SmokeCheck(name=f"configuration, {platform}", check=architecture, platforms=(platform,)))
+    else:
+        checks.append(SmokeCheck(name="configuration", check=check))
+    if facts.health:
+        port, path = facts.health
+        checks.append(SmokeCheck(name="health", check=HttpCheck(port=port, path=path, deadline=_DEADLINE)))
+    return tuple(checks)
+
+
+def _usable(argument: str) -> bool:
+    return bool(argument) and LINE.fullmatch(argument) is not None
+
+
+def _portless(base: str | None) -> bool:
+    """Whether a base is known to expose no port of its own."""
+    if base is None:
+        return False
+    found = _OFFICIAL.fullmatch(base)
+    return base == SCRATCH or base.startswith("gcr.io/distroless/") or bool(found and found[1] in _PORTLESS)

@@ -1,0 +1,409 @@
+"""What init proposes: which Dockerfiles, under which names, with which contexts, platforms and checks."""
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci.config import parse_config
+from ci.dockerfile_search import find_dockerfiles
+from ci.errors import DrydockError
+from ci.model import Config, Image
+from ci.project import project_name
+from ci.proposal import Proposal, guess_context, name_images, propose
+from ci.proposal_yaml import render_proposal, schema_address
+from ci.templates import adapt_hook, adapt_workflow, check_module
+
+APP = "FROM python:3.13-slim\n"
+
+
+def proposed(text: str, path: str = "Dockerfile", paths: tuple[str, ...] = ()) -> Image:
+    (found,) = propose({path: text}, {path, *paths}).images
+    return found.image
+
+
+def rendered(proposal: Proposal) -> Config:
+    """Write a proposal, and read it as a configuration; it has to say the same."""
+    text = render_proposal(proposal, schema="https://example.com/schema.json", file="images.yaml")
+    config = parse_config(text, file="images.yaml")
+    assert config.images == tuple(found.image for found in proposal.images)
+    return config
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("Dockerfile", "dockerfile", "Containerfile", "a/b/Dockerfile", "Dockerfile.api", "Containerfile.api"),
+        *("api.Dockerfile", "api.dockerfile", "Dockerfile-alpine", "build/package/Dockerfile", "Dockerfile.v1.2"),
+    ],
+)
+def test_a_dockerfile_is_found(path: str) -> None:
+    assert find_dockerfiles([path, "README.md"]) == ((path,), ())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "Dockerfile.dockerignore",
+            "dockerfile.go",
+            "dockerfile.py",
+            "docker-compose.yml",
+            "MyDockerfile",
+            "Dockerfiles",
+        ),
+        *("node_modules/x/Dockerfile", "vendor/x/Dockerfile", ".devcontainer/Dockerfile", "a/.github/x/Dockerfile"),
+    ],
+)
+def test_what_is_no_dockerfile_or_somebody_elses_is_not(path: str) -> None:
+    assert find_dockerfiles([path, "Dockerfile"]) == (("Dockerfile",), ())
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("tests/Dockerfile", "in a folder of tests"),
+        ("a/testdata/Dockerfile", "in a folder of tests"),
+        ("examples/x/Dockerfile", "in a folder of examples"),
+        ("templates/Dockerfile", "in a folder of templates"),
+        ("Dockerfile.dev", "for development"),
+        ("dev.Dockerfile", "for development"),
+        ("Dockerfile.api-test", "for tests"),
+    ],
+)
+def test_what_is_not_for_release_is_left_out_by_name(path: str, reason: str) -> None:
+    chosen, left_out = find_dockerfiles([path, "Dockerfile"])
+    assert chosen == ("Dockerfile",)
+    assert [(other.path, other.reason) for other in left_out] == [(path, reason)]
+
+
+def test_a_repository_of_examples_means_them() -> None:
+    assert find_dockerfiles(["examples/a/Dockerfile"]) == (("examples/a/Dockerfile",), ())
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"Dockerfile": "project"}, None),
+        ({"docker/Dockerfile": "project"}, None),
+        ({"backend/Dockerfile": "backend", "frontend/Dockerfile": "frontend"}, None),
+        ({"deploy/docker/Dockerfile.worker-cpu": "worker-cpu"}, None),
+        ({"src/api/Dockerfile": "api", "src/cart/src/Dockerfile": "cart"}, None),
+        ({"Dockerfile": "project", "Dockerfile.release": "project-release"}, None),
+        ({"Dockerfile": "project", "Dockerfile.alpine": "alpine"}, None),
+        ({"api/Dockerfile": "api", "api/Dockerfile.slim": "api-slim"}, None),
+        ({"api/Dockerfile.api": "api"}, None),
+        ({"a/web/Dockerfile": "a-web", "b/web/Dockerfile": "b-web"}, None),
+        ({"api/Dockerfile": "api", "docker/api/Dockerfile": "docker-api"}, None),
+        ({"My Service/Dockerfile": "my-service"}, None),
+        ({"_x__y/Dockerfile.A.B": "x-y-a-b"}, None),
+        ({"日本/Dockerfile": "project"}, None),
+    ],
+)
+def test_names(names: dict[str, str], expected: None) -> None:
+    assert name_images(names, "project") == names
+    assert expected is None
+
+
+@pytest.mark.parametrize(
+    ("path", "sources", "paths", "context", "missing"),
+    [
+        ("Dockerfile", [], [], ".", []),
+        ("api/Dockerfile", ["."], ["api/app.py"], "api", []),
+        ("api/Dockerfile", ["app.py"], ["api/app.py", "app.py"], "api", []),
+        ("api/Dockerfile", ["api/app.py"], ["api/app.py"], ".", []),
+        ("api/Dockerfile", ["./api/"], ["api"], ".", []),
+        ("api/docker/Dockerfile", ["app.py"], ["api/app.py"], "api", []),
+        ("docker/Dockerfile", ["."], ["docker/x"], ".", []),
+        ("docker/Dockerfile", ["entry.sh"], ["docker/entry.sh"], "docker", []),
+        ("src/Dockerfile", ["."], ["src/x"], "src", []),
+        ("api/Dockerfile", ["*.txt"], ["api/a.txt"], "api", []),
+        ("api/Dockerfile", ["*/a.txt"], ["api/a.txt"], ".", []),
+        ("api/Dockerfile", ["a.txt", "dist"], ["api/a.txt"], "api", ["dist"]),
+        ("api/Dockerfile", ["dist"], [], ".", ["dist"]),
+        ("api/Dockerfile", ["../x"], ["x"], ".", ["../x"]),
+    ],
+)
+def test_the_context_is_where_the_sources_are(
+    path: str, sources: list[str], paths: list[str], context: str, missing: list[str]
+) -> None:
+    assert guess_context(path, sources, {path, *paths}) == (context, missing)
+
+
+BOTH, AMD64, ARM64 = ("linux/amd64", "linux/arm64"), ("linux/amd64",), ("linux/arm64",)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "platforms"),
+    [
+        ("Dockerfile", APP, BOTH),
+        ("Dockerfile", "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\n", AMD64),
+        ("Dockerfile", "FROM pytorch/pytorch:2.4.0-cuda12.1-cudnn9-runtime\n", AMD64),
+        ("Dockerfile", "FROM amd64/debian\n", AMD64),
+        ("Dockerfile", "FROM arm64v8/debian\n", ARM64),
+        ("Dockerfile", "FROM --platform=linux/amd64 debian\n", AMD64),
+        ("Dockerfile", "FROM --platform=$BUILDPLATFORM golang AS b\nFROM scratch\nCOPY --from=b / /\n", BOTH),
+        ("Dockerfile.gpu", APP, AMD64),
+        ("gpu/Dockerfile", APP, AMD64),
+        ("gpustat/Dockerfile", APP, BOTH),
+        ("Dockerfile", f"{APP}RUN curl -LO https://example.com/x-linux-amd64.tar.gz\n", AMD64),
+        ("Dockerfile", f"{APP}RUN curl -LO https://example.com/x_x86_64.deb\n", AMD64),
+        ("Dockerfile", f"{APP}ADD https://example.com/x-amd64 /x\n", AMD64),
+        ("Dockerfile", f"{APP}ARG TARGETARCH\nRUN curl https://example.com/x-${{TARGETARCH:-amd64}}\n", BOTH),
+        ("Dockerfile", f"{APP}RUN case $(uname -m) in x86_64) a ;; aarch64) b ;; esac\n", BOTH),
+        ("Dockerfile", f"{APP}RUN echo fox64 matrix64x\n", BOTH),
+    ],
+)
+def test_platforms_and_the_signs_against_them(path: str, text: str, platforms: tuple[str, ...]) -> None:
+    (found,) = propose({path: text}, {path}).images
+    assert found.image.platforms == platforms
+    assert bool(found.notes) == (platforms != BOTH)
+
+
+def test_checks_hold_what_the_dockerfile_says() -> None:
+    image = proposed(f"""{APP}USER app
+EXPOSE 8000
+HEALTHCHECK CMD curl -f http://localhost:8000/health
+ENTRYPOINT ["tini", "--"]
+""")
+    assert yaml.safe_load(
+        render_proposal(propose({"Dockerfile": f"{APP}USER a:b\nEXPOSE 53/udp 80\n"}, set()), schema="", file="x")
+    ) == {
+        "repository": "ghcr.io/{owner}/{name}",
+        "images": [
+            {
+                "name": "app",
+                "dockerfile": "Dockerfile",
+                "context": ".",
+                "platforms": ["linux/amd64", "linux/arm64"],
+                "smoke": [{"name": "configuration", "config": {"user": "a:b", "ports": ["53/udp", 80]}}],
+            }
+        ],
+    }
+    assert [check.name for check in image.smoke] == ["configuration", "health"]
+
+
+@pytest.mark.parametrize(
+    ("base", "known"),
+    [
+        ("python:3.13-slim", True),
+        ("docker.io/library/node@sha256:0123", True),
+        ("gcr.io/distroless/static:nonroot", True),
+        ("scratch", True),
+        ("nginx:1", False),
+        ("acme/python:3", False),
+        ("registry.example.com/python:3", False),
+    ],
+)
+def test_ports_are_compared_where_the_base_is_known_to_have_none(base: str, known: bool) -> None:
+    image = proposed(f"FROM {base}\nUSER app\nEXPOSE 8000\n")
+    assert ("ports=('8000/tcp',)" in repr(image.smoke)) == known
+
+
+def test_an_image_of_which_nothing_is_known_has_a_check_for_each_platform() -> None:
+    image = proposed("FROM $BASE\n")
+    assert [(check.platforms, check.check) for check in image.smoke] == [
+        (("linux/amd64",), image.smoke[0].check),
+        (("linux/arm64",), image.smoke[1].check),
+    ]
+
+
+def test_what_needs_a_hand_is_said() -> None:
+    (found,) = propose(
+        {
+            "Dockerfile": "ARG V\nFROM a:$V AS one\nRUN --mount=type=secret,id=TOKEN --mount=type=ssh true\n"
+            "COPY dist /x\nFROM a:$V AS two\nFROM one AS three\n"
+        },
+        {"Dockerfile"},
+    ).images
+    notes = "\n".join(found.notes)
+    for part in ("FROM needs build-args for V", "--secrets env:TOKEN", "SSH agent", "hold: dist", "target:", "two"):
+        assert part in notes
+    assert found.image.secrets == ("TOKEN",)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it cannot be read"),
+        ("RUN x\n", "it cannot be read"),
+        ("package docker\n", "it cannot be read"),
+        ("FROM {{base}}\n", "it is a template"),
+        ("FROM mcr.microsoft.com/windows/servercore:ltsc2022\n", "it is for Windows"),
+    ],
+)
+def test_what_cannot_be_proposed_is_left_out_by_name(text: str, reason: str) -> None:
+    proposal = propose({"Dockerfile": APP, "a/Dockerfile": text}, set())
+    assert [found.image.dockerfile for found in proposal.images] == ["Dockerfile"]
+    assert [(other.path, other.reason.partition(":")[0]) for other in proposal.left_out] == [("a/Dockerfile", reason)]
+    assert "#   a/Dockerfile: " in render_proposal(proposal, schema="", file="x")
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        ({}, "app"),
+        ({"pyproject.toml": '[project]\nname = "My.App"'}, "My.App"),
+        ({"pyproject.toml": '[tool.poetry]\nname = "poem"'}, "poem"),
+        ({"pyproject.toml": "[tool.ruff]", "package.json": '{"name": "@acme/web"}'}, "web"),
+        ({"package.json": "{", "go.mod": "module github.com/acme/tool/v2\n\ngo 1.26\n"}, "tool"),
+        ({"Cargo.toml": '[package]\nname = "rusty"'}, "rusty"),
+        ({"package.json": "[1]"}, "app"),
+        ({"package.json": '{"name": {"a": 1}}'}, "app"),
+        ({"go.mod": "module v2"}, "app"),
+        ({"pyproject.toml": "project = 1"}, "app"),
+    ],
+)
+def test_the_project_names_itself(texts: dict[str, str], name: str) -> None:
+    assert project_name(texts) == name
+
+
+@pytest.mark.parametrize(
+    ("module", "address"),
+    [
+        (
+            "github.com/acme/drydock@v1.2",
+            "https://raw.githubusercontent.com/acme/drydock/v1.2/deploy/images.schema.json",
+        ),
+        ("github.com/acme/drydock", "https://raw.githubusercontent.com/acme/drydock/HEAD/deploy/images.schema.json"),
+        ("gitlab.com/acme/drydock", ""),
+        ("../drydock", ""),
+    ],
+)
+def test_the_schema_of_a_module(module: str, address: str) -> None:
+    assert schema_address(module) == address
+
+
+@pytest.mark.parametrize(
+    "module", ["github.com/acme/drydock@v1", "https://github.com/acme/x.git@main", "../drydock", "."]
+)
+def test_an_address_is_accepted(module: str) -> None:
+    assert check_module(module) == module
+
+
+@pytest.mark.parametrize("module", ["", "a b", "a;b", "$(x)", "a\nb", "`x`", "a@b@c", "-m", "a: b", '"', "a#b", "é"])
+def test_an_address_that_could_be_more_than_text_is_refused(module: str) -> None:
+    with pytest.raises(DrydockError, match="is not an address"):
+        check_module(module)
+
+
+def test_templates_call_the_module_by_its_address() -> None:
+    workflow = "        with:\n          args: >-\n            --source .\n            github\n"
+    assert "          module: x/y@v1\n          args: >-\n" in adapt_workflow(workflow, "x/y@v1")
+    hook = 'module=$(git config drydock.module || echo "$here")\n'
+    assert adapt_hook(hook, "x/y@v1") == "module=$(git config drydock.module || echo x/y@v1)\n"
+    for adapt in (adapt_workflow, adapt_hook):
+        with pytest.raises(ValueError, match="no longer"):
+            adapt("nothing\n", "x")
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "FROM ",
+            "python",
+            "scratch",
+            " AS ",
+            "a",
+            "b\n",
+            "\n",
+            "ARG ",
+            "ENV ",
+            "USER ",
+            "EXPOSE ",
+            "80",
+            "=",
+            "$",
+            "{",
+            "}",
+        ),
+        *(
+            ":-",
+            "HEALTHCHECK ",
+            "CMD ",
+            "http://localhost:",
+            "/",
+            "ENTRYPOINT ",
+            "[",
+            "]",
+            '"',
+            "'",
+            "\\",
+            "\\\n",
+            "#",
+            " ",
+        ),
+        *(
+            "COPY ",
+            "--from=",
+            "0",
+            "--mount=type=secret,id=",
+            "--platform=",
+            "RUN ",
+            "<<EOF\n",
+            "EOF\n",
+            "ONBUILD ",
+            "\t",
+            "\r",
+        ),
+        *(
+            "\x00",
+            "\ufeff",
+            "\u2028",
+            "\ud800",
+            "é",
+            "# escape=`\n",
+            "`",
+            "*",
+            "?",
+            "..",
+            "-",
+            ",",
+            "|",
+            "{{",
+            "99999999999",
+        ),
+    ]
+)
+
+
+PATHS = st.lists(
+    st.text("aAé.-_ D\\", min_size=1, max_size=8).filter(lambda name: name not in (".", "..")), min_size=1
+).map("/".join)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(PATHS, st.lists(PIECES, max_size=40).map("".join), max_size=4))
+def test_whatever_a_dockerfile_holds_the_proposal_is_a_configuration(texts: dict[str, str]) -> None:
+    proposal = propose({**texts, "Dockerfile": APP}, {"a", "b"})
+    assert len(proposal.images) + len(proposal.left_out) == len({**texts, "Dockerfile": APP})
+    for found in proposal.images:
+        assert all(any(not c.platforms or p in c.platforms for c in found.image.smoke) for p in found.image.platforms)
+    try:
+        rendered(proposal)
+    except UnicodeEncodeError:
+        assert any("\ud800" in text for text in texts.values())
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(PIECES, max_size=60).map(lambda pieces: "FROM a AS x\n" + "".join(pieces)))
+def test_a_dockerfile_that_begins_well(text: str) -> None:
+    propose({"Dockerfile": text}, set())
+
+
+@pytest.mark.parametrize(
+    "piece", ["'", '"', "\\", "$", "${A:-", "[", " ", "a", "<<", "amd64", "http://localhost", "x64 ", "{"]
+)
+def test_a_long_line_takes_no_long_time(piece: str) -> None:
+    for instruction in (
+        "RUN ",
+        "ENV A=",
+        "HEALTHCHECK CMD ",
+        "ENTRYPOINT ",
+        "COPY ",
+        "EXPOSE ",
+        "USER ",
+        "FROM ",
+        "# escape= ",
+    ):
+        propose({"Dockerfile": f"FROM a\n{instruction}{piece * (60_000 // len(piece))}b\n"}, set())
