@@ -162,7 +162,9 @@ def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str]) -> Propo
     if facts.unfilled:
         notes.append(f"FROM needs build-args for {', '.join(facts.unfilled)}")
     if facts.unset:
-        notes.append(f"ARG without a value that the build uses: {', '.join(facts.unset)}; build-args give it one")
+        notes.append(
+            f"ARG without a value, and used: {', '.join(facts.unset)}; build-args give one, but never a secret"
+        )
     if facts.ends:
         notes.append(f"the last stage is built; target: names another, such as {', '.join(facts.ends[:4])}")
     if facts.ssh:
