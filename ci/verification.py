@@ -20,6 +20,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
     images: list[ImageFact] = []
     outcomes: list[TagOutcome] = []
     problems: list[str] = []
+    unread = False
     for target in targets:
         try:
             named = await read_live(client, target.name, tag)
@@ -40,19 +41,23 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
                     problems.append(f"{target.repository}:{other} names {digest or 'nothing'}, not {named.digest}")
         except DrydockError as error:
             problems.append(f"{target.repository}: {error}")
+            unread = True
+    complete = all(image.digest for image in images)
     return Release(
         what="verification",
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
-        next=_next(tag, revision, outcomes, complete=all(image.digest for image in images)) if problems else "",
+        next=_next(tag, revision, outcomes, unread=unread, complete=complete) if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
 
 
-def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, complete: bool) -> str:
-    """Say what to type: only tags that differ can be put right without a build."""
+def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
+    """Say what to type: only tags that differ can be put right without a build, and nothing while it is not known."""
+    if unread:
+        return "Not everything could be read, so nothing is said of it: mend that, then run the same command again."
     if not complete:
         return f"Not every image has {tag}: release the commit again, dagger call publish --revision {revision} ..."
     differ = sorted({outcome.tag for outcome in outcomes if outcome.change is Change.DIFFERS})

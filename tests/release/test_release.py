@@ -173,6 +173,16 @@ async def test_verify_names_what_is_not_there_and_what_was_moved(old: Commit, ne
     assert f"promote --from {new.tag} --tag latest" in done.next
 
 
+async def test_verify_advises_no_release_where_the_registry_gave_no_answer(old: Commit, plain: Registry) -> None:
+    assert (await publish(old, plain.host, "unread")).ok
+    with FaultProxy(plain.port, rule=always(DENIED, "HEAD", "beta/manifests")) as proxy:
+        async with client(proxy.host) as registry:
+            done = await verify(registry, old.at(proxy.host, "unread"), old.revision, ("latest",))
+    assert not done.ok
+    assert "run the same command again" in done.next
+    assert "publish" not in done.next
+
+
 async def test_promotion_by_tag_and_by_digest(old: Commit, new: Commit, plain: Registry) -> None:
     host, prefix = plain.host, "promoted"
     assert (await publish(old, host, prefix)).ok
