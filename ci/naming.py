@@ -67,7 +67,9 @@ def repository_of(config: Config, image: Image, *, owner: str | None = None) -> 
     """
     if "{owner}" in config.repository:
         if owner is None:
-            raise DrydockError(f"The repository {config.repository!r} needs an owner, and none is given")
+            raise DrydockError(
+                f"The repository {config.repository!r} needs an owner, and none is given; add --owner NAME"
+            )
         if not COMPONENT.fullmatch(owner.lower()):
             raise DrydockError(
                 f"The owner {owner!r} cannot be part of a repository's name: "
