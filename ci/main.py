@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import dagger
@@ -92,7 +93,10 @@ class Ci:
         with readable():
             wanted = report.parse_format(format)
             plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
-            text = report.render_plan_json(plan) if wanted is report.Format.JSON else report.render_plan(plan)
+            if repository:
+                plan = replace(plan, config=replace(plan.config, repository=repository))
+            render = report.render_plan_json if wanted is report.Format.JSON else report.render_plan
+            text = render(plan, owner=owner)
             if not live:
                 return text
             made = parse_created(created) if created else None

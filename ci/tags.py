@@ -86,7 +86,7 @@ def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> C
     notes: list[str] = []
     for tag, group in ((tag, tuple(group)) for tag, group in groupby(moves, key=lambda move: move.tag)):
         if newer := _newer(before, group, created):
-            notes.append(f"{tag} was left as it is: {newer}; --allow-older moves it all the same")
+            notes.append(f"{tag} was left as it is: {newer}; promote moves it all the same, or publish --allow-older")
             kept += [replace(_outcome(m, before[m]), change=Change.KEPT, after=_digest(before[m])) for m in group]
         else:
             chosen += group

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ci.errors import DrydockError
+from ci.index import REVISION, read_annotations
 from ci.inspect import inspect_image
 from ci.naming import sha_tag
 from ci.registry import RegistryClient
+from ci.registry_values import Manifest
 from ci.release_model import Change, ImageFact, Release, TagOutcome, Target
 from ci.tags import read_live
 
@@ -28,7 +31,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
                 problems.append(f"{target.repository}:{tag} does not exist")
                 images.append(ImageFact(repository=target.repository, digest=None))
                 continue
-            inspection = await inspect_image(client, target, named)
+            inspection = await inspect_image(client, _of_commit(target, named, revision), named)
             images.append(inspection.fact)
             problems += inspection.problems
             for other in (tag, *tags):
@@ -52,6 +55,12 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
+
+
+def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
+    """Expect the whole commit id where the beginning of it was asked for."""
+    whole = read_annotations(named).get(REVISION, "")
+    return replace(target, labels={**target.labels, REVISION: whole}) if whole.startswith(revision) else target
 
 
 def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
