@@ -6,7 +6,7 @@ CACHE := $(or $(DRYDOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drydock)
 PORT := $(or $(DRYDOCK_MIRROR_PORT),5000)
 LOCAL := --repository '127.0.0.1:$(PORT)/rehearsal/{name}' --registry tcp://127.0.0.1:$(PORT)
 HEAD = --revision "$$(git rev-parse HEAD)" --created "$$(git log -1 --format=%cI)"
-VENV := $(CACHE)/venv-$(shell sha256sum requirements/dev.txt | cut -c1-12)
+VENV := $(CACHE)/venv-$(shell cat requirements/dev.txt requirements/floor.txt | sha256sum | cut -c1-12)
 
 build-all: ## Build and smoke-check every image on every platform, and print the report
 	@$(WITH_ENGINE) dagger --progress=plain call build-all
@@ -35,7 +35,7 @@ down: ## Stop the engine that build-all and test started
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 18
 
-$(VENV)/done: requirements/dev.txt
+$(VENV)/done: requirements/dev.txt requirements/floor.txt
 	@bash tests/setup "$(VENV)"
 
 .PHONY: build-all rehearsal validate hooks test lint reference down help
