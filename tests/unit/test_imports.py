@@ -25,6 +25,7 @@ PURE = (
     "errors",
     "findings",
     "github",
+    "inputs",
     "linter_reports",
     "model",
     "naming",

@@ -1,0 +1,116 @@
+"""Lists the images that a Dockerfile builds on or copies from, and asks the registry which digests they have now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import dagger
+
+from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand
+from ci.errors import DrydockError
+from ci.registry_values import is_digest
+
+_SCRATCH = "scratch"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """An image that a build takes from a registry."""
+
+    reference: str  # such as "python:3.13-slim"
+    platform: str
+
+    def __str__(self) -> str:
+        return f"{self.reference}@{self.platform}"
+
+
+def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str) -> tuple[Base, ...]:
+    """List what FROM, COPY --from and RUN --mount=from take from registries, in all stages, each once.
+
+    Args:
+        dockerfile: to be built.
+        arguments: of the build.
+        platform: that is built for.
+
+    Raises:
+        DrydockError: it depends on something that only the build can know.
+
+    """
+    variables = _variables(dockerfile, arguments, platform)
+    found: list[Base] = []
+    names: list[str] = []
+    for number, stage in enumerate(dockerfile.stages):
+        reference = _filled(stage.base, variables, stage.line)
+        wanted = _filled(stage.platform, variables, stage.line) if stage.platform else platform
+        if reference.lower() not in {*names, _SCRATCH}:
+            found.append(Base(reference=reference, platform=wanted))
+        names.append(stage.name or str(number))
+        known = {*names, *map(str, range(number))}
+        copied = (source for source in _sources(stage) if source.lower() not in known)
+        found += [Base(reference=source, platform=platform) for source in copied]
+    return tuple(dict.fromkeys(found))
+
+
+async def resolve_base(base: Base) -> str:
+    """Return the digest that a base's reference has now: of its index, where it is one of several platforms.
+
+    The engine asks the registry once in a session, and builds from what it was told.
+
+    Raises:
+        DrydockError: the registry cannot be asked, or does not have it.
+
+    """
+    container = dagger.dag.container(platform=dagger.Platform(base.platform))
+    try:
+        digest = (await container.from_(base.reference).image_ref()).rpartition("@")[2]
+    except dagger.DaggerError:
+        digest = ""
+    if not is_digest(digest):
+        raise DrydockError(f"the digest of {base.reference} for {base.platform} is not known")
+    return digest
+
+
+def _variables(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: str) -> dict[str, str | None]:
+    """Say what each variable of a FROM stands for; what is not listed, nobody knows before the build."""
+    system, architecture, variant = (*platform.split("/"), "")[:3]
+    target = {"PLATFORM": platform, "OS": system, "ARCH": architecture, "VARIANT": variant}
+    variables: dict[str, str | None] = {
+        **{f"BUILD{part}": None for part in target},
+        **{f"TARGET{part}": value for part, value in target.items()},
+    }
+    automatic = frozenset(variables)
+    variables |= {name: value for name, value in arguments.items() if name in automatic}
+    for instruction in dockerfile.arguments:
+        for name, value in assignments(instruction).items():
+            if value is not None or name not in automatic:
+                default = None if name in automatic else expand(value or "", variables, missing=None)
+                variables[name] = arguments.get(name, default)
+    return variables
+
+
+def _filled(text: str, variables: Mapping[str, str | None], line: int) -> str:
+    filled = expand(text, variables, missing=None)
+    if not filled:
+        raise DrydockError(f"the Dockerfile's line {line} takes its image from {text!r}, which only a build fills in")
+    return filled
+
+
+def _sources(stage: Stage) -> Iterator[str]:
+    """List what a stage copies or mounts from other stages and images."""
+    for instruction in stage.instructions:
+        for source in _named(instruction):
+            if "$" in source:
+                raise DrydockError(
+                    f"the Dockerfile's line {instruction.line} takes files from {source!r}, which only a build fills in"
+                )
+            yield source
+
+
+def _named(instruction: Instruction) -> Iterator[str]:
+    for name, value in instruction.flags:
+        if name == "from":
+            yield value
+        elif name == "mount":
+            options = (option.strip('"').partition("=") for option in value.split(","))
+            yield from (given for key, _, given in options if key.lower() == "from")

@@ -1,0 +1,141 @@
+"""Reduces all that decides what a variant becomes to a digest: the same digest, the same image, without a build."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+from ci.dockerfile import Dockerfile
+from ci.model import Compression, Image, SmokeCheck, Variant
+
+# Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
+RULES = 1
+
+# Annotations of a variant's entry in the index of a release. They are written by releases whose every check passed.
+INPUTS = "dev.drydock.inputs"
+PARTS = "dev.drydock.inputs.parts"  # each part by itself, shortened, so that a report can say which one changed
+
+_SHORT = 12  # digits of a part's digest
+# A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
+_REMOTE = re.compile(r"[:$]|^github\.com/")
+_COMMIT = ("org.opencontainers.image.revision", "org.opencontainers.image.created")
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """What decides what a variant becomes: the SHA-256 of each part, in hexadecimal, by its name."""
+
+    parts: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The digest of all parts."""
+        return f"sha256:{_digest(dict(self.parts))}"
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What a release records of them."""
+        short = " ".join(f"{name}={value[:_SHORT]}" for name, value in sorted(self.parts.items()))
+        return {INPUTS: self.digest, PARTS: short}
+
+    def changed(self, recorded: Mapping[str, str]) -> str:
+        """Name the parts that differ from those a release recorded; nothing where all are the same."""
+        if recorded.get(INPUTS) == self.digest:
+            return ""
+        pairs = (part.partition("=") for part in recorded.get(PARTS, "").split())
+        earlier = {name: value for name, _, value in pairs}
+        names = sorted({*self.parts, *earlier})
+        return ", ".join(n for n in names if self.parts.get(n, "")[:_SHORT] != earlier.get(n, "")) or "something"
+
+
+def digest_inputs(
+    variant: Variant,
+    *,
+    dockerfile: str,
+    context: str,
+    bases: Mapping[str, str],
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+    compression: Compression,
+    engine: str,
+) -> Inputs:
+    """Reduce what decides what a variant becomes.
+
+    Args:
+        variant: of the configuration.
+        dockerfile: its text.
+        context: the digest of the build context, without what .dockerignore leaves out.
+        bases: the digest of each image it is built from.
+        arguments: of the build, with those that every build is given.
+        labels: that are put on; those that name the commit decide nothing.
+        compression: of the layers.
+        engine: the version of the engine that builds.
+
+    """
+    image = variant.image
+    # What every build is given decides something only where the Dockerfile names it.
+    given = {name: value for name, value in arguments.items() if name not in image.build_args and name in dockerfile}
+    values: dict[str, object] = {
+        "rules": RULES,
+        "engine": engine,
+        "platform": variant.platform,
+        "dockerfile": [image.dockerfile, dockerfile],
+        "context": [image.context, context],
+        "bases": dict(bases),
+        "build-args": dict(image.build_args),
+        "target": image.target,
+        "smoke": [_check(check) for check in variant.checks],
+        "budget": image.budget,
+        "compression": compression.value,
+        "labels": {name: value for name, value in labels.items() if name not in _COMMIT},
+        **given,
+    }
+    return Inputs(parts={name: _digest(value) for name, value in values.items()})
+
+
+def doubt(image: Image, dockerfile: Dockerfile) -> str:
+    """Say why nobody can tell beforehand whether a build would give the same image; nothing where it can be told.
+
+    What RUN fetches from the network is not seen: that is what the age of an image is limited for. Nor are triggers
+    that a base image sets by ONBUILD.
+    """
+    if image.secrets:
+        return f"its build is given secrets, whose values nobody compares: {', '.join(image.secrets)}"
+    if dockerfile.faults:
+        fault = dockerfile.faults[0]
+        return f"its Dockerfile cannot be read: line {fault.line}: {fault.message}"
+    for instruction in dockerfile.instructions:
+        if instruction.keyword == "ONBUILD":
+            return f"line {instruction.line} of its Dockerfile is ONBUILD"
+        if instruction.keyword == "ADD" and any(map(_REMOTE.search, instruction.words[:-1])):
+            return f"line {instruction.line} of its Dockerfile adds what is not in the context"
+    return ""
+
+
+def read_ignore(text: str) -> list[str]:
+    """List the patterns of a .dockerignore as BuildKit reads them (moby/patternmatcher, ignorefile.ReadAll)."""
+    patterns = []
+    for raw in text.removeprefix(_BOM).split("\n"):
+        line = raw.strip()
+        if raw.startswith("#") or not line:
+            continue
+        keep = line.startswith("!")
+        pattern = line[1:].strip() if keep else line
+        if pattern:
+            pattern = re.sub("^/+(?=.)", "", posixpath.normpath(pattern))
+        patterns.append(f"!{pattern}" if keep else pattern)
+    return patterns
+
+
+def _check(check: SmokeCheck) -> object:
+    return {"kind": type(check.check).__name__, **asdict(check)}
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return sha256(text.encode()).hexdigest()

@@ -1,0 +1,278 @@
+"""What decides what an image becomes: each part by itself, and what nobody can tell before a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any  # a value of whatever field
+
+import pytest
+
+import ci.inputs
+from ci.bases import Base, list_bases
+from ci.dockerfile import parse_dockerfile
+from ci.errors import DrydockError
+from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt, read_ignore
+from ci.model import (
+    Check,
+    Compression,
+    ConfigCheck,
+    FileCheck,
+    HttpCheck,
+    Image,
+    RunCheck,
+    SmokeCheck,
+    TextMatch,
+    Variant,
+)
+
+AMD, ARM = "linux/amd64", "linux/arm64"
+DIGEST, OTHER = ("sha256:" + digit * 64 for digit in "12")
+IMAGE = Image(
+    name="app",
+    dockerfile="Dockerfile",
+    context=".",
+    platforms=(AMD, ARM),
+    build_args={"PYTHON": "3.13"},
+    smoke=(SmokeCheck(name="runs", check=RunCheck(argv=("true",))),),
+)
+GIVEN: dict[str, Any] = {
+    "dockerfile": "FROM base\nARG REVISION\n",
+    "context": DIGEST,
+    "bases": {"base@linux/amd64": DIGEST},
+    "arguments": {"PYTHON": "3.13", "BUILDPLATFORM": AMD, "REVISION": "a" * 40},
+    "labels": {
+        "org.opencontainers.image.title": "App",
+        "org.opencontainers.image.revision": "a" * 40,
+        "org.opencontainers.image.created": "2026-01-01T00:00:00Z",
+    },
+    "compression": Compression.ZSTD,
+    "engine": "v0.21.8",
+}
+
+
+def inputs(image: Image = IMAGE, platform: str = AMD, **given: object) -> Inputs:
+    return digest_inputs(Variant(image=image, platform=platform), **{**GIVEN, **given})
+
+
+BASIS = inputs()
+
+
+def test_the_same_values_give_the_same_digest_on_any_machine() -> None:
+    """Where this fails without a change of the rules, what was released before is built again for nothing."""
+    assert BASIS.digest == "sha256:14123e2bb518cbfabd7a367b9b5301786c0ff229b71fc89e76b771e649248393"
+    assert inputs(bases=dict(GIVEN["bases"])) == BASIS
+    assert inputs().changed(BASIS.annotations) == ""
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("dockerfile", GIVEN["dockerfile"] + "\n"),
+        ("context", OTHER),
+        ("bases", {"base@linux/amd64": OTHER}),
+        ("bases", {"base:1@linux/amd64": DIGEST}),
+        ("bases", {}),
+        ("compression", Compression.GZIP),
+        ("labels", {"org.opencontainers.image.title": "Other"}),
+        ("labels", {**GIVEN["labels"], "org.opencontainers.image.version": "1"}),
+        ("engine", "v0.21.9"),
+    ],
+)
+def test_each_value_by_itself_changes_the_digest(part: str, value: object) -> None:
+    changes: dict[str, Any] = {part: value}
+    assert inputs(**changes).changed(BASIS.annotations) == part
+
+
+# Every field of an image, with another value and the part that it changes; None: it decides nothing by itself.
+FIELDS: dict[str, tuple[object, str | None]] = {
+    "name": ("other", None),  # the repository, which is where a release is looked for
+    "dockerfile": ("docker/Dockerfile", "dockerfile"),
+    "context": ("src", "context"),
+    "platforms": ((AMD,), None),  # held against the platforms of the index
+    "title": ("Title", None),  # a label
+    "description": ("Text", None),  # a label
+    "build_args": ({"PYTHON": "3.12"}, "build-args"),
+    "target": ("build", "target"),
+    "secrets": (("TOKEN",), None),  # a doubt
+    "budget": (1, "budget"),
+    "smoke": ((), "smoke"),
+    "smoke_reason": ("because", None),
+}
+
+
+def test_the_table_knows_every_field_of_an_image() -> None:
+    assert set(FIELDS) == {field.name for field in fields(Image)}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_each_field_of_an_image_by_itself(name: str) -> None:
+    value, part = FIELDS[name]
+    changes: dict[str, Any] = {name: value}
+    assert inputs(replace(IMAGE, **changes)).changed(BASIS.annotations) == (part or "")
+
+
+CHECKS: tuple[Check, ...] = (
+    RunCheck(argv=("true",)),
+    RunCheck(argv=("true", "")),
+    RunCheck(argv=("true",), exit_code=1),
+    RunCheck(argv=("true",), stdout=TextMatch(equals="a")),
+    RunCheck(argv=("true",), stdout=TextMatch(contains=("a",))),
+    RunCheck(argv=("true",), stderr=TextMatch(contains=("a",))),
+    RunCheck(argv=("true",), deadline=61.0),
+    HttpCheck(port=1),
+    HttpCheck(port=2),
+    HttpCheck(port=1, status=201),
+    FileCheck(path="/a"),
+    FileCheck(path="/a", exists=False),
+    FileCheck(path="/a", mode=0o644),
+    ConfigCheck(),
+    ConfigCheck(user=""),
+    ConfigCheck(env={"A": "b"}),
+    ConfigCheck(labels={"A": "b"}),
+)
+
+
+def test_no_two_smoke_checks_are_the_same() -> None:
+    digests = {
+        inputs(replace(IMAGE, smoke=(SmokeCheck(name="x", check=check, platforms=platforms),))).digest
+        for check in CHECKS
+        for platforms in ((), (AMD,))
+    }
+    assert len(digests) == 2 * len(CHECKS)
+
+
+def test_a_check_of_another_platform_decides_nothing() -> None:
+    more = SmokeCheck(name="arm", check=RunCheck(argv=("false",)), platforms=(ARM,))
+    image = replace(IMAGE, smoke=(*IMAGE.smoke, more))
+    assert inputs(image).changed(BASIS.annotations) == ""
+    assert inputs(image, ARM).changed(inputs(platform=ARM).annotations) == "smoke"
+
+
+def test_the_commit_decides_something_only_where_the_dockerfile_names_it() -> None:
+    arguments = {**GIVEN["arguments"], "REVISION": "b" * 40}
+    labels = {**GIVEN["labels"], "org.opencontainers.image.revision": "b" * 40}
+    assert inputs(arguments=arguments, labels=labels).changed(BASIS.annotations) == "REVISION"
+    silent = inputs(dockerfile="FROM base\n")
+    assert inputs(dockerfile="FROM base\n", arguments=arguments, labels=labels) == silent
+
+
+def test_the_platform_that_builds_decides_something_only_where_the_dockerfile_names_it() -> None:
+    arguments = {**GIVEN["arguments"], "BUILDPLATFORM": ARM}
+    assert inputs(arguments=arguments) == BASIS
+    text = "FROM --platform=$BUILDPLATFORM base\n"
+    named = inputs(dockerfile=text)
+    assert inputs(dockerfile=text, arguments=arguments).changed(named.annotations) == "BUILDPLATFORM"
+
+
+def test_other_rules_change_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci.inputs, "RULES", ci.inputs.RULES + 1)
+    assert inputs().changed(BASIS.annotations) == "rules"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "changed"),
+    [
+        ({}, "BUILDPLATFORM, REVISION, bases, budget"),
+        ({INPUTS: DIGEST}, "BUILDPLATFORM, REVISION, bases, budget"),
+        ({INPUTS: DIGEST, PARTS: BASIS.annotations[PARTS]}, "something"),
+        ({INPUTS: "", PARTS: "=== = rules"}, "BUILDPLATFORM"),
+        ({INPUTS: BASIS.digest.upper(), PARTS: BASIS.annotations[PARTS]}, "something"),
+    ],
+)
+def test_what_was_recorded_otherwise_is_a_change(recorded: Mapping[str, str], changed: str) -> None:
+    basis = inputs(dockerfile="ARG REVISION BUILDPLATFORM")
+    recorded = {
+        name: value.replace(BASIS.annotations[PARTS], basis.annotations[PARTS]) for name, value in recorded.items()
+    }
+    assert changed in basis.changed(recorded)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("FROM a\nADD file /\n", ""),
+        ("FROM a\nADD <<EOF /x\nhttps://x.test/y\nEOF\n", ""),
+        ("FROM a\nCOPY a:b /\n", ""),
+        ("FROM a\nADD https://x.test/y /\n", "line 2"),
+        ("FROM a\nADD --checksum=sha256:1 http://x.test/y /\n", "line 2"),
+        ("FROM a\nADD a git@x.test:y /\n", "line 2"),
+        ("FROM a\nADD ssh://x.test/y /\n", "line 2"),
+        ("FROM a\nADD github.com/x/y /\n", "line 2"),
+        ('FROM a\nADD ["a b", "https://x.test/y", "/"]\n', "line 2"),
+        ("FROM a\nARG W\nADD ${W} /\n", "line 3"),
+        ("FROM a\nADD \\\n  https://x.test/y /\n", "line 2"),
+        ("FROM a\nONBUILD RUN true\n", "ONBUILD"),
+        ("RUN true\n", "cannot be read"),
+        ("FROM a\nRUN <<EOF\n", "cannot be read"),
+    ],
+)
+def test_what_nobody_can_tell_before_a_build(text: str, reason: str) -> None:
+    found = doubt(IMAGE, parse_dockerfile(text))
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+def test_secrets_are_a_doubt_and_are_named() -> None:
+    assert "A, B" in doubt(replace(IMAGE, secrets=("A", "B")), parse_dockerfile("FROM a\n"))
+
+
+def bases(text: str, platform: str = AMD, **arguments: str) -> list[str]:
+    found = list_bases(parse_dockerfile(text), arguments={"BUILDPLATFORM": AMD, **arguments}, platform=platform)
+    assert all(isinstance(base, Base) for base in found)
+    return [str(base) for base in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("FROM a\n", ["a@linux/arm64"]),
+        ("FROM scratch\n", []),
+        ("FROM a:1@" + DIGEST, [f"a:1@{DIGEST}@linux/arm64"]),
+        ("FROM a AS one\nFROM ONE\nFROM b\n", ["a@linux/arm64", "b@linux/arm64"]),
+        ("FROM --platform=$BUILDPLATFORM a AS x\nFROM a\n", ["a@linux/amd64", "a@linux/arm64"]),
+        ("FROM --platform=linux/amd64 a\n", ["a@linux/amd64"]),
+        ("ARG V=1\nARG I=a:$V\nFROM ${I}\n", ["a:1@linux/arm64"]),
+        ("ARG I\nFROM ${I:-b}\n", ["b@linux/arm64"]),
+        ("ARG GIVEN=x\nFROM $GIVEN\n", ["given@linux/arm64"]),
+        ("FROM a-$TARGETARCH\n", ["a-arm64@linux/arm64"]),
+        ("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=0 / /\nCOPY --from=c / /\n", ["a", "b", "c"]),
+        ("FROM a\nRUN --mount=type=bind,from=b,target=/b --mount=type=cache,target=/c true\n", ["a", "b"]),
+        ("FROM a\nRUN --mount=target=/b,From=b true\n", ["a", "b"]),
+        ("FROM a\nCOPY --from=later / /\nFROM b AS later\n", ["a", "later", "b"]),
+    ],
+)
+def test_the_images_a_build_takes_from_registries(text: str, found: list[str]) -> None:
+    assert bases(text, ARM, GIVEN="given") == [name if "@" in name else f"{name}@{ARM}" for name in found]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM $NOWHERE\n",
+        "FROM a-${NOWHERE}\n",
+        "ARG I\nFROM $I\n",
+        "FROM $BUILDARCH\n",
+        "ARG TARGETARCH=x\nFROM a-$TARGETARCH\n",
+        "FROM --platform=$WHAT a\n",
+        "FROM a\nCOPY --from=$X / /\n",
+        "FROM a\nRUN --mount=from=$X,target=/x true\n",
+        "FROM a\nARG X=b\nFROM $X\n",
+    ],
+)
+def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
+    with pytest.raises(DrydockError, match=r"the Dockerfile's line \d takes .* which only a build fills in"):
+        bases(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns"),
+    [
+        ("", []),
+        ("\ufeff*.log\r\n# no\n #yes\n\n  a/ \n", ["*.log", "#yes", "a"]),
+        ("/a\n//b\n!/c\n! d\n/\n.\n", ["a", "b", "!c", "!d", "/", "."]),
+        ("a//b/../c\n./x\n**/y/\n!\n", ["a/c", "x", "**/y", "!"]),
+    ],
+)
+def test_an_ignore_file(text: str, patterns: list[str]) -> None:
+    assert read_ignore(text) == patterns
