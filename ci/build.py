@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import dagger
 
-from ci.model import Compression, Variant
+from ci.model import Compression, Image, Variant
 
 # Where a Dockerfile from outside its context is put inside it; a name nobody uses.
 OUTSIDE = ".drydock.Dockerfile"
@@ -29,16 +29,8 @@ def build_variant(
     are those the image names.
     """
     image = variant.image
-    context = source.directory(image.context)
-    base = PurePosixPath(image.context)
-    path = PurePosixPath(image.dockerfile)
-    if path.is_relative_to(base):
-        dockerfile = str(path.relative_to(base))
-    else:
-        dockerfile = OUTSIDE
-        context = context.with_file(OUTSIDE, source.file(image.dockerfile))
-    # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
-    arguments = {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
+    context, dockerfile = build_context(source, image)
+    arguments = build_arguments(image, native=native, revision=revision)
     container = context.docker_build(
         dockerfile=dockerfile,
         platform=dagger.Platform(variant.platform),
@@ -49,6 +41,22 @@ def build_variant(
     for name, value in labels.items():
         container = container.with_label(name, value)
     return container
+
+
+def build_context(source: dagger.Directory, image: Image) -> tuple[dagger.Directory, str]:
+    """Return what an image is built from, and its Dockerfile's path in there; .dockerignore is not yet applied."""
+    context = source.directory(image.context)
+    base = PurePosixPath(image.context)
+    path = PurePosixPath(image.dockerfile)
+    if path.is_relative_to(base):
+        return context, str(path.relative_to(base))
+    return context.with_file(OUTSIDE, source.file(image.dockerfile)), OUTSIDE
+
+
+def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:
+    """List the arguments of an image's build: the configuration's, and those that every build is given."""
+    # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
+    return {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
 
 
 async def settle_platform(container: dagger.Container, platform: str) -> dagger.Container:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ci.checks import LINE, NO_SMOKE, PLATFORMS, read_smoke, string_map
 from ci.cursor import Cursor, nearest, show, take
 from ci.errors import ConfigError
-from ci.model import Compression, Config, Image
+from ci.model import REBUILD_AFTER, Compression, Config, Image
 from ci.naming import COMPONENT, PLACEHOLDERS, fill_repository, repository_fault
 from ci.yamltree import read_tree
 
@@ -36,7 +36,7 @@ OPTIONAL = (
     "smoke-reason",
 )
 TOP_REQUIRED = {"repository": _REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression")
+TOP_OPTIONAL = ("source", "compression", "rebuild-after")
 MAX_NAME = 128
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
@@ -44,6 +44,9 @@ PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 TARGET = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 SECRET = re.compile("[A-Za-z0-9_.-]+")
+PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
+PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
+_SECONDS = {"h": 3600, "d": 86400}
 BUDGET = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ?([A-Za-z]+)|([1-9][0-9]{0,17})")
 UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -68,6 +71,7 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
         compression=take(fields, "compression", _compression, Compression.ZSTD),
+        rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
     )
     if root.problems:
         raise ConfigError(sorted(root.problems, key=lambda problem: problem.line))
@@ -160,6 +164,11 @@ def _repository(cursor: Cursor, images: tuple[Image, ...]) -> str:
 
 def _compression(cursor: Cursor) -> Compression:
     return Compression(cursor.choice([known.value for known in Compression]) or Compression.ZSTD)
+
+
+def _period(cursor: Cursor) -> int | None:
+    found = PERIOD.fullmatch(cursor.matching(PERIOD, PERIOD_HELP))
+    return int(found[1]) * _SECONDS[found[2]] if found and found[1] else None
 
 
 def _secret(cursor: Cursor) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import dagger
 
 from ci import pipeline, release
 from ci.model import Plan
+from ci.naming import LATEST, sha_tag
 from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
 from ci.release_model import Release, Target
 from ci.release_report import finish_release
 from ci.remote import connect
 from ci.report import Format, Report, finish_gate
+from ci.reuse import Search, describe_plan, find_reusable
 from ci.smoke import direct
 
 
@@ -53,8 +55,25 @@ def finish_delivery(delivery: Delivery, wanted: Format) -> str:
     return finish_release(delivery.released, wanted, before=before) if delivery.released else before
 
 
-async def build(plan: Plan, targets: Sequence[Target], means: Means) -> pipeline.Built:
-    """Build and smoke-check a plan, with the labels of its release."""
+async def look(
+    plan: Plan, targets: Sequence[Target], means: Means, tags: Sequence[str], *, rebuild: bool = False
+) -> Search:
+    """Look in the registry for images that need not be built again; with `rebuild`, only say what they are made from.
+
+    The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then `tags`.
+    """
+    labels = {target.image.name: target.labels for target in targets}
+    described = await describe_plan(plan, means.source, labels)
+    if rebuild:
+        return Search(described=described)
+    own = (sha_tag(plan.revision),) if plan.revision else ()
+    async with connect(targets, means.login, means.registry) as client:
+        return await find_reusable(client, plan, targets, described, (*own, LATEST, *tags))
+
+
+async def build(plan: Plan, targets: Sequence[Target], means: Means, search: Search | None = None) -> pipeline.Built:
+    """Build and smoke-check a plan, with the labels of its release; what a search has found is not built."""
+    search = search or Search()
     return await pipeline.build_all(
         plan,
         means.source,
@@ -62,14 +81,23 @@ async def build(plan: Plan, targets: Sequence[Target], means: Means) -> pipeline
         parallel=means.parallel,
         endpoint=direct,
         labels={target.image.name: target.labels for target in targets},
+        reused=search.outcomes(plan),
+        reasons=search.reasons,
     )
 
 
-async def deliver(plan: Plan, wish: release.Wish, means: Means, *, resmoke: bool = False) -> Delivery:
-    """Build, smoke-check and release all images of a plan; nothing is pushed where anything failed."""
-    built = await build(plan, wish.targets, means)
+async def deliver(
+    plan: Plan, wish: release.Wish, means: Means, *, resmoke: bool = False, rebuild: bool = False
+) -> Delivery:
+    """Build, smoke-check and release all images of a plan; nothing is pushed where anything failed.
+
+    What the registry has already, made from the same inputs, is not built again unless `rebuild` says so.
+    """
+    search = await look(plan, wish.targets, means, wish.tags, rebuild=rebuild)
+    built = await build(plan, wish.targets, means, search)
     if not built.report.ok:
         return Delivery(built=built.report)
+    wish = replace(wish, reused=search.entries, records=search.described.records)
     push = partial(push_target, built.containers, plan.config.compression, means.login, PUSH_POLICY)
     again = partial(smoke_published, means.login, direct) if resmoke else None
     async with connect(wish.targets, means.login, means.registry) as client:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any  # documents of others, whose shape _Shape checks
 
 from ci.errors import DrydockError
@@ -25,6 +25,7 @@ class Descriptor:
     digest: str
     size: int
     platform: str = ""  # "linux/arm64"; of the entries of an index
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +53,8 @@ def write_index(entries: Sequence[Descriptor], annotations: Mapping[str, str]) -
         parts = entry.platform.split("/")
         platform = dict(zip(("os", "architecture", "variant"), parts, strict=False))
         platform = {"architecture": platform.pop("architecture"), **platform}
-        manifests.append(
-            {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size, "platform": platform}
-        )
+        written = {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size, "platform": platform}
+        manifests.append({**written, **({"annotations": dict(entry.annotations)} if entry.annotations else {})})
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests, "annotations": dict(annotations)}
     return json.dumps(document, indent=2, sort_keys=True).encode()
 
@@ -95,6 +95,7 @@ class ImageConfig:
     platform: str
     labels: Mapping[str, str]
     diff_ids: tuple[str, ...]
+    created: str = ""  # when its newest layer was made (RFC 3339)
 
 
 def read_config(body: bytes, digest: str) -> ImageConfig:
@@ -107,7 +108,9 @@ def read_config(body: bytes, digest: str) -> ImageConfig:
     with _Shape(Manifest(body=body, media_type="", digest=digest)) as document:
         platform = _platform(document)
         labels = _texts((document.get("config") or {}).get("Labels") or {})
-        return ImageConfig(platform=platform, labels=labels, diff_ids=tuple(map(str, document["rootfs"]["diff_ids"])))
+        layers = tuple(map(str, document["rootfs"]["diff_ids"]))
+        created = str(document.get("created") or "")
+        return ImageConfig(platform=platform, labels=labels, diff_ids=layers, created=created)
 
 
 class _Shape:
@@ -145,7 +148,8 @@ def _entries(values: list[dict[str, Any]]) -> Iterator[Descriptor]:
         if not isinstance(size, int) or size < 0 or not isinstance(digest, str) or not is_digest(digest):
             raise ValueError
         platform = _platform(value["platform"]) if value.get("platform") else ""
-        yield Descriptor(media_type=str(media_type), digest=digest, size=size, platform=platform)
+        notes = _texts(value.get("annotations") or {})
+        yield Descriptor(media_type=str(media_type), digest=digest, size=size, platform=platform, annotations=notes)
 
 
 def _platform(value: dict[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
-from ci.index import Descriptor, is_index, read_annotations, read_config, read_entries, read_image
+from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_config, read_entries, read_image
+from ci.naming import origin_of
 from ci.plaintext import size_text
 from ci.registry import RegistryClient
 from ci.registry_values import Manifest
@@ -30,7 +31,8 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     """Compare one index in the registry, and everything it names, with its target.
 
     The platforms have to be exactly the target's; of each variant the configuration's platform, the labels, the
-    presence and size of every layer, and the budget. All documents are read by digest.
+    presence and size of every layer, and the budget. All documents are read by digest. A variant that was reused
+    from an earlier release names the commit it was built from, as its entry in the index has to say too.
     """
     where = f"{target.repository}@{manifest.digest}"
     if not is_index(manifest):
@@ -44,11 +46,11 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     except DrydockError as error:
         fact = ImageFact(repository=target.repository, digest=manifest.digest)
         return Inspection(fact=fact, problems=(f"{target.repository}: {error}",))
-    problems = [f"{where}: {text}" for text in _differences("annotation", target, annotations)]
+    problems = [f"{where}: {text}" for text in _differences("annotation", target.labels, annotations)]
     wanted, found = [v.platform for v in target.variants], [entry.platform for entry in entries]
     if sorted(wanted) != sorted(found):
         problems.append(f"{where} has the platforms {', '.join(found) or 'none'} instead of {', '.join(wanted)}")
-    results = await fan_out(entries, partial(_inspect_variant, client, target), limit=_AT_A_TIME)
+    results = await fan_out(entries, partial(_inspect_variant, client, target, annotations), limit=_AT_A_TIME)
     facts = [fact for fact, _ in results]
     problems += [f"{target.repository}: {text}" for _, texts in results for text in texts]
     fact = ImageFact(repository=target.repository, digest=manifest.digest, variants=tuple(facts))
@@ -56,19 +58,24 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
 
 
 async def _inspect_variant(
-    client: RegistryClient, target: Target, entry: Descriptor
+    client: RegistryClient, target: Target, annotations: Mapping[str, str], entry: Descriptor
 ) -> tuple[VariantFact, Sequence[str]]:
     name = f"{target.image.name}@{entry.platform}"
+    built_from = {key: value for key, value in entry.annotations.items() if key in {REVISION, CREATED}}
+    labels = {**target.labels, **{key: value for key, value in built_from.items() if key in target.labels}}
+    revision = built_from.get(REVISION, "")
+    reused = origin_of(revision) if revision != annotations.get(REVISION, "") else ""
     fact = VariantFact(variant=name, digest=entry.digest, size=entry.size)
     try:
         manifest = await client.get_manifest(target.name, entry.digest)
         image = read_image(manifest)
-        fact = VariantFact(variant=name, digest=entry.digest, size=image.size)
+        fact = replace(fact, size=image.size, reused=reused)
         body = await client.get_blob(target.name, image.config.digest, limit=_MAX_CONFIG)
         config = read_config(body, image.config.digest)
     except DrydockError as error:
         return fact, [f"{name}: {error}"]
-    problems = _differences("label", target, config.labels)
+    fact = replace(fact, built=config.created)
+    problems = _differences("label", labels, config.labels)
     layers = await fan_out(image.layers, partial(_layer_problem, client, target), limit=_AT_A_TIME)
     problems += [problem for problem in layers if problem]
     if len(manifest.body) != entry.size:
@@ -93,10 +100,9 @@ async def _layer_problem(client: RegistryClient, target: Target, layer: Descript
     return "" if size == layer.size else f"layer {layer.digest} has {size} bytes instead of {layer.size}"
 
 
-def _differences(what: str, target: Target, found: dict[str, str] | object) -> list[str]:
-    values = found if isinstance(found, dict) else {}
+def _differences(what: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     return [
-        f"the {what} {key} is {values.get(key)!r} instead of {value!r}"
-        for key, value in target.labels.items()
-        if values.get(key) != value
+        f"the {what} {key} is {found.get(key)!r} instead of {value!r}"
+        for key, value in wanted.items()
+        if found.get(key) != value
     ]

@@ -44,6 +44,7 @@ class Request:
     registry: dagger.Service | None
     secrets: Sequence[dagger.Secret]
     parallel: int
+    rebuild: bool
 
 
 async def run(request: Request, source: dagger.Directory, config: dagger.File | None) -> dagger.Directory:
@@ -92,7 +93,8 @@ async def _deliver(
         return Delivery(built=(await build(plan, targets, means)).report)
     if again := await _release_again(request, decision, plan, created, means):
         return again
-    done = await deliver(plan, release.Wish(revision=request.revision, targets=targets, tags=decision.tags), means)
+    wish = release.Wish(revision=request.revision, targets=targets, tags=decision.tags)
+    done = await deliver(plan, wish, means, rebuild=request.rebuild)
     if done.ok or not done.released:
         return done
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.

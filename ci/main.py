@@ -12,7 +12,7 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 from ci import job, pipeline, release, report
 from ci.adoption import adopt
 from ci.boundary import readable
-from ci.delivery import Means, deliver, finish_delivery
+from ci.delivery import Means, build, deliver, finish_delivery, look
 from ci.findings import finish, parse_style
 from ci.github import Event
 from ci.linting import find_all
@@ -57,6 +57,8 @@ Latest = Annotated[bool, Doc("Move latest too: only for a commit of the default 
 Overwrite = Annotated[bool, Doc("Replace a sha- tag that exists with another digest")]
 AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live one")]
 Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry serves")]
+Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registry was made of the same inputs")]
+Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -128,15 +130,27 @@ class Ci:
         parallel: Parallel = 0,
         secrets: Secrets = None,
         revision: Revision = None,
+        reuse: Reuse = False,
+        username: Username = None,
+        password: Password = None,
+        owner: Owner = None,
+        repository: Repository = None,
+        registry: Registry = None,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
             wanted = report.parse_format(format)
             plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
-            built = await pipeline.build_all(
-                plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=direct
-            )
+            if not reuse:
+                built = await pipeline.build_all(
+                    plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=direct
+                )
+                return report.finish(built.report, wanted)
+            targets = plan_targets(plan, repository=repository, owner=owner, version=None, created=None)
+            login = login_of(username, password)
+            means = Means(source=self.source, secrets=secrets or (), parallel=parallel, login=login, registry=registry)
+            built = await build(plan, targets, means, await look(plan, targets, means, ()))
             return report.finish(built.report, wanted)
 
     @uncached
@@ -155,6 +169,7 @@ class Ci:
         overwrite: Overwrite = False,
         allow_older: AllowOlder = False,
         smoke_published: Resmoke = False,
+        rebuild: Rebuild = False,
         parallel: Parallel = 0,
         secrets: Secrets = None,
         format: Format = "table",  # noqa: A002
@@ -171,7 +186,7 @@ class Ci:
                 revision=revision, targets=targets, tags=moved, overwrite=overwrite, allow_older=allow_older
             )
             means = Means(source=self.source, secrets=secrets or (), parallel=parallel, login=login, registry=registry)
-            return finish_delivery(await deliver(plan, wish, means, resmoke=smoke_published), wanted)
+            return finish_delivery(await deliver(plan, wish, means, resmoke=smoke_published, rebuild=rebuild), wanted)
 
     @uncached
     async def verify(
@@ -254,6 +269,7 @@ class Ci:
         owner: Owner = None,
         repository: Repository = None,
         registry: Registry = None,
+        rebuild: Rebuild = False,
         parallel: Parallel = 0,
         secrets: Secrets = None,
     ) -> dagger.Directory:
@@ -273,6 +289,7 @@ class Ci:
                 registry=registry,
                 secrets=secrets or (),
                 parallel=parallel,
+                rebuild=rebuild,
             )
             return await job.run(request, self.source, self.config)
 

@@ -96,6 +96,9 @@ class Image:
     smoke_reason: str | None = None  # why there is none
 
 
+REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not older, unless told otherwise
+
+
 class Compression(StrEnum):
     """How layers are compressed."""
 
@@ -111,6 +114,7 @@ class Config:
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
     compression: Compression = Compression.ZSTD
+    rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,6 +169,7 @@ class Outcome:
     smoke_total: int = 0
     size: int | None = None  # bytes, compressed; None where it was not measured
     failures: tuple[Failure, ...] = ()
+    reused: str = ""  # the sha- tag of the release it was taken from: neither built nor checked again
 
     @property
     def ok(self) -> bool:

@@ -116,6 +116,11 @@ def sha_tag(revision: str) -> str:
     return f"sha-{check_revision(revision)[:_SHORT]}"
 
 
+def origin_of(revision: str) -> str:
+    """Name the tag of a revision that a registry tells of; a text that is no revision is named as what it is."""
+    return sha_tag(revision) if _REVISION.fullmatch(revision) else "no known commit"
+
+
 def utc_text(time: datetime) -> str:
     """Write a time as RFC 3339 has it, in UTC: such texts sort as the times do."""
     return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

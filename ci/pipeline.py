@@ -39,6 +39,8 @@ async def build_all(
     parallel: int,
     endpoint: Endpoint,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    reused: Mapping[str, Outcome] | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> Built:
     """Build and smoke-check every variant of the plan, `parallel` at a time (0: one for each processor).
 
@@ -49,11 +51,14 @@ async def build_all(
         parallel: the bound.
         endpoint: how a started image is reached.
         labels: of each image by its name, in place of those that are known without a release.
+        reused: the outcome of each variant that needs no build, by its name.
+        reasons: why an image is built though an earlier one was looked for, by its name.
 
     """
     begin = time.monotonic()
     named = await _name_secrets(plan, secrets)
     native = str(await dagger.dag.default_platform())
+    reused = reused or {}
     labels = labels or {image.name: labels_of(plan, image) for image in plan.images}
     containers = {
         str(variant): build_variant(
@@ -65,17 +70,24 @@ async def build_all(
             secrets=named,
         )
         for variant in plan.variants
+        if str(variant) not in reused
     }
-    work = partial(_variant, plan, containers, endpoint)
+    work = partial(_variant, plan, containers, endpoint, reused)
     outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else os.cpu_count() or 1)
-    report = Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin)
+    report = Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin, reasons=reasons or {})
     return Built(report=report, containers=containers)
 
 
 async def _variant(
-    plan: Plan, containers: dict[str, dagger.Container], endpoint: Endpoint, variant: Variant
+    plan: Plan,
+    containers: dict[str, dagger.Container],
+    endpoint: Endpoint,
+    reused: Mapping[str, Outcome],
+    variant: Variant,
 ) -> Outcome:
     """Take one variant from its Dockerfile to its outcome."""
+    if outcome := reused.get(str(variant)):
+        return outcome
     container = containers[str(variant)]
     start = time.monotonic()
     try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
 
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
-from ci.index import CREATED, Descriptor, is_index, read_entries, write_index
+from ci.index import CREATED, REVISION, Descriptor, is_index, read_entries, write_index
 from ci.inspect import Inspection, inspect_image
 from ci.naming import STAGING, sha_tag
 from ci.progress import step
@@ -40,6 +40,8 @@ class Wish:
     tags: tuple[str, ...] = ()  # to be moved, after sha-…
     overwrite: bool = False  # an existing sha- tag
     allow_older: bool = False  # commits than the live one
+    reused: Mapping[str, tuple[Descriptor, ...]] = field(default_factory=dict)  # what is there already, by image
+    records: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # annotations of what is built, by variant
 
 
 @dataclass(kw_only=True, slots=True)
@@ -106,7 +108,7 @@ async def _stage_all(
     client: RegistryClient, wish: Wish, push: Push, resmoke: Resmoke | None, progress: _Progress
 ) -> tuple[list[Staged], list[str]]:
     """Push and verify all images; return them, or everything that is wrong with any."""
-    staged = await fan_out(wish.targets, partial(_stage, client, push), limit=_AT_A_TIME)
+    staged = await fan_out(wish.targets, partial(_stage, client, wish, push), limit=_AT_A_TIME)
     if failed := [text for text in staged if isinstance(text, str)]:
         return [], failed
     ready = [one for one in staged if isinstance(one, Staged)]
@@ -119,8 +121,14 @@ async def _stage_all(
     return ready, problems
 
 
-async def _stage(client: RegistryClient, push: Push, target: Target) -> Staged | str:
-    """Push a target's variants and compose its index; the index itself is written later, when all are there."""
+async def _stage(client: RegistryClient, wish: Wish, push: Push, target: Target) -> Staged | str:
+    """Push a target's variants and compose its index; the index itself is written later, when all are there.
+
+    What is reused is there already. Its entries say what commit it was built from; the index is this release's own.
+    """
+    if entries := wish.reused.get(target.image.name):
+        body = write_index(entries, target.labels)
+        return Staged(target=target, body=body, digest=digest_of(body), entries=entries)
     try:
         with step(f"{target.image.name} push"):
             digest = await push(target, STAGING)
@@ -137,7 +145,11 @@ async def _stage(client: RegistryClient, push: Push, target: Target) -> Staged |
     if sorted(order) != sorted(entry.platform for entry in entries):
         found = ", ".join(entry.platform for entry in entries)
         return f"{target.repository}: the registry has the platforms {found} instead of {', '.join(order)}"
-    entries = tuple(sorted(entries, key=lambda entry: order.index(entry.platform)))
+    of_commit = {key: value for key, value in target.labels.items() if key in {REVISION, CREATED}}
+    entries = tuple(
+        replace(entry, annotations={**of_commit, **wish.records.get(f"{target.image.name}@{entry.platform}", {})})
+        for entry in sorted(entries, key=lambda entry: order.index(entry.platform))
+    )
     body = write_index(entries, target.labels)
     return Staged(target=target, body=body, digest=digest_of(body), entries=entries)
 

@@ -64,6 +64,8 @@ class VariantFact:
     variant: str
     digest: str
     size: int
+    built: str = ""  # when its newest layer was made, as its configuration says (RFC 3339)
+    reused: str = ""  # the sha- tag of the commit it was built from, where that is not the release's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,10 +34,8 @@ def finish_release(release: Release, wanted: Format, *, before: str = "") -> str
 def render_table(release: Release) -> str:
     """Write it for a terminal."""
     parts = [_headline(release)]
-    variants = [(v.variant, v.digest, size_text(v.size)) for image in release.images for v in image.variants]
     if release.images:
-        rows = [(image.repository, image.digest or "missing", "") for image in release.images]
-        parts.append(columns([("IMAGE", "DIGEST", "SIZE"), *rows, *variants], right=frozenset((2,))))
+        parts.append(columns([("IMAGE", "DIGEST", "SIZE", ""), *_images(release)], right=frozenset((2,))))
     if release.tags:
         parts.append(columns([("TAG", "BEFORE", "NOW", ""), *map(_row, release.tags)]))
     parts += [*map(clean, release.notes), *(f"- {clean(problem)}" for problem in release.problems)]
@@ -52,9 +50,7 @@ def render_markdown(release: Release) -> str:
     """Write it for a Markdown page, such as the summary of a GitHub job."""
     parts = [f"**{markdown_cell(_headline(release))}**"]
     if release.images:
-        images = [(image.repository, image.digest or "missing", "") for image in release.images]
-        variants = [(v.variant, v.digest, size_text(v.size)) for image in release.images for v in image.variants]
-        parts.append(markdown_table([("Image", "Digest", "Size"), *images, *variants], right=frozenset((2,))))
+        parts.append(markdown_table([("Image", "Digest", "Size", ""), *_images(release)], right=frozenset((2,))))
     if release.tags:
         parts.append(markdown_table([("Tag", "Before", "Now", ""), *map(_row, release.tags)]))
     parts += [markdown_cell(note) for note in release.notes]
@@ -73,11 +69,14 @@ def render_json(release: Release, before: str = "") -> str:
 
 
 def render_checksums(release: Release) -> str:
-    """List every published digest with its repository as sha256sum would: what attestations are made from."""
+    """List every published digest with its repository as sha256sum would: what attestations are made from.
+
+    A variant that was reused is left out: the run that built it attests it.
+    """
     published = [
         (digest, image.repository)
         for image in release.images
-        for digest in (image.digest, *(variant.digest for variant in image.variants))
+        for digest in (image.digest, *(variant.digest for variant in image.variants if not variant.reused))
         if digest
     ]
     return "".join(f"{digest.removeprefix('sha256:')}  {repository}\n" for digest, repository in published)
@@ -87,6 +86,16 @@ def _headline(release: Release) -> str:
     state = "ok" if release.ok else "FAILED"
     repeated = f", {release.retries} requests repeated" if release.retries else ""
     return f"{release.what}: {state}, in {seconds_text(release.seconds)}{repeated}"
+
+
+def _images(release: Release) -> list[tuple[str, str, str, str]]:
+    images = [(image.repository, image.digest or "missing", "", "") for image in release.images]
+    variants = [variant for image in release.images for variant in image.variants]
+    notes = [f"reused from {variant.reused}" if variant.reused else "" for variant in variants]
+    return [
+        *images,
+        *((v.variant, v.digest, size_text(v.size), note) for v, note in zip(variants, notes, strict=True)),
+    ]
 
 
 def _row(outcome: TagOutcome) -> tuple[str, str, str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
 from textwrap import indent
@@ -35,6 +35,7 @@ class Report:
     plan: Plan
     outcomes: tuple[Outcome, ...]
     seconds: float
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why an image was built and not reused, by its name
 
     @property
     def ok(self) -> bool:
@@ -97,6 +98,7 @@ def render_table(report: Report) -> str:
     """Write the report for a terminal: a row for each variant, totals, then every failure."""
     parts = [columns([_HEAD, *map(_row, report.outcomes)], right=_RIGHT), _totals(report)]
     parts += [f"{name}: no smoke checks: {reason}" for name, reason in _unchecked(report)]
+    parts += [f"{name}: built: {clean(reason)}" for name, reason in report.reasons.items()]
     for outcome, failure in _failures(report):
         lines = [f"{outcome.variant} · {clean(failure.step)}", indent(clean(failure.reason), "  ")]
         lines += [indent(detail, "  ") for detail in _details(failure)]
@@ -111,6 +113,7 @@ def render_markdown(report: Report) -> str:
     rows = [tuple(name.capitalize() for name in _HEAD), *map(_row, report.outcomes)]
     parts = [markdown_table(rows, right=_RIGHT), markdown_cell(_totals(report))]
     parts += [f"{name}: no smoke checks: {markdown_cell(reason)}" for name, reason in _unchecked(report)]
+    parts += [f"{name}: built: {markdown_cell(reason)}" for name, reason in report.reasons.items()]
     for outcome, failure in _failures(report):
         parts.append(f"**{outcome.variant}** · {markdown_cell(failure.step)}")
         lines = [clean(failure.reason), *_details(failure)]
@@ -125,7 +128,8 @@ def render_json(report: Report) -> str:
 
     Keys: schema (1), ok, seconds, revision (or null), and variants, a list in the order of the plan. A
     variant has variant ("backend@linux/arm64"), image, platform, ok, build_seconds, smoke_seconds, smoke
-    (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), and
+    (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), reused (the
+    sha- tag it was taken from, or null), rebuilt (why it could not be reused, or null: nobody looked), and
     failures, a list of step, reason, command, exit_code and stderr (the last lines); those can be null but
     for the first two.
     """
@@ -135,7 +139,7 @@ def render_json(report: Report) -> str:
             "ok": report.ok,
             "seconds": round(report.seconds, 3),
             "revision": report.plan.revision,
-            "variants": [_outcome_json(outcome) for outcome in report.outcomes],
+            "variants": [_outcome_json(outcome, report.reasons) for outcome in report.outcomes],
         }
     )
 
@@ -189,11 +193,12 @@ def _json(value: object) -> str:
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     smoke = f"{outcome.smoke_passed}/{outcome.smoke_total}" if outcome.variant.checks else "none"
+    state = "ok" if outcome.ok else "FAILED"
     return (
         str(outcome.variant),
-        "ok" if outcome.ok else "FAILED",
-        seconds_text(outcome.build_seconds),
-        smoke,
+        f"reused from {outcome.reused}" if outcome.reused else state,
+        "-" if outcome.reused else seconds_text(outcome.build_seconds),
+        "-" if outcome.reused else smoke,
         size_text(outcome.size),
         size_text(outcome.variant.image.budget),
     )
@@ -203,11 +208,13 @@ def _totals(report: Report) -> str:
     outcomes = report.outcomes
     good = sum(outcome.ok for outcome in outcomes)
     sizes = [outcome.size for outcome in outcomes if outcome.size is not None]
+    reused = sum(bool(outcome.reused) for outcome in outcomes)
     passed, total = sum(o.smoke_passed for o in outcomes), sum(o.smoke_total for o in outcomes)
     return ", ".join(
         (
             f"{len(outcomes)} variant{'' if len(outcomes) == 1 else 's'}: {good} ok",
             f"{len(report.plan.variants) - good} failed",
+            *([f"{reused} reused"] if reused else []),
             f"smoke {passed}/{total}",
             f"size {size_text(sum(sizes) if sizes else None)}",
             f"in {seconds_text(report.seconds)}",
@@ -237,7 +244,7 @@ def _details(failure: Failure) -> Iterator[str]:
         yield "last lines of stderr:"
 
 
-def _outcome_json(outcome: Outcome) -> dict[str, object]:
+def _outcome_json(outcome: Outcome, reasons: Mapping[str, str]) -> dict[str, object]:
     image = outcome.variant.image
     return {
         "variant": str(outcome.variant),
@@ -253,6 +260,8 @@ def _outcome_json(outcome: Outcome) -> dict[str, object]:
         },
         "size": outcome.size,
         "budget": image.budget,
+        "reused": outcome.reused or None,
+        "rebuilt": reasons.get(image.name),
         "failures": [_failure_json(failure) for failure in outcome.failures],
     }
 

@@ -17,17 +17,17 @@ FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 REGISTRY = {"username", "password", "owner", "repository", "registry", "format"}
 EXPECTED = {
     "plan": REGISTRY | {"only", "platforms", "revision", "live", "created"},
-    "build_all": {"only", "platforms", "parallel", "secrets", "revision", "format"},
+    "build_all": REGISTRY | {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
     "publish": REGISTRY
     | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"}
-    | {"parallel", "secrets"},
+    | {"parallel", "secrets", "rebuild"},
     "validate": {"offline", "fail", "format"},
     "verify": REGISTRY | {"revision", "latest", "tags"},
     "promote": REGISTRY | {"from", "tag"},
     "rollback": REGISTRY | {"to"},
     "init": {"module", "overwrite"},
     "github": (REGISTRY - {"format"})
-    | {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets"},
+    | {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets", "rebuild"},
 }
 
 

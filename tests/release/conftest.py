@@ -84,10 +84,17 @@ async def publish(
     tags: tuple[str, ...] = ("latest",),
     login: tuple[str, str] | None = None,
     resmoke: Resmoke | None = None,
-    **options: bool,
+    overwrite: bool = False,
+    allow_older: bool = False,
 ) -> Release:
     """Release a commit as `dagger call publish` does after its build."""
-    wish = Wish(revision=commit.revision, targets=commit.at(host, prefix), tags=tags, **options)
+    wish = Wish(
+        revision=commit.revision,
+        targets=commit.at(host, prefix),
+        tags=tags,
+        overwrite=overwrite,
+        allow_older=allow_older,
+    )
     entry = Login(username=login[0], password=dag.set_secret("password", login[1])) if login else None
     config = (await _config()).compression
     push = partial(push_target, commit.containers, config, entry, PUSHING)

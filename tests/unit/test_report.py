@@ -135,6 +135,8 @@ def test_the_json_report() -> None:
         "smoke": {"passed": 2, "total": 2, "reason": None},
         "size": 153_200_000,
         "budget": 300_000_000,
+        "reused": None,
+        "rebuilt": None,
         "failures": [],
     }
     assert bad["size"] is None
