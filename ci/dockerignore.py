@@ -13,6 +13,7 @@ class Pattern:
 
     line: int
     text: str  # as it is written
+    path: str  # without needless parts and the slash at its beginning
     keep: bool  # written with !: brings back what an earlier pattern left out
     expression: re.Pattern[str]
 
@@ -24,6 +25,11 @@ class IgnoreFile:
     patterns: tuple[Pattern, ...] = ()
     faults: tuple[tuple[int, str], ...] = ()  # line and text of the patterns that are none
     _seen: dict[str, tuple[bool, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def excludes(self) -> list[str]:
+        """The patterns as the engine's Directory.filter takes them."""
+        return [f"!{pattern.path}" if pattern.keep else pattern.path for pattern in self.patterns]
 
     def excluded_by(self, path: str) -> Pattern | None:
         """Find the pattern that leaves a path out; None where it stays."""
@@ -49,7 +55,7 @@ def parse_ignore(text: str) -> IgnoreFile:
     """Read a .dockerignore; patterns that are none are in `faults`."""
     patterns: list[Pattern] = []
     faults: list[tuple[int, str]] = []
-    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = raw.strip()
         if not line or raw.startswith("#"):
             continue
@@ -63,7 +69,7 @@ def parse_ignore(text: str) -> IgnoreFile:
         if expression is None or not path:
             faults.append((number, line))
         elif path != ".":  # which BuildKit passes over
-            patterns.append(Pattern(line=number, text=line, keep=keep, expression=expression))
+            patterns.append(Pattern(line=number, text=line, path=path, keep=keep, expression=expression))
     return IgnoreFile(patterns=tuple(patterns), faults=tuple(faults))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +22,6 @@ _SHORT = 12  # digits of a part's digest
 # A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
 _REMOTE = re.compile(r"[:$]|^github\.com/")
 _COMMIT = ("org.opencontainers.image.revision", "org.opencontainers.image.created")
-_BOM = "\ufeff"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,21 +113,6 @@ def doubt(image: Image, dockerfile: Dockerfile) -> str:
         if instruction.keyword == "ADD" and any(map(_REMOTE.search, instruction.words[:-1])):
             return f"line {instruction.line} of its Dockerfile adds what is not in the context"
     return ""
-
-
-def read_ignore(text: str) -> list[str]:
-    """List the patterns of a .dockerignore as BuildKit reads them (moby/patternmatcher, ignorefile.ReadAll)."""
-    patterns = []
-    for raw in text.removeprefix(_BOM).split("\n"):
-        line = raw.strip()
-        if raw.startswith("#") or not line:
-            continue
-        keep = line.startswith("!")
-        pattern = line[1:].strip() if keep else line
-        if pattern:
-            pattern = re.sub("^/+(?=.)", "", posixpath.normpath(pattern))
-        patterns.append(f"!{pattern}" if keep else pattern)
-    return patterns
 
 
 def _check(check: SmokeCheck) -> object:

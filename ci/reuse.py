@@ -13,9 +13,10 @@ from ci.bases import list_bases, resolve_base
 from ci.build import build_arguments, build_context
 from ci.concurrency import fan_out
 from ci.dockerfile import Dockerfile, parse_dockerfile
+from ci.dockerignore import parse_ignore
 from ci.errors import DrydockError
 from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_entries
-from ci.inputs import INPUTS, Inputs, digest_inputs, doubt, read_ignore
+from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
 from ci.inspect import inspect_image
 from ci.model import Image, Outcome, Plan
 from ci.naming import origin_of
@@ -131,7 +132,7 @@ async def _ignored(context: dagger.Directory, dockerfile: str) -> dagger.Directo
     """Leave out what the engine leaves out of a build (0.21.8, core/schema/directory.go, applyDockerIgnore)."""
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if await context.exists(name) and (text := await context.file(name).contents()):
-            patterns = read_ignore(text)
+            patterns = parse_ignore(text).excludes
             return context.filter(exclude=patterns) if patterns else context
     return context
 

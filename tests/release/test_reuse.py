@@ -448,7 +448,7 @@ async def test_a_registry_that_does_not_answer_makes_a_build(plain: Registry, fi
 IGNORES = {
     "usual": "# comment\n*.log\n/sub\n!sub/keep\n",
     "all but": "*\n!sub/**\n**/deep\n",
-    "odd": "  ./a.log  \n\n/../b\nsub//keep\n[ab].*\n//c.txt\n",
+    "odd": "  ./a.log  \n\n.\n/../b\nsub//keep\n[ab].*\n//c.txt\n",
 }
 
 

@@ -11,8 +11,9 @@ import pytest
 import ci.inputs
 from ci.bases import Base, list_bases
 from ci.dockerfile import parse_dockerfile
+from ci.dockerignore import parse_ignore
 from ci.errors import DrydockError
-from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt, read_ignore
+from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
 from ci.model import (
     Check,
     Compression,
@@ -266,13 +267,13 @@ def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "patterns"),
+    ("text", "excludes"),
     [
         ("", []),
         ("\ufeff*.log\r\n# no\n #yes\n\n  a/ \n", ["*.log", "#yes", "a"]),
-        ("/a\n//b\n!/c\n! d\n/\n.\n", ["a", "b", "!c", "!d", "/", "."]),
-        ("a//b/../c\n./x\n**/y/\n!\n", ["a/c", "x", "**/y", "!"]),
+        ("/a\n//b\n!/c\n! d\n.\n", ["a", "b", "!c", "!d"]),
+        ("a//b/../c\n./x\n**/y/\n", ["a/c", "x", "**/y"]),
     ],
 )
-def test_an_ignore_file(text: str, patterns: list[str]) -> None:
-    assert read_ignore(text) == patterns
+def test_what_an_ignore_file_leaves_out_of_the_context(text: str, excludes: list[str]) -> None:
+    assert parse_ignore(text).excludes == excludes
