@@ -1,0 +1,114 @@
+"""Reuse as its user types it: sessions of their own, and a base image that moves between them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.registry.servers import Registry, run_registry
+
+from .test_cli import call
+
+pytestmark = pytest.mark.timeout(900)
+
+CONFIG = """\
+repository: registry.test/acme/{name}
+images:
+  - name: alpha
+    dockerfile: Dockerfile
+    platforms: [linux/amd64]
+    smoke: [{file: {path: /hello.txt, content: {equals: hello}}}]
+  - name: beta
+    dockerfile: Dockerfile.beta
+    platforms: [linux/amd64]
+    smoke: [{file: {path: /hello.txt, content: {equals: hello}}}]
+"""
+FIRST = ("--revision", "a" * 40, "--created", "2026-03-01T12:00:00Z")
+SECOND = ("--revision", "b" * 40, "--created", "2026-04-01T12:00:00Z")
+
+
+def push_base(registry: Registry, text: str) -> None:
+    """Let base:1 be an image that holds a text."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("base.txt")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+    layer = gzip.compress(packed.getvalue(), mtime=0)
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{sha256(packed.getvalue()).hexdigest()}"]}
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).encode()
+    kinds = ("vnd.oci.image.config.v1+json", "vnd.oci.image.layer.v1.tar+gzip")
+    entries = []
+    with httpx.Client(base_url=f"http://{registry.host}", trust_env=False) as http:
+        for kind, blob in zip(kinds, (config, layer), strict=True):
+            digest = f"sha256:{sha256(blob).hexdigest()}"
+            place = http.post("/v2/base/blobs/uploads/").headers["Location"]
+            http.put(place, params={**httpx.URL(place).params, "digest": digest}, content=blob).raise_for_status()
+            entries.append({"mediaType": f"application/{kind}", "digest": digest, "size": len(blob)})
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        manifest = {"schemaVersion": 2, "mediaType": kind, "config": entries[0], "layers": entries[1:]}
+        headers = {"Content-Type": kind}
+        http.put("/v2/base/manifests/1", content=json.dumps(manifest), headers=headers).raise_for_status()
+
+
+def rows(report: str) -> dict[str, tuple[str | None, str | None]]:
+    """Read of each variant in a report of the build from what it was reused, and why it was not."""
+    document = json.loads(report)
+    variants = document.get("build", document)["variants"]
+    return {variant["image"]: (variant["reused"], variant["rebuilt"]) for variant in variants}
+
+
+def test_an_image_is_reused_until_its_base_moves(tmp_path: Path) -> None:
+    json_format = ("--format", "json")
+    with run_registry(tmp_path / "registry") as registry:
+        source = tmp_path / "source"
+        (source / "deploy").mkdir(parents=True)
+        (source / "deploy/images.yaml").write_text(CONFIG)
+        (source / "hello.txt").write_text("hello")
+        (source / ".dockerignore").write_text("*\n!hello.txt\n")
+        (source / "Dockerfile").write_text(f"FROM {registry.host}/base:1\nCOPY hello.txt /\n")
+        (source / "Dockerfile.beta").write_text(f"FROM scratch\nCOPY --from={registry.host}/base:1 / /\nCOPY . /\n")
+        push_base(registry, "one")
+
+        done = call(source, registry, "publish", "--latest", *FIRST, *json_format)
+        assert done.code == 0, done.err
+        new = (None, "no earlier release of it is in the registry")
+        assert rows(done.out) == {"alpha": new, "beta": new}
+
+        # Another commit, another machine: only what is not an input differs.
+        (source / "README.md").write_text("new")
+        (source / "hello.txt").touch()
+        done = call(source, registry, "publish", "--latest", *SECOND, *json_format)
+        assert done.code == 0, done.err
+        assert rows(done.out) == {"alpha": ("sha-aaaaaaa", None), "beta": ("sha-aaaaaaa", None)}
+        shown = call(source, registry, "verify", "--revision", "b" * 40)
+        assert shown.code == 0, shown.err
+        assert shown.out.count("reused from sha-aaaaaaa") == 2
+        shown = call(source, registry, "build-all", "--reuse")
+        assert shown.code == 0, shown.err
+        assert shown.out.count("reused from sha-aaaaaaa") == 2
+
+        push_base(registry, "two")
+        done = call(source, registry, "build-all", "--reuse", *json_format)
+        assert done.code == 0, done.err
+        moved = (None, "changed since sha-bbbbbbb: bases")
+        assert rows(done.out) == {"alpha": moved, "beta": moved}
+
+        # The engine builds from the base whose digest was recorded.
+        again = ("--revision", "c" * 40, "--created", "2026-05-01T12:00:00Z")
+        assert call(source, registry, "publish", "--latest", *again).code == 0
+        with httpx.Client(base_url=f"http://{registry.host}/v2", trust_env=False) as http:
+            accept = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"}
+            base = http.get("/base/manifests/1", headers=accept).json()
+            wanted = http.get(f"/base/blobs/{base['config']['digest']}").json()["rootfs"]["diff_ids"][0]
+            index = http.get("/acme/alpha/manifests/latest", headers=accept).json()
+            variant = http.get(f"/acme/alpha/manifests/{index['manifests'][0]['digest']}", headers=accept).json()
+            config = http.get(f"/acme/alpha/blobs/{variant['config']['digest']}").json()
+        assert config["rootfs"]["diff_ids"][0] == wanted
