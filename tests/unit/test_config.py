@@ -7,7 +7,7 @@ import pytest
 
 from ci.checks import PLATFORMS
 from ci.config import PathKind, parse_config, referenced_paths
-from ci.errors import Problem
+from ci.errors import ConfigError, Problem
 from ci.model import (
     Compression,
     Config,
@@ -296,6 +296,25 @@ def test_several_images_need_the_name_in_the_repository(problems: Problems) -> N
     assert parse_config(text, file="images.yaml").repository == "ghcr.io/acme/all"
     [problem] = problems(text + second)
     assert (problem.key, problem.accepted) == ("repository", "a template that holds {name}")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", 7 * 86400),
+        ("rebuild-after: 36h", 36 * 3600),
+        ("rebuild-after: 14d", 14 * 86400),
+        ("rebuild-after: never", None),
+    ],
+)
+def test_how_long_an_image_may_be_reused(text: str, seconds: int | None) -> None:
+    assert parse_config(f"{SMALL}{text}\n", file="images.yaml").rebuild_after == seconds
+
+
+@pytest.mark.parametrize("value", ["7", "0d", "1.5d", "-1d", "7 days", "7D", "99999d", "''", "[7d]", "2024-01-01"])
+def test_what_is_no_age_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="rebuild-after"):
+        parse_config(f"{SMALL}rebuild-after: {value}\n", file="images.yaml")
 
 
 @pytest.mark.parametrize(
