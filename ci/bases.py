@@ -55,7 +55,8 @@ def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform
 async def resolve_base(base: Base) -> str:
     """Return the digest that a base's reference has now: of its index, where it is one of several platforms.
 
-    The engine asks the registry once in a session, and builds from what it was told.
+    The engine asks the registry once in a session; a build asks again. A base that moves in between is recorded as what
+    it was before, and the next release builds again.
 
     Raises:
         DrydockError: the registry cannot be asked, or does not have it.

@@ -9,6 +9,7 @@ from functools import partial
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
 from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_config, read_entries, read_image
+from ci.inputs import INPUTS
 from ci.naming import origin_of
 from ci.plaintext import size_text
 from ci.registry import RegistryClient
@@ -61,10 +62,12 @@ async def _inspect_variant(
     client: RegistryClient, target: Target, annotations: Mapping[str, str], entry: Descriptor
 ) -> tuple[VariantFact, Sequence[str]]:
     name = f"{target.image.name}@{entry.platform}"
-    built_from = {key: value for key, value in entry.annotations.items() if key in {REVISION, CREATED}}
+    # Only what a release has recorded the inputs of may be of another commit.
+    recorded = entry.annotations if INPUTS in entry.annotations else {}
+    built_from = {key: value for key, value in recorded.items() if key in {REVISION, CREATED}}
     labels = {**target.labels, **{key: value for key, value in built_from.items() if key in target.labels}}
     revision = built_from.get(REVISION, "")
-    reused = origin_of(revision) if revision != annotations.get(REVISION, "") else ""
+    reused = origin_of(revision) if revision and revision != annotations.get(REVISION, "") else ""
     fact = VariantFact(variant=name, digest=entry.digest, size=entry.size)
     try:
         manifest = await client.get_manifest(target.name, entry.digest)

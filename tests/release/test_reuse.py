@@ -17,7 +17,7 @@ from dagger import dag
 import ci.inputs
 from ci.build import build_context
 from ci.delivery import Delivery, Means, build, deliver, look
-from ci.index import read_annotations, read_entries
+from ci.index import read_annotations, read_entries, write_index
 from ci.model import Image, Plan
 from ci.planning import plan_build
 from ci.promotion import promote
@@ -418,23 +418,30 @@ async def test_a_revision_that_the_dockerfile_asks_for_makes_a_build(plain: Regi
     assert done.built.reasons == {"beta": "changed since sha-1111111: REVISION"}
 
 
-async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry, first: str) -> None:
+async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry) -> None:
+    prefix = "bare"
+    assert (await publish(FILES, FIRST, plain.host, prefix)).ok
     nothing = await search(FILES, plain.host, "nowhere")
     assert set(nothing.reasons.values()) == {"no earlier release of it is in the registry"}
     async with client(plain.host) as registry:
         for name in ("alpha", "beta"):
-            index = await registry.get_manifest(f"{first}/{name}", "latest")
+            index = await registry.get_manifest(f"{prefix}/{name}", "latest")
             document = json.loads(index.body)
             for entry in document["manifests"]:
-                found = await registry.get_manifest(f"{first}/{name}", entry["digest"])
-                await registry.put_manifest(f"{first}/{name}", entry["digest"], found.body, found.media_type)
                 entry.pop("annotations")
-            await registry.put_manifest(f"{first}/{name}", "bare", json.dumps(document).encode(), index.media_type)
-        commit = await commit_of(FILES, SECOND, plain.host, first)
+            await registry.put_manifest(f"{prefix}/{name}", "bare", json.dumps(document).encode(), index.media_type)
+        commit = await commit_of(FILES, SECOND, plain.host, prefix)
         described = await describe_plan(commit.plan, commit.means.source, commit.labels)
         bare = await find_reusable(registry, commit.plan, commit.targets, described, ("bare",))
+        # An index of the second commit, whose variants are of the first without a record of it.
+        for target in commit.targets:
+            entries = read_entries(await registry.get_manifest(target.name, "bare"))
+            other = write_index(entries, target.labels)
+            await registry.put_manifest(target.name, "sha-2222222", other, index.media_type)
+        told = await verify(registry, commit.targets, SECOND, ())
     assert not bare.found
     assert set(bare.reasons.values()) == {"sha-1111111 does not say what it was made from"}
+    assert f"the label org.opencontainers.image.revision is '{FIRST}' instead of '{SECOND}'" in "".join(told.problems)
 
 
 async def test_a_registry_that_does_not_answer_makes_a_build(plain: Registry, first: str) -> None:
