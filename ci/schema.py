@@ -58,6 +58,14 @@ def config_schema() -> Schema:
             "enum": [known.value for known in Compression],
             "default": Compression.ZSTD.value,
         },
+        "rebuild-after": {
+            **_text(
+                config.PERIOD,
+                "How long a release may reuse an image whose inputs have not changed; never: for ever.",
+                "14d",
+            ),
+            "default": "7d",
+        },
         "images": {"description": "The images.", "type": "array", "minItems": 1, "items": _ref("image")},
     }
     return {
