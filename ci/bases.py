@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import dagger
 
-from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand
+from ci.build import build_arguments, build_context
+from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, parse_dockerfile
 from ci.errors import DrydockError
+from ci.model import Image
 from ci.registry_values import is_digest
 
 _SCRATCH = "scratch"
@@ -52,8 +54,45 @@ def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform
     return tuple(dict.fromkeys(found))
 
 
+def final_base(
+    dockerfile: Dockerfile, *, target: str | None, arguments: Mapping[str, str], platform: str
+) -> Base | None:
+    """Find the image that the image to be built descends from; None where that is `scratch` or not known.
+
+    Args:
+        dockerfile: to be built.
+        target: the stage that becomes the image, by name or number; None: the last.
+        arguments: of the build.
+        platform: that is built for.
+
+    """
+    names = [stage.name or str(number) for number, stage in enumerate(dockerfile.stages)]
+    wanted = (target or "").lower() or (names[-1] if names else "")
+    variables = _variables(dockerfile, arguments, platform)
+    number = int(wanted) if wanted.isdecimal() else names.index(wanted) if wanted in names else -1
+    while 0 <= number < len(names):
+        stage = dockerfile.stages[number]
+        reference = expand(stage.base, variables, missing=None) or _SCRATCH
+        if reference.lower() not in names[:number]:
+            asked = expand(stage.platform, variables, missing=None) if stage.platform else platform
+            known = reference != _SCRATCH and asked
+            return Base(reference=reference, platform=asked) if known and asked else None
+        number = names.index(reference.lower())
+    return None
+
+
 async def resolve_base(base: Base) -> str:
     """Return the digest that a base's reference has now: of its index, where it is one of several platforms.
+
+    Raises:
+        DrydockError: the registry cannot be asked, or does not have it.
+
+    """
+    return (await name_base(base))[1]
+
+
+async def name_base(base: Base) -> tuple[str, str]:
+    """Return a base's whole reference and the digest that it has now.
 
     The engine asks the registry once in a session; a build asks again. A base that moves in between is recorded as what
     it was before, and the next release builds again.
@@ -64,12 +103,34 @@ async def resolve_base(base: Base) -> str:
     """
     container = dagger.dag.container(platform=dagger.Platform(base.platform))
     try:
-        digest = (await container.from_(base.reference).image_ref()).rpartition("@")[2]
+        name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
     except dagger.DaggerError:
-        digest = ""
+        name = digest = ""
     if not is_digest(digest):
         raise DrydockError(f"the digest of {base.reference} for {base.platform} is not known")
-    return digest
+    return name, digest
+
+
+async def label_base(image: Image, source: dagger.Directory, *, native: str, revision: str | None) -> dict[str, str]:
+    """Name what an image is based on, for its labels; nothing where its platforms differ in it or it is not known.
+
+    Source: OCI image specification 1.1, annotations.md, `org.opencontainers.image.base.name` and `.digest`.
+    """
+    context, path = build_context(source, image)
+    arguments = build_arguments(image, native=native, revision=revision)
+    try:
+        dockerfile = parse_dockerfile(await context.file(path).contents())
+        bases = {
+            final_base(dockerfile, target=image.target, arguments=arguments, platform=platform)
+            for platform in image.platforms
+        }
+        named = {await name_base(base) for base in bases if base}
+    except (DrydockError, dagger.DaggerError):
+        return {}  # the build will say what is wrong, if it is
+    if None in bases or len(named) != 1:
+        return {}
+    ((name, digest),) = named
+    return {"org.opencontainers.image.base.name": name, "org.opencontainers.image.base.digest": digest}
 
 
 def _variables(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: str) -> dict[str, str | None]:

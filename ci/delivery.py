@@ -9,6 +9,8 @@ from functools import partial
 import dagger
 
 from ci import pipeline, release
+from ci.bases import label_base
+from ci.concurrency import fan_out
 from ci.model import Plan
 from ci.naming import LATEST, sha_tag
 from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
@@ -18,6 +20,8 @@ from ci.remote import connect
 from ci.report import Format, Report, finish_gate
 from ci.reuse import Search, describe_plan, find_reusable
 from ci.smoke import direct
+
+_AT_A_TIME = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +97,7 @@ async def deliver(
 
     What the registry has already, made from the same inputs, is not built again unless `rebuild` says so.
     """
+    wish = replace(wish, targets=await _name_bases(plan, wish.targets, means.source))
     search = await look(plan, wish.targets, means, wish.tags, rebuild=rebuild)
     built = await build(plan, wish.targets, means, search)
     if not built.report.ok:
@@ -103,3 +108,14 @@ async def deliver(
     async with connect(wish.targets, means.login, means.registry) as client:
         released = await release.release(client, wish, push=push, resmoke=again)
     return Delivery(built=built.report, released=released)
+
+
+async def _name_bases(plan: Plan, targets: Sequence[Target], source: dagger.Directory) -> tuple[Target, ...]:
+    """Add to the labels of each target what it is based on, where that is known."""
+    native = str(await dagger.dag.default_platform())
+
+    async def one(target: Target) -> Target:
+        base = await label_base(target.image, source, native=native, revision=plan.revision)
+        return replace(target, labels={**target.labels, **base})
+
+    return await fan_out(targets, one, limit=_AT_A_TIME)

@@ -97,6 +97,8 @@ def test_published_verified_spoilt_and_put_right(source: Path, tmp_path: Path) -
         assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
         assert index["annotations"]["org.opencontainers.image.revision"] == REVISION
         assert index["annotations"]["org.opencontainers.image.created"] == "2026-03-01T11:00:00Z"
+        assert index["annotations"]["org.opencontainers.image.base.name"] == "docker.io/library/python:3.13-slim"
+        assert index["annotations"]["org.opencontainers.image.base.digest"].startswith("sha256:")
 
         assert call(source, registry, "verify", "--revision", REVISION).code == 0
 

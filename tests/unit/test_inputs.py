@@ -9,7 +9,7 @@ from typing import Any  # a value of whatever field
 import pytest
 
 import ci.inputs
-from ci.bases import Base, list_bases
+from ci.bases import Base, final_base, list_bases
 from ci.dockerfile import parse_dockerfile
 from ci.dockerignore import parse_ignore
 from ci.errors import DrydockError
@@ -277,3 +277,26 @@ def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
 )
 def test_what_an_ignore_file_leaves_out_of_the_context(text: str, excludes: list[str]) -> None:
     assert parse_ignore(text).excludes == excludes
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "found"),
+    [
+        ("FROM a\n", None, "a@linux/arm64"),
+        ("FROM a AS x\nFROM b\nFROM X AS y\n", None, "a@linux/arm64"),
+        ("FROM a AS x\nFROM b\nFROM x\n", "1", "b@linux/arm64"),
+        ("FROM a AS x\nFROM b\n", "X", "a@linux/arm64"),
+        ("ARG V=1\nFROM a:$V\n", None, "a:1@linux/arm64"),
+        ("FROM --platform=linux/amd64 a\n", None, "a@linux/amd64"),
+        ("FROM a\nFROM scratch\n", None, None),
+        ("FROM a$NOBODY\n", None, None),
+        ("FROM a\n", "missing", None),
+        ("FROM a\n", "7", None),
+        ("FROM x AS x\n", None, "x@linux/arm64"),
+        ("RUN true\n", None, None),
+    ],
+)
+def test_what_an_image_is_based_on(text: str, target: str | None, found: str | None) -> None:
+    arguments = {"BUILDPLATFORM": AMD}
+    base = final_base(parse_dockerfile(text), target=target, arguments=arguments, platform="linux/arm64")
+    assert (str(base) if base else None) == found
