@@ -21,6 +21,7 @@ PARTS = "dev.drydock.inputs.parts"  # each part by itself, shortened, so that a 
 _SHORT = 12  # digits of a part's digest
 # A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
 _REMOTE = re.compile(r"[:$]|^github\.com/")
+_WORD = re.compile(r"\w+", re.ASCII)
 _COMMIT = ("org.opencontainers.image.revision", "org.opencontainers.image.created")
 
 
@@ -77,7 +78,8 @@ def digest_inputs(
     """
     image = variant.image
     # What every build is given decides something only where the Dockerfile names it.
-    given = {name: value for name, value in arguments.items() if name not in image.build_args and name in dockerfile}
+    named = frozenset(_WORD.findall(dockerfile))
+    given = {name: value for name, value in arguments.items() if name in named - {*image.build_args}}
     values: dict[str, object] = {
         "rules": RULES,
         "engine": engine,

@@ -154,8 +154,11 @@ def test_the_commit_decides_something_only_where_the_dockerfile_names_it() -> No
     arguments = {**GIVEN["arguments"], "REVISION": "b" * 40}
     labels = {**GIVEN["labels"], "org.opencontainers.image.revision": "b" * 40}
     assert inputs(arguments=arguments, labels=labels).changed(BASIS.annotations) == "REVISION"
-    silent = inputs(dockerfile="FROM base\n")
-    assert inputs(dockerfile="FROM base\n", arguments=arguments, labels=labels) == silent
+    for text in ("FROM base\n", "FROM base\nENV APP_REVISION=1 REVISIONS=2\n"):
+        assert inputs(dockerfile=text, arguments=arguments, labels=labels) == inputs(dockerfile=text)
+    for text in ("ARG REVISION", "ARG A=1 REVISION=2", "RUN echo ${REVISION}", 'RUN echo "é$REVISION"'):
+        named = inputs(dockerfile=text)
+        assert inputs(dockerfile=text, arguments=arguments).changed(named.annotations) == "REVISION"
 
 
 def test_the_platform_that_builds_decides_something_only_where_the_dockerfile_names_it() -> None:
