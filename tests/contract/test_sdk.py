@@ -1,0 +1,60 @@
+"""The embedded engine's SDK imports dagger-io in its own way: what a function then meets has to be the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SDK = Path(__file__).resolve().parents[2] / "deploy/engine/sdk"
+
+WRONG_TYPES = """
+import dagger
+calls = [
+    lambda: dagger.BuildArg(name=1, value="x"),
+    lambda: dagger.dag.directory().with_new_file("name", 1),
+    lambda: dagger.dag.directory().diff("a directory"),
+    lambda: dagger.dag.container().with_exec("not a list"),
+]
+for call in calls * 2:
+    try:
+        call()
+    except TypeError as error:
+        print(error)
+directory = dagger.dag.directory()
+print(type(directory.diff(directory.with_new_file("name", "content"))))
+"""
+
+EVERY_CHECK = """
+import inspect
+from dagger.client import gen
+made = 0
+for value in vars(gen).values():
+    for member in vars(value).values() if isinstance(value, type) else ():
+        names = member.__code__.co_freevars if inspect.isfunction(member) else ()
+        if "checked" in names:
+            member.__closure__[names.index("checked")].cell_contents()
+            made += 1
+print(made)
+"""
+
+
+def python(code: str, *, quick: bool) -> str:
+    before = f"import sys; sys.path.insert(0, {str(SDK)!r}); import launch\nwith launch.quick_import(): import dagger\n"
+    command = [sys.executable, "-c", (before if quick else "") + code]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_wrong_types_are_refused_in_the_same_words() -> None:
+    quick, eager = python(WRONG_TYPES, quick=True), python(WRONG_TYPES, quick=False)
+    assert quick == eager.replace("typing.Self", "<class 'dagger.Directory'>")
+    assert len(quick.splitlines()) == 9
+
+
+def test_every_method_of_the_client_can_be_checked() -> None:
+    assert int(python(EVERY_CHECK, quick=True)) > 500
+
+
+def test_beartype_is_as_it_was_afterwards() -> None:
+    code = "import beartype, ci.main\nprint(beartype.beartype.__module__)"
+    assert python(code, quick=True) == python(code, quick=False)
