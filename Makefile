@@ -29,6 +29,9 @@ lint: $(VENV)/done ## Run ruff, mypy and hadolint
 reference: $(VENV)/done ## Write the configuration's schema and reference anew from the code
 	@"$(VENV)/bin/python" docs/write.py
 
+bench: ## Measure against buildx bake into docs/benchmarks (empties the engine's cache; about 15 minutes)
+	@$(WITH_ENGINE) python3 bench/bench.py $(BENCH)
+
 down: ## Stop the engine that build-all and test started
 	@$(ENGINE) down
 
@@ -38,4 +41,4 @@ help: ## List the commands
 $(VENV)/done: requirements/dev.txt requirements/floor.txt
 	@bash tests/setup "$(VENV)"
 
-.PHONY: build-all rehearsal validate hooks test lint reference down help
+.PHONY: build-all rehearsal validate hooks test lint reference bench down help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from common import HERE, VERSION, Cache, key_of, remove, run
@@ -24,28 +25,33 @@ def build_binaries(cache: Cache, *, only_cli: bool = False) -> Path:
     ]
 
     def make(folder: Path) -> None:
-        work = cache.root / "go-work"  # survives an interrupted build, so that the next one resumes
-        env = {
-            **os.environ,
-            "CGO_ENABLED": "0",  # a dynamically linked init cannot start in containers of another platform
-            "GOFLAGS": "-mod=readonly -modcacherw",
-            "GOTOOLCHAIN": "local",
-            "GOSUMDB": "off",  # go.sum holds every hash; a proxy need not relay the checksum database
-            "GOWORK": "off",
-            "GOCACHE": str(work / "build"),
-            "GOMODCACHE": str(work / "modules"),
-        }
-        run(
-            [_go(cache), "build", *flags, "-o", f"{folder}/", *(f"{MODULE}/cmd/{c}" for c in commands)],
-            log=cache.log("binaries"),
-            remedy="Check that the Go module proxy can be reached (GOPROXY).",
-            limit=3000,
-            env=env,
-            cwd=HERE / "go",
-        )
-        remove(work)  # gigabytes that only a change of the pins would need again
+        go_build(cache, HERE / "go", folder, "binaries", [*flags, *(f"{MODULE}/cmd/{c}" for c in commands)])
 
     return cache.made("cli" if only_cli else "binaries", key_of(HERE / "go", *flags, *commands), make)
+
+
+def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Sequence[str]) -> None:
+    """Build commands of the Go modules that a folder pins; an interrupted build is resumed by the next one."""
+    work = cache.root / f"go-work-{name}"
+    env = {
+        **os.environ,
+        "CGO_ENABLED": "0",  # a dynamically linked init cannot start in containers of another platform
+        "GOFLAGS": "-mod=readonly -modcacherw",
+        "GOTOOLCHAIN": "local",
+        "GOSUMDB": "off",  # go.sum holds every hash; a proxy need not relay the checksum database
+        "GOWORK": "off",
+        "GOCACHE": str(work / "build"),
+        "GOMODCACHE": str(work / "modules"),
+    }
+    run(
+        [_go(cache), "build", "-o", f"{folder}/", *arguments],
+        log=cache.log(name),
+        remedy="Check that the Go module proxy can be reached (GOPROXY).",
+        limit=3000,
+        env=env,
+        cwd=module,
+    )
+    remove(work)  # gigabytes that only a change of the pins would need again
 
 
 def _go(cache: Cache) -> Path:

@@ -1,0 +1,126 @@
+"""Measure drydock against buildx bake on the same files, registry and machine, and write docs/benchmarks.
+
+Usage: make bench, or make bench BENCH=--quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "deploy/engine"))
+
+from common import VERSION, Cache, EngineError, say  # noqa: E402
+from daemons import MIRROR  # noqa: E402
+from figures import Growth, Pair, render  # noqa: E402
+from peer import start_peer, stop_peer, versions  # noqa: E402
+from plot import draw  # noqa: E402
+from processes import read_record  # noqa: E402
+from scenarios import Bench, build_pairs, growth, release_pairs  # noqa: E402
+from workspace import Workspace  # noqa: E402
+
+OUTPUT = HERE.parent / "docs/benchmarks"
+PLATFORM = "linux/amd64"
+PLATFORMS = (PLATFORM, "linux/arm64")
+
+
+def main() -> int:
+    """Run the benchmark; every failure is one message."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one run of each, 1 and 3 images, no growth")
+    parser.add_argument("--runs", type=int, help="how often each tool does each work (default: 3)")
+    parser.add_argument("--images", type=int, nargs="+", help="how many images (default: 1 3 12)")
+    parser.add_argument("--keep-cache", action="store_true", help="leave the engine's cache: no run from empty caches")
+    parser.add_argument("--no-growth", action="store_true", help="leave out the growth of two platforms")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="the folder of the result")
+    options = parser.parse_args()
+    if read_record("engine") is None or read_record("mirror") is None:
+        print("error: the embedded engine does not run.\n  Use make bench, without Docker.", file=sys.stderr)
+        return 1
+    begin = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="drydock-bench-", dir="/var/tmp") as name:  # disk, not memory
+            pairs, rows, loads = measure(options, Path(name))
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    write(options.output, pairs, rows, facts(loads, time.monotonic() - begin))
+    return 0
+
+
+def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Pair], list[Growth], list[float]]:
+    """Start the peer, run everything, stop the peer."""
+    runs = options.runs or (1 if options.quick else 3)
+    counts = options.images or ([1, 3] if options.quick else [1, 3, 12])
+    pairs: list[Pair] = []
+    rows: list[Growth] = []
+    run = f"{MIRROR}/bench-{os.getpid()}"
+    peers = folder / "peer"
+    peers.mkdir()
+    try:
+        bench = Bench(peer=start_peer(Cache.from_environment(), peers, MIRROR), mirror=MIRROR, env=os.environ)
+        for images in counts:
+            place = Workspace(root=folder / f"images{images}", images=images, platforms=(PLATFORM,), repository=run)
+            place.write()
+            pairs += build_pairs(bench, place, runs)
+            if images == sorted(counts)[len(counts) // 2]:
+                middle = place
+        if not (options.quick or options.no_growth):
+            rows += growth(bench, folder, [1, 3, 6, 12], PLATFORMS)
+        pairs += release_pairs(bench, middle, runs, cold_engine=not options.keep_cache)
+    finally:
+        stop_peer(peers)
+    return pairs, rows, bench.loads
+
+
+def facts(loads: list[float], seconds: float) -> dict[str, str]:
+    """Say what was measured, with what, and how to repeat it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    peer = versions()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, check=False, capture_output=True, text=True, timeout=20
+    )
+    return {
+        "repeat": "`make bench`",
+        "drydock": f"commit {commit.stdout.strip() or 'unknown'}, Dagger {VERSION}, smoke checks included",
+        "bake": f"buildx {peer['buildx']} on buildkitd {peer['buildkitd']}, as root, host network; no smoke checks",
+        "machine": f"{os.cpu_count()} processors, {memory / 1e9:.0f} GB, Linux on {platform.machine()}",
+        "images": "small, generated, two stages on python:3.13-slim, first stage shared; linux/amd64; one repository",
+        "load before a sample (1 minute)": f"{min(loads):.1f} to {max(loads):.1f}; own work included",
+        "the whole run": f"{seconds / 60:.0f} min",
+    }
+
+
+def write(folder: Path, pairs: list[Pair], rows: list[Growth], said: Mapping[str, str]) -> None:
+    """Write JSON, table and plot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "facts": said,
+        "pairs": [
+            {**asdict(p), "our_median": p.our_median, "peer_median": p.peer_median, "ratio": p.ratio} for p in pairs
+        ],
+        "growth": [asdict(row) for row in rows],
+    }
+    (folder / "latest.json").write_text(json.dumps(figures, indent=1) + "\n")
+    text = render(pairs, rows, said)
+    (folder / "latest.md").write_text(text)
+    (folder / "latest.svg").write_text(draw(pairs, "Seconds, medians; each group of bars has its own scale"))
+    print(text)
+    say(f"written to {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
