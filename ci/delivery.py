@@ -19,7 +19,6 @@ from ci.release_report import finish_release
 from ci.remote import connect
 from ci.report import Format, Report, finish_gate
 from ci.reuse import Search, describe_plan, find_reusable
-from ci.smoke import direct
 
 _AT_A_TIME = 4
 
@@ -83,7 +82,6 @@ async def build(plan: Plan, targets: Sequence[Target], means: Means, search: Sea
         means.source,
         secrets=means.secrets,
         parallel=means.parallel,
-        endpoint=direct,
         labels={target.image.name: target.labels for target in targets},
         reused=search.outcomes(plan),
         reasons=search.reasons,
@@ -104,7 +102,7 @@ async def deliver(
         return Delivery(built=built.report)
     wish = replace(wish, reused=search.entries, records=search.described.records)
     push = partial(push_target, built.containers, plan.config.compression, means.login, PUSH_POLICY)
-    again = partial(smoke_published, means.login, direct) if resmoke else None
+    again = partial(smoke_published, means.login) if resmoke else None
     async with connect(wish.targets, means.login, means.registry) as client:
         released = await release.release(client, wish, push=push, resmoke=again)
     return Delivery(built=built.report, released=released)

@@ -24,7 +24,6 @@ from ci.promotion import promote
 from ci.release_model import Target
 from ci.release_report import finish_release
 from ci.remote import connect, login_of
-from ci.smoke import direct
 from ci.source import read_config
 from ci.surface import read_surface
 from ci.targets import parse_created, parse_tags, plan_targets
@@ -143,9 +142,7 @@ class Ci:
             wanted = report.parse_format(format)
             plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
             if not reuse:
-                built = await pipeline.build_all(
-                    plan, self.source, secrets=secrets or [], parallel=parallel, endpoint=direct
-                )
+                built = await pipeline.build_all(plan, self.source, secrets=secrets or [], parallel=parallel)
                 return report.finish(built.report, wanted)
             targets = plan_targets(plan, repository=repository, owner=owner, version=None, created=None)
             login = login_of(username, password)

@@ -18,7 +18,7 @@ from ci.model import Failure, Outcome, Plan, Variant
 from ci.naming import labels_of
 from ci.progress import step
 from ci.report import Report
-from ci.smoke import Endpoint, smoke_variant
+from ci.smoke import smoke_variant
 
 _CHECKS_AT_A_TIME = 4
 
@@ -37,7 +37,6 @@ async def build_all(
     *,
     secrets: Sequence[dagger.Secret],
     parallel: int,
-    endpoint: Endpoint,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
@@ -49,7 +48,6 @@ async def build_all(
         source: the repository.
         secrets: of the builds.
         parallel: the bound.
-        endpoint: how a started image is reached.
         labels: of each image by its name, in place of those that are known without a release.
         reused: the outcome of each variant that needs no build, by its name.
         reasons: why an image is built though an earlier one was looked for, by its name.
@@ -72,7 +70,7 @@ async def build_all(
         for variant in plan.variants
         if str(variant) not in reused
     }
-    work = partial(_variant, plan, containers, endpoint, reused)
+    work = partial(_variant, plan, containers, reused)
     outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else os.cpu_count() or 1)
     report = Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin, reasons=reasons or {})
     return Built(report=report, containers=containers)
@@ -81,7 +79,6 @@ async def build_all(
 async def _variant(
     plan: Plan,
     containers: dict[str, dagger.Container],
-    endpoint: Endpoint,
     reused: Mapping[str, Outcome],
     variant: Variant,
 ) -> Outcome:
@@ -103,7 +100,7 @@ async def _variant(
         )
     built = time.monotonic()
     with step(f"{variant} smoke"):
-        failures = await smoke_variant(container, variant, endpoint=endpoint, limit=_CHECKS_AT_A_TIME)
+        failures = await smoke_variant(container, variant, limit=_CHECKS_AT_A_TIME)
     smoked = time.monotonic()
     passed = len(variant.checks) - len(failures)
     size: int | None = None

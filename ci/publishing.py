@@ -16,7 +16,7 @@ from ci.registry_errors import Refusal, error_of
 from ci.registry_values import is_digest
 from ci.release_model import Staged, Target
 from ci.retry import ExhaustedError, Retry, RetryPolicy
-from ci.smoke import Endpoint, smoke_variant
+from ci.smoke import smoke_variant
 
 # What the engine says of a push that may succeed the next time.
 _TRANSIENT = re.compile(
@@ -108,7 +108,7 @@ def _remedy(reason: str, target: Target, *, logged_in: bool) -> str:
     return error_of(refusal, redact=str).remedy
 
 
-async def smoke_published(login: Login | None, endpoint: Endpoint, staged: Staged) -> Sequence[str]:
+async def smoke_published(login: Login | None, staged: Staged) -> Sequence[str]:
     """Pull every variant by its digest and run its smoke checks; return what failed."""
     failures: list[str] = []
     for variant, entry in zip(staged.target.variants, staged.entries, strict=True):
@@ -116,10 +116,10 @@ async def smoke_published(login: Login | None, endpoint: Endpoint, staged: Stage
         if login:
             container = login.on(container, staged.target.repository)
         container = container.from_(f"{staged.target.repository}@{entry.digest}")
-        failures += await _smoke(container, variant, endpoint)
+        failures += await _smoke(container, variant)
     return failures
 
 
-async def _smoke(container: dagger.Container, variant: Variant, endpoint: Endpoint) -> list[str]:
-    found = await smoke_variant(container, variant, endpoint=endpoint, limit=_CHECKS_AT_A_TIME)
+async def _smoke(container: dagger.Container, variant: Variant) -> list[str]:
+    found = await smoke_variant(container, variant, limit=_CHECKS_AT_A_TIME)
     return [f"{variant} as published: {failure.step}: {failure.reason}" for failure in found]

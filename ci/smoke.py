@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-import re
+import inspect
+import json
 import shlex
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from itertools import groupby
 
 import anyio
 import dagger
-import httpx
 
+from ci import ask
+from ci.ask import Match, Request, compare
 from ci.boundary import failure_of
 from ci.concurrency import fan_out
 from ci.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
 from ci.plaintext import last_lines
 
-# Makes a started service reachable: yields "host:port" for a port of it.
-Endpoint = Callable[[dagger.Service, int], AbstractAsyncContextManager[str]]
-
-_BODY_LIMIT = 1_000_000  # bytes of an answer that are read; a check looks at text, not at downloads
-_SHOWN = 200  # characters of a text that a failure quotes
+# Asks a started image from outside, since that may have no shell. Any Python will do.
+_CLIENT = "python:3.13-slim"
+_HOST = "image"  # of the started image, for the client alone
 _LAST_WORDS = 20  # seconds to learn why an image ended
 _STOP = 3  # seconds to stop a service; one that is still starting ends with the session
-_POLL = 0.5  # seconds between two requests
+_GRACE = 5  # seconds that a client may take to start and to end, besides its deadline
 
 
-@asynccontextmanager
-async def direct(service: dagger.Service, port: int) -> AsyncIterator[str]:
-    """Reach a service from inside the engine's network, where a module's functions run."""
-    yield await service.endpoint(port=port)
-
-
-@asynccontextmanager
-async def tunnelled(service: dagger.Service, port: int) -> AsyncIterator[str]:
-    """Reach a service from outside the engine, through a tunnel to a port of the host."""
-    tunnel = dagger.dag.host().tunnel(service, ports=[dagger.PortForward(backend=port)])
-    await tunnel.start()
-    try:
-        yield await tunnel.endpoint()
-    finally:
-        await tunnel.stop()
-
-
-async def smoke_variant(
-    container: dagger.Container, variant: Variant, *, endpoint: Endpoint, limit: int
-) -> tuple[Failure, ...]:
+async def smoke_variant(container: dagger.Container, variant: Variant, *, limit: int) -> tuple[Failure, ...]:
     """Run every check of a variant, at most `limit` at a time; return what failed, in the checks' order."""
     http = [c for c in variant.checks if isinstance(c.check, HttpCheck)]
     others = [c for c in variant.checks if not isinstance(c.check, HttpCheck)]
@@ -55,7 +37,7 @@ async def smoke_variant(
 
     async def service_checks() -> None:
         ports = [list(checks) for _, checks in groupby(sorted(http, key=_port), key=_port)]
-        for failures in await fan_out(ports, partial(_smoke_http, container, endpoint), limit=limit):
+        for failures in await fan_out(ports, partial(_smoke_http, container), limit=limit):
             found.update(failures)
 
     async def container_checks() -> None:
@@ -96,13 +78,16 @@ async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failu
     try:
         with anyio.fail_after(check.deadline):
             code = await done.exit_code()
-            out, err = await done.stdout(), await done.stderr()
+            # Each question takes some milliseconds, and there are many checks.
+            failed = code != check.exit_code
+            out = await done.stdout() if failed or check.stdout else ""
+            err = await done.stderr() if failed or check.stderr else ""
     except TimeoutError:
         return Failure(step=step, reason=f"did not end within {check.deadline:g} s", command=command)
     problems = []
-    if code != check.exit_code:
+    if failed:
         problems.append(f"expected exit code {check.exit_code}, got {code}")
-    problems += compare(out, check.stdout, "stdout") + compare(err, check.stderr, "stderr")
+    problems += compare(out, _match(check.stdout), "stdout") + compare(err, _match(check.stderr), "stderr")
     if not problems:
         return None
     return Failure(
@@ -110,7 +95,7 @@ async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failu
         reason="; ".join(problems),
         command=command,
         exit_code=code,
-        stderr=last_lines(err or out),
+        stderr=last_lines(err or out or await done.stderr()),
     )
 
 
@@ -124,7 +109,7 @@ async def _file(container: dagger.Container, check: FileCheck) -> list[str]:
         if mode != check.mode:
             problems.append(f"expected {check.path} to have mode {check.mode:04o}, it has {mode:04o}")
     if check.content is not None:
-        problems += compare(await container.file(check.path).contents(), check.content, check.path)
+        problems += compare(await container.file(check.path).contents(), _match(check.content), check.path)
     return problems
 
 
@@ -160,29 +145,76 @@ async def _has_healthcheck(container: dagger.Container) -> bool:
         return False
 
 
-async def _smoke_http(
-    container: dagger.Container, endpoint: Endpoint, checks: Sequence[SmokeCheck]
-) -> dict[str, Failure]:
-    """Start the image as it would run, and put all requests for one port of it."""
-    port, deadline = _port(checks[0]), max(c.check.deadline for c in checks if isinstance(c.check, HttpCheck))
+async def _smoke_http(container: dagger.Container, checks: Sequence[SmokeCheck]) -> dict[str, Failure]:
+    """Start the image as it would run, and put all requests for one port of it.
+
+    The client is a command like those of the other checks: the engine keeps that it passed, and starts neither it nor
+    the image again where image and checks are the same.
+    """
+    requests = [_request(c.check) for c in checks if isinstance(c.check, HttpCheck)]
+    port, deadline = requests[0].port, max(request.deadline for request in requests)
     # Dagger would wait for the image's own HEALTHCHECK, at its interval, in place of the port.
     served = container.without_docker_healthcheck().with_exposed_port(port)
     service = served.as_service(use_entrypoint=True, no_init=True)  # its own first process is the first, as elsewhere
-    begin = anyio.current_time()
+    client = (
+        dagger.dag.container()
+        .from_(_CLIENT)
+        .with_new_file("/ask.py", inspect.getsource(ask))
+        .with_service_binding(_HOST, service)
+    )
+    questions = json.dumps([asdict(request) for request in requests])
     try:
-        with anyio.fail_after(deadline):
-            await service.start()  # waits until the port is open, or the image has ended
-        async with endpoint(service, port) as address:
-            results = await fan_out(checks, partial(_ask, address, begin), limit=len(checks))
-    except TimeoutError:
-        reason = f"nothing listened on port {port} within {deadline:g} s"
-        results = tuple(Failure(step=_step(c), reason=reason) for c in checks)
+        try:
+            with anyio.fail_after(deadline):
+                # Nothing to do yet: it starts once the port is open, and fails where the image has ended.
+                open_port = await client.with_exec(["python", "-c", "pass"]).sync()
+            with anyio.fail_after(deadline + _GRACE):
+                await open_port.with_exec(["python", "/ask.py", questions]).sync()
+        except TimeoutError:
+            reason = f"nothing listened on port {port} within {deadline:g} s"
+            return {_step(c): Failure(step=_step(c), reason=reason) for c in checks}
+        except dagger.ExecError as error:
+            if not (problems := _answers(error)):
+                raise
+            return {
+                _step(c): _unexpected(_step(c), request, problem)
+                for c, request, problem in zip(checks, requests, problems, strict=True)
+                if problem
+            }
     except dagger.DaggerError as error:
-        results = tuple([await _why_it_ended(container, error, _step(c)) for c in checks])
+        return {_step(c): await _why_it_ended(container, error, _step(c)) for c in checks}
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_STOP), suppress(dagger.DaggerError):
             await service.stop(kill=True)
-    return {f.step: f for f in results if f}
+    return {}
+
+
+def _request(check: HttpCheck) -> Request:
+    return Request(
+        host=_HOST,
+        port=check.port,
+        path=check.path,
+        status=check.status,
+        deadline=check.deadline,
+        body=_match(check.body),
+    )
+
+
+def _match(match: TextMatch | None) -> Match:
+    return Match(**asdict(match)) if match else Match()
+
+
+def _answers(error: dagger.ExecError) -> list[str]:
+    """Read what the client said of each answer; nothing where it did not get that far."""
+    try:
+        return [str(problem) for problem in json.loads(error.stdout)]
+    except ValueError:
+        return []
+
+
+def _unexpected(step: str, request: Request, problem: str) -> Failure:
+    url = f"http://localhost:{request.port}{request.path}"
+    return Failure(step=step, reason=f"GET {url}: {problem} within {request.deadline:g} s")
 
 
 def _port(smoke: SmokeCheck) -> int:
@@ -205,59 +237,3 @@ async def _why_it_ended(container: dagger.Container, error: dagger.DaggerError, 
             stderr=last_lines(err or out),
         )
     return failure_of(error, step)
-
-
-async def _ask(address: str, begin: float, smoke: SmokeCheck) -> Failure | None:
-    """Ask until the answer is as expected or the deadline is over."""
-    check = smoke.check
-    assert isinstance(check, HttpCheck)  # noqa: S101  # narrows the type; the caller filters
-    last = f"expected status {check.status}, got no answer"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        with anyio.move_on_after(begin + check.deadline - anyio.current_time()):
-            # The image sends no event when it is ready.
-            while last := await _get(client, f"http://{address}{check.path}", check):  # noqa: ASYNC110
-                await anyio.sleep(_POLL)
-            return None
-    url = f"http://localhost:{check.port}{check.path}"
-    return Failure(step=_step(smoke), reason=f"GET {url}: {last} within {check.deadline:g} s")
-
-
-async def _get(client: httpx.AsyncClient, url: str, check: HttpCheck) -> str:
-    """Ask once; return what is wrong with the answer, or nothing."""
-    body = b""
-    try:
-        async with client.stream("GET", url, timeout=10) as answer:
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > _BODY_LIMIT:
-                    return f"an answer of more than {_BODY_LIMIT} bytes"
-            text = body.decode(answer.encoding or "utf-8", errors="replace")
-            if answer.status_code != check.status:
-                return f"expected status {check.status}, got {answer.status_code} {quote(text)}"
-    except httpx.HTTPError as error:
-        return f"expected status {check.status}, got no answer ({type(error).__name__})"
-    return "; ".join(compare(text, check.body, "body"))
-
-
-def compare(text: str, match: TextMatch | None, what: str) -> list[str]:
-    """Hold a text against its match; return one sentence for each condition that does not hold."""
-    if match is None:
-        return []
-    problems = []
-    if match.equals is not None and text.rstrip() != match.equals.rstrip():
-        problems.append(f"expected {what} to equal {match.equals!r}, got {quote(text)}")
-    problems += [
-        f"expected {what} to contain {part!r}, got {quote(text)}" for part in match.contains if part not in text
-    ]
-    problems += [
-        f"expected {what} not to contain {part!r}, got {quote(text)}" for part in match.excludes if part in text
-    ]
-    if match.matches is not None and not re.search(match.matches, text):
-        problems.append(f"expected {what} to match {match.matches!r}, got {quote(text)}")
-    return problems
-
-
-def quote(text: str) -> str:
-    """Quote a text, shortened to what a report can show."""
-    text = text.strip()
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")

@@ -10,7 +10,6 @@ from ci.errors import ConfigError
 from ci.pipeline import build_all
 from ci.planning import plan_build
 from ci.report import Report
-from ci.smoke import tunnelled
 from ci.source import read_config
 
 from .conftest import Repository
@@ -29,7 +28,7 @@ smoke:
 async def build(path: Path, *, parallel: int = 4) -> Report:
     source = dag.host().directory(str(path))
     plan = plan_build(await read_config(source, None))
-    return (await build_all(plan, source, secrets=[], parallel=parallel, endpoint=tunnelled)).report
+    return (await build_all(plan, source, secrets=[], parallel=parallel)).report
 
 
 async def test_every_kind_of_check_passes_on_both_platforms(repository: Repository) -> None:

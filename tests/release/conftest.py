@@ -22,7 +22,6 @@ from ci.registry_values import Credentials, RegistryAddress
 from ci.release import Resmoke, Wish, release
 from ci.release_model import Release, Target
 from ci.retry import RetryPolicy
-from ci.smoke import tunnelled
 from ci.source import read_config
 from ci.targets import parse_created, plan_targets
 from tests.registry.proxy import FaultProxy
@@ -126,7 +125,7 @@ async def make_commit(digit: str, created: str) -> Commit:
     plan = plan_build(await _config(), revision=digit * 40)
     targets = plan_targets(plan, repository=None, owner=None, version=None, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
-    built = await build_all(plan, _source(), secrets=[], parallel=2, endpoint=tunnelled, labels=labels)
+    built = await build_all(plan, _source(), secrets=[], parallel=2, labels=labels)
     assert built.report.ok, built.report
     return Commit(revision=digit * 40, created=created, targets=targets, containers=dict(built.containers))
 

@@ -12,7 +12,6 @@ from dagger import dag
 from ci.promotion import promote
 from ci.publishing import Login, smoke_published
 from ci.release_model import Change, Release
-from ci.smoke import tunnelled
 from ci.verification import verify
 from tests.registry.proxy import Fault, FaultProxy, Kind, always
 from tests.registry.servers import PASSWORD, USER, Registry, TokenServer, make_certificate, run_registry
@@ -132,7 +131,7 @@ async def test_a_release_with_a_password_and_its_checks_run_again_on_what_is_ser
 ) -> None:
     with run_registry(tmp_path / "basic", htpasswd=True) as basic:
         entry = Login(username=USER, password=dag.set_secret("basic", PASSWORD))
-        resmoke = partial(smoke_published, entry, tunnelled)
+        resmoke = partial(smoke_published, entry)
         done = await publish(new, basic.host, "acme", login=LOGIN, resmoke=resmoke)
         assert done.ok, done.problems
         assert await live(basic.host, "acme", login=LOGIN) == await live(basic.host, "acme", new.tag, login=LOGIN)
