@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 import dagger
 
+from ci.dockerignore import parse_ignore
 from ci.model import Compression, Image, Variant
 
 # Where a Dockerfile from outside its context is put inside it; a name nobody uses.
@@ -14,7 +15,8 @@ OUTSIDE = ".drydock.Dockerfile"
 
 
 def build_variant(
-    source: dagger.Directory,
+    context: dagger.Directory,
+    dockerfile: str,
     variant: Variant,
     *,
     native: str,
@@ -24,12 +26,11 @@ def build_variant(
 ) -> dagger.Container:
     """Describe the build of one variant; nothing runs until a leaf of it is awaited.
 
-    `native` is the engine's own platform, for which `FROM --platform=$BUILDPLATFORM` stands. A Dockerfile that says
-    `ARG REVISION` is given the revision. `labels` are put on after the build, since dockerBuild takes none; `secrets`
-    are those the image names.
+    `context` and `dockerfile` are those of build_context. `native` is the engine's own platform, for which
+    `FROM --platform=$BUILDPLATFORM` stands. A Dockerfile that says `ARG REVISION` is given the revision. `labels` are
+    put on after the build, since dockerBuild takes none; `secrets` are those the image names.
     """
     image = variant.image
-    context, dockerfile = build_context(source, image)
     arguments = build_arguments(image, native=native, revision=revision)
     container = context.docker_build(
         dockerfile=dockerfile,
@@ -43,14 +44,31 @@ def build_variant(
     return container
 
 
-def build_context(source: dagger.Directory, image: Image) -> tuple[dagger.Directory, str]:
-    """Return what an image is built from, and its Dockerfile's path in there; .dockerignore is not yet applied."""
+async def build_context(source: dagger.Directory, image: Image) -> tuple[dagger.Directory, str]:
+    """Return what an image is built from, and its Dockerfile's path in there.
+
+    The engine would apply .dockerignore by itself, and does so again. Applied before, it keeps a change of a file that
+    no build sees from checking and compressing every image anew: only what the source itself is reduced to, by
+    `directory` or `filter`, is told apart by its content (0.21.8, core/schema/directory.go, maintainContentHashing).
+    """
     context = source.directory(image.context)
     base = PurePosixPath(image.context)
     path = PurePosixPath(image.dockerfile)
-    if path.is_relative_to(base):
-        return context, str(path.relative_to(base))
-    return context.with_file(OUTSIDE, source.file(image.dockerfile)), OUTSIDE
+    inside = path.is_relative_to(base)
+    dockerfile = str(path.relative_to(base)) if inside else OUTSIDE
+    name, patterns = await ignore_patterns(context, dockerfile)
+    if patterns:
+        # Both are sent in any case: they decide about the build, and are not part of it.
+        context = context.filter(exclude=[*patterns, f"!{name}", *([f"!{dockerfile}"] if inside else [])])
+    return context if inside else context.with_file(OUTSIDE, source.file(image.dockerfile)), dockerfile
+
+
+async def ignore_patterns(context: dagger.Directory, dockerfile: str) -> tuple[str, tuple[str, ...]]:
+    """Read what the engine leaves out of a build (0.21.8, core/schema/directory.go, applyDockerIgnore), and where."""
+    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
+        if await context.exists(name) and (text := await context.file(name).contents()):
+            return name, tuple(parse_ignore(text).excludes)
+    return "", ()
 
 
 def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:

@@ -35,7 +35,7 @@ NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.
 
 Only = Annotated[list[str] | None, Doc("Only these images, such as backend,worker-cpu")]
 Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
-Parallel = Annotated[int, Doc("How many variants at a time (0: one for each processor)")]
+Parallel = Annotated[int, Doc("How many variants at a time (0: one for each processor, if there is memory)")]
 Secrets = Annotated[
     list[dagger.Secret] | None,
     Doc("Build secrets, each named in the configuration as its variable or file is: env:PIP_TOKEN"),

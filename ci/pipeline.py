@@ -11,8 +11,8 @@ from functools import partial
 import dagger
 
 from ci.boundary import failure_of
-from ci.build import build_variant, compressed_size, settle_platform
-from ci.concurrency import fan_out
+from ci.build import build_context, build_variant, compressed_size, settle_platform
+from ci.concurrency import fan_out, variants_at_a_time
 from ci.errors import SelectionError
 from ci.model import Failure, Outcome, Plan, Variant
 from ci.naming import labels_of
@@ -21,6 +21,7 @@ from ci.report import Report
 from ci.smoke import smoke_variant
 
 _CHECKS_AT_A_TIME = 4
+_IMAGES_AT_A_TIME = 8  # whose ignore files are read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,7 @@ async def build_all(
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
 ) -> Built:
-    """Build and smoke-check every variant of the plan, `parallel` at a time (0: one for each processor).
+    """Build and smoke-check every variant of the plan, `parallel` at a time (0: what the machine bears).
 
     Args:
         plan: what to build.
@@ -58,9 +59,12 @@ async def build_all(
     native = str(await dagger.dag.default_platform())
     reused = reused or {}
     labels = labels or {image.name: labels_of(plan, image) for image in plan.images}
+    images = {variant.image.name: variant.image for variant in plan.variants if str(variant) not in reused}
+    found = await fan_out(list(images.values()), partial(build_context, source), limit=_IMAGES_AT_A_TIME)
+    contexts = dict(zip(images, found, strict=True))
     containers = {
         str(variant): build_variant(
-            source,
+            *contexts[variant.image.name],
             variant,
             native=native,
             revision=plan.revision,
@@ -71,7 +75,7 @@ async def build_all(
         if str(variant) not in reused
     }
     work = partial(_variant, plan, containers, reused)
-    outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else os.cpu_count() or 1)
+    outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else _bound())
     report = Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin, reasons=reasons or {})
     return Built(report=report, containers=containers)
 
@@ -122,6 +126,12 @@ async def _variant(
         size=size,
         failures=failures,
     )
+
+
+def _bound() -> int:
+    """Look at the machine, which is the engine's: a function runs in one of its containers."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return variants_at_a_time(processors=len(os.sched_getaffinity(0)), memory=memory)
 
 
 async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, dagger.Secret]:

@@ -10,10 +10,9 @@ from functools import partial
 import dagger
 
 from ci.bases import list_bases, resolve_base
-from ci.build import build_arguments, build_context
+from ci.build import build_arguments, build_context, ignore_patterns
 from ci.concurrency import fan_out
 from ci.dockerfile import Dockerfile, parse_dockerfile
-from ci.dockerignore import parse_ignore
 from ci.errors import DrydockError
 from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_entries
 from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
@@ -100,7 +99,7 @@ async def describe_plan(plan: Plan, source: dagger.Directory, labels: Mapping[st
 async def _describe(
     plan: Plan, image: Image, source: dagger.Directory, labels: Mapping[str, str], native: str, engine: str
 ) -> dict[str, Inputs]:
-    context, path = build_context(source, image)
+    context, path = await build_context(source, image)
     text = await context.file(path).contents()
     dockerfile = parse_dockerfile(text)
     if reason := doubt(image, dockerfile):
@@ -129,12 +128,9 @@ async def _digests(dockerfile: Dockerfile, arguments: Mapping[str, str], platfor
 
 
 async def _ignored(context: dagger.Directory, dockerfile: str) -> dagger.Directory:
-    """Leave out what the engine leaves out of a build (0.21.8, core/schema/directory.go, applyDockerIgnore)."""
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        if await context.exists(name) and (text := await context.file(name).contents()):
-            patterns = parse_ignore(text).excludes
-            return context.filter(exclude=patterns) if patterns else context
-    return context
+    """Leave out what the engine leaves out of a build, the Dockerfile too where the patterns say so."""
+    _, patterns = await ignore_patterns(context, dockerfile)
+    return context.filter(exclude=list(patterns)) if patterns else context
 
 
 def _utc_now() -> datetime:

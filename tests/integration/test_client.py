@@ -293,3 +293,22 @@ smoke:
 """)
     report = await build(repository.path)
     assert [o.failures for o in report.outcomes] == [(), ()]
+
+
+async def test_a_change_that_no_build_sees_makes_nothing_run_again(repository: Repository) -> None:
+    """What is asked of a built container is answered from before, as long as what it was built from is the same."""
+    repository.write({".dockerignore": "*\n!hello.txt\n", "other.txt": "one"})
+    repository.configure(f"name: one\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\n{SMOKE}")
+
+    async def moment() -> str:
+        source = dag.host().directory(str(repository.path), no_cache=True)
+        plan = plan_build(await read_config(source, None))
+        built = await build_all(plan, source, secrets=[], parallel=1)
+        assert built.report.ok
+        return await built.containers["one@linux/amd64"].with_exec(["date", "+%s%N"], use_entrypoint=False).stdout()
+
+    first = await moment()
+    repository.write({"other.txt": "two"})
+    assert await moment() == first
+    repository.write({"hello.txt": "changed"})
+    assert await moment() != first

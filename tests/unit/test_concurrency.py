@@ -1,8 +1,9 @@
 """The fan-out: order, bound, completeness."""
 
 import anyio
+import pytest
 
-from ci.concurrency import fan_out
+from ci.concurrency import fan_out, variants_at_a_time
 
 
 async def test_results_come_in_the_order_of_the_items() -> None:
@@ -32,3 +33,11 @@ async def test_nothing_to_do_is_done() -> None:
         return item
 
     assert await fan_out([], work, limit=1) == ()
+
+
+@pytest.mark.parametrize(
+    ("processors", "gigabytes", "expected"),
+    [(2, 24, 2), (4, 16, 4), (64, 16, 10), (8, 2, 1), (1, 64, 1), (4, 0, 1)],
+)
+def test_the_bound_follows_from_processors_and_memory(processors: int, gigabytes: int, expected: int) -> None:
+    assert variants_at_a_time(processors=processors, memory=gigabytes * 10**9) == expected
