@@ -46,7 +46,8 @@ class Workspace:
                 lines = [f"def function_{line}() -> str:\n    return {uuid.uuid4().hex!r}\n" for line in range(LINES)]
                 (package / f"module{number}.py").write_text("\n".join(lines))
             (package / "__main__.py").write_text('print("ready")\n')
-        (self.root / ".dockerignore").write_text("**/__pycache__\n*.json\n")
+            # Each image has its own ignore file; the one of the repository would let every image see all sources.
+            (self.root / name / "Dockerfile.dockerignore").write_text(f"*\n!{name}/package\n")
         self.change_stages()
         self.config.write_text(json.dumps(self._config(), indent=1))
         self.tag("unreleased")

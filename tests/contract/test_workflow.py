@@ -103,7 +103,8 @@ def test_a_call_that_does_not_fit_the_module_is_noticed(arguments: str, message:
 
 def test_it_calls_the_version_that_the_tests_run() -> None:
     (tested,) = re.findall(r'^VERSION = "(.+)"', (ROOT / "deploy/engine/common.py").read_text(), re.MULTILINE)
-    assert {step["with"]["version"] for _, step in dagger_steps(WORKFLOW)} == {tested}
+    assert WORKFLOW["env"] == {"DAGGER_VERSION": tested}
+    assert {step["with"]["version"] for _, step in dagger_steps(WORKFLOW)} == {"${{ env.DAGGER_VERSION }}"}
 
 
 def test_the_triggers() -> None:
@@ -140,6 +141,7 @@ def test_expressions_are_few_and_none_becomes_part_of_a_script() -> None:
         "github.event_name == 'pull_request'",
         "github.event.repository.default_branch",
         "github.token",
+        "env.DAGGER_VERSION",
     }
     for job in JOBS.values():
         for step in job["steps"]:
