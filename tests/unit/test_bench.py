@@ -8,8 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
-from figures import Growth, Pair, render, slope  # noqa: E402
-from plot import draw  # noqa: E402
+from figures import Growth, Pair, render, slope
+from plot import draw
 
 PAIR = Pair(work="cold build", images=3, ours=(4.0, 9.0, 6.0), peer=(2.0, 3.0, 6.0))
 
