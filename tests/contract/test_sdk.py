@@ -1,8 +1,11 @@
 """The embedded engine's SDK imports dagger-io in its own way: what a function then meets has to be the same."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+
+from graphql import build_schema, introspection_from_schema
 
 SDK = Path(__file__).resolve().parents[2] / "deploy/engine/sdk"
 
@@ -58,3 +61,21 @@ def test_every_method_of_the_client_can_be_checked() -> None:
 def test_beartype_is_as_it_was_afterwards() -> None:
     code = "import beartype, ci.main\nprint(beartype.beartype.__module__)"
     assert python(code, quick=True) == python(code, quick=False)
+
+
+def test_the_schema_is_taken_from_the_file(tmp_path: Path) -> None:
+    """Without a word to the engine, which is not there."""
+    schema = tmp_path / "schema.json"
+    introspection = introspection_from_schema(build_schema("type Query { version: String! }"))
+    schema.write_text(json.dumps({**introspection, "__schemaVersion": "v0.21.8"}))
+    code = f"""
+import asyncio, os, pathlib
+os.environ |= {{"DAGGER_SESSION_PORT": "1", "DAGGER_SESSION_TOKEN": "none"}}
+launch.take_schema(pathlib.Path({str(schema)!r}))
+async def fields():
+    async with await dagger.connect():
+        schema = await dagger.dag._ctx.conn.session.get_schema()
+        print(*schema.query_type.fields)
+asyncio.run(fields())
+"""
+    assert python(code, quick=True) == "version\n"
