@@ -22,7 +22,6 @@ from types import FunctionType
 from typing import Any, Self, cast
 
 import beartype
-import gql
 
 # Where the engine's schema lies in the container of a function.
 SCHEMA = Path("/opt/schema.json")
@@ -89,7 +88,7 @@ def take_schema(file: Path) -> None:
     session: Any = _session
     client = session.GraphQLClient
 
-    def make(**options: Any) -> gql.Client:  # noqa: ANN401  # as gql's own
+    def make(**options: Any) -> Any:  # noqa: ANN401  # gql's client
         options |= {"introspection": json.loads(file.read_text()), "fetch_schema_from_transport": False}
         return client(**options)
 
