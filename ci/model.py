@@ -40,7 +40,7 @@ class HttpCheck:
     path: str = "/"
     status: int = 200
     body: TextMatch | None = None
-    deadline: float = 60.0  # seconds from the start of the image
+    deadline: float = 60.0  # seconds for the port to open, and as many for the answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -164,7 +164,7 @@ def _http() -> Schema:
         "path": {**_text(checks.URL_PATH, "Of the URL, its query included.", "/health"), "default": "/"},
         "status": {"description": "Of the answer.", **_integer(200, 599), "default": 200},
         "body": _ref("text", "Of the answer."),
-        "deadline": _deadline("From the start of the image to the right answer."),
+        "deadline": _deadline("For the port to open, and from then on for the right answer."),
     }
     return {
         "description": "Passes when the image, started as it would run, gives that answer in time. It is asked from "
