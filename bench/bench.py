@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "deploy/engine"))
 
 from common import VERSION, Cache, EngineError, say  # noqa: E402
-from daemons import MIRROR  # noqa: E402
+from daemons import MIRROR, client_environment  # noqa: E402
 from figures import Growth, Pair, render  # noqa: E402
 from peer import start_peer, stop_peer, versions  # noqa: E402
 from plot import draw  # noqa: E402
@@ -44,14 +44,15 @@ def main() -> int:
     parser.add_argument("--no-growth", action="store_true", help="leave out the growth of two platforms")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="the folder of the result")
     options = parser.parse_args()
-    if read_record("engine") is None or read_record("mirror") is None:
+    engine = read_record("engine")
+    if engine is None or read_record("mirror") is None:
         print("error: the embedded engine does not run.\n  Use make bench, without Docker.", file=sys.stderr)
         return 1
     begin = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="drydock-bench-", dir="/var/tmp") as name:  # disk, not memory
-            pairs, rows, loads = measure(options, Path(name))
-    except EngineError as error:
+            pairs, rows, loads = measure(options, Path(name), Path(engine.note))
+    except (EngineError, OSError, subprocess.TimeoutExpired) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -61,17 +62,18 @@ def main() -> int:
     return 0
 
 
-def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Pair], list[Growth], list[float]]:
-    """Start the peer, run everything, stop the peer."""
+def measure(options: argparse.Namespace, folder: Path, binaries: Path) -> tuple[list[Pair], list[Growth], list[float]]:
+    """Start the peer, run everything, stop the peer; `binaries` is where the engine's client is."""
     runs = options.runs or (1 if options.quick else 3)
     counts = options.images or ([1, 3] if options.quick else [1, 3, 12])
     pairs: list[Pair] = []
     rows: list[Growth] = []
     run = f"{MIRROR}/bench-{os.getpid()}"
+    env = {**os.environ, **client_environment(binaries)}
     peers = folder / "peer"
     peers.mkdir()
     try:
-        bench = Bench(peer=start_peer(Cache.from_environment(), peers, MIRROR), mirror=MIRROR, env=os.environ)
+        bench = Bench(peer=start_peer(Cache.from_environment(), peers, MIRROR), mirror=MIRROR, env=env)
         for images in counts:
             place = Workspace(root=folder / f"images{images}", images=images, platforms=(PLATFORM,), repository=run)
             place.write()
