@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dagger
 
-from ci.build import build_arguments, build_context
+from ci.build import build_arguments
 from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, parse_dockerfile
 from ci.errors import DrydockError
 from ci.model import Image
@@ -116,10 +116,9 @@ async def label_base(image: Image, source: dagger.Directory, *, native: str, rev
 
     Source: OCI image specification 1.1, annotations.md, `org.opencontainers.image.base.name` and `.digest`.
     """
-    context, path = build_context(source, image)
     arguments = build_arguments(image, native=native, revision=revision)
     try:
-        dockerfile = parse_dockerfile(await context.file(path).contents())
+        dockerfile = parse_dockerfile(await source.file(image.dockerfile).contents())
         bases = {
             final_base(dockerfile, target=image.target, arguments=arguments, platform=platform)
             for platform in image.platforms
