@@ -18,6 +18,7 @@ from typing import Self
 _HEAD = 128 * 1024  # bytes; the longest head of a message
 _CHUNK = 64 * 1024
 _STARTING = 10.0  # seconds
+_ROUNDS = 10  # of the loop without anything to end
 _RESET = struct.pack("ii", 1, 0)  # linger for no time: closing sends RST
 
 
@@ -148,13 +149,16 @@ class FaultProxy:
         self._started.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
         server.close()
-        # Some have not begun yet, and some begin others: all of this loop, until there are none.
-        while rest := asyncio.all_tasks() - {asyncio.current_task()}:
+        await server.wait_closed()
+        # A connection that was just accepted begins its task some rounds of the loop later.
+        quiet = 0
+        while quiet < _ROUNDS:
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            quiet = 0 if rest else quiet + 1
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
-        await server.wait_closed()
-        await asyncio.sleep(0)  # transports close their sockets in a callback
+            await asyncio.sleep(0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A client that goes away in the middle is what some tests are about.

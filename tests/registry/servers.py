@@ -74,6 +74,11 @@ class Registry:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def copy(self, source: str, target: str) -> None:
+        """Give all repositories below a prefix to another one: they are links to blobs that all repositories share."""
+        repositories = self.log.parent / "data/docker/registry/v2/repositories"
+        shutil.copytree(repositories / source, repositories / target)
+
 
 @contextmanager
 def run_registry(

@@ -28,7 +28,7 @@ from tests.registry.proxy import FaultProxy
 from tests.registry.servers import Registry, run_registry
 
 QUICK = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
-PUSHING = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
+PUSHING = RetryPolicy(attempts=4, base=0.01, deadline=15.0, longest=0.1)
 STALLED = 0.4  # seconds without an answer that count as a stall
 
 OLD = ("a", "2026-01-01T12:00:00+00:00")
