@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,7 @@ def main() -> int:
     if engine is None or read_record("mirror") is None:
         print("error: the embedded engine does not run.\n  Use make bench, without Docker.", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the peer is stopped then too
     begin = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="drydock-bench-", dir="/var/tmp") as name:  # disk, not memory

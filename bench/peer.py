@@ -66,6 +66,7 @@ def start_peer(cache: Cache, folder: Path, mirror: str) -> Peer:
     )
     log = cache.log("peer")
     RUN.mkdir(parents=True, exist_ok=True)
+    processes.stop("peer", limit=30)  # of a run that was killed
     alone = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
     command: list[str | Path] = [*alone, peer.binaries / "buildkitd", f"--config={config}"]
     processes.start("peer", command, log=log, key=str(folder), env=dict(os.environ))
