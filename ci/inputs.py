@@ -22,7 +22,8 @@ _SHORT = 12  # digits of a part's digest
 # A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
 _REMOTE = re.compile(r"[:$]|^github\.com/")
 _WORD = re.compile(r"\w+", re.ASCII)
-_COMMIT = ("org.opencontainers.image.revision", "org.opencontainers.image.created")
+# Labels that decide nothing: those of the commit, and those that follow from the Dockerfile and the bases.
+_FOLLOWING = frozenset(f"org.opencontainers.image.{key}" for key in ("revision", "created", "base.name", "base.digest"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +72,7 @@ def digest_inputs(
         context: the digest of the build context, without what .dockerignore leaves out.
         bases: the digest of each image it is built from.
         arguments: of the build, with those that every build is given.
-        labels: that are put on; those that name the commit decide nothing.
+        labels: that are put on; those that name the commit or the base decide nothing by themselves.
         compression: of the layers.
         engine: the version of the engine that builds.
 
@@ -92,7 +93,7 @@ def digest_inputs(
         "smoke": [_check(check) for check in variant.checks],
         "budget": image.budget,
         "compression": compression.value,
-        "labels": {name: value for name, value in labels.items() if name not in _COMMIT},
+        "labels": {name: value for name, value in labels.items() if name not in _FOLLOWING},
         **given,
     }
     return Inputs(parts={name: _digest(value) for name, value in values.items()})

@@ -161,6 +161,15 @@ def test_the_commit_decides_something_only_where_the_dockerfile_names_it() -> No
         assert inputs(dockerfile=text, arguments=arguments).changed(named.annotations) == "REVISION"
 
 
+def test_labels_that_follow_from_the_bases_decide_nothing() -> None:
+    labels = {
+        **GIVEN["labels"],
+        "org.opencontainers.image.base.name": "a",
+        "org.opencontainers.image.base.digest": OTHER,
+    }
+    assert inputs(labels=labels) == BASIS
+
+
 def test_the_platform_that_builds_decides_something_only_where_the_dockerfile_names_it() -> None:
     arguments = {**GIVEN["arguments"], "BUILDPLATFORM": ARM}
     assert inputs(arguments=arguments) == BASIS
