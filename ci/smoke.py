@@ -73,7 +73,9 @@ async def _smoke_one(container: dagger.Container, smoke: SmokeCheck) -> Failure 
 
 
 async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failure | None:
-    done = container.with_exec(list(check.argv), expect=dagger.ReturnType.ANY)
+    # The engine keeps what it does not take for a failure; one that it does runs again at the next call.
+    expect = dagger.ReturnType.ANY if check.exit_code else dagger.ReturnType.SUCCESS
+    done = container.with_exec(list(check.argv), expect=expect)
     command = shlex.join(check.argv)
     try:
         with anyio.fail_after(check.deadline):
@@ -82,6 +84,8 @@ async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failu
             failed = code != check.exit_code
             out = await done.stdout() if failed or check.stdout else ""
             err = await done.stderr() if failed or check.stderr else ""
+    except dagger.ExecError as error:
+        failed, code, out, err = True, error.exit_code, error.stdout, error.stderr
     except TimeoutError:
         return Failure(step=step, reason=f"did not end within {check.deadline:g} s", command=command)
     problems = []
@@ -95,7 +99,7 @@ async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failu
         reason="; ".join(problems),
         command=command,
         exit_code=code,
-        stderr=last_lines(err or out or await done.stderr()),
+        stderr=last_lines(err or out),
     )
 
 

@@ -312,3 +312,19 @@ async def test_a_change_that_no_build_sees_makes_nothing_run_again(repository: R
     assert await moment() == first
     repository.write({"hello.txt": "changed"})
     assert await moment() != first
+
+
+async def test_a_check_that_failed_runs_again(repository: Repository) -> None:
+    """What passed is kept by the engine; what failed may have been the weather."""
+    repository.write({"Dockerfile": "FROM python:3.13-slim\n"})
+    repository.configure("""
+name: app
+dockerfile: Dockerfile
+platforms: [linux/amd64]
+smoke:
+  - name: weather
+    run: [sh, -c, 'cat /proc/sys/kernel/random/uuid; exit 3']
+""")
+    found = [(await build(repository.path)).outcomes[0].failures[0] for _ in range(2)]
+    assert [failure.exit_code for failure in found] == [3, 3]
+    assert found[0].stderr != found[1].stderr
