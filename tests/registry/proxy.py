@@ -114,6 +114,7 @@ class FaultProxy:
         self.seen: list[Seen] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._started: Future[int] = Future()
         self._stop = asyncio.Event()
 
@@ -161,6 +162,9 @@ class FaultProxy:
             await asyncio.sleep(0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)  # the loop itself holds no task for as long as its connection is quiet
         # A client that goes away in the middle is what some tests are about.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while head := await _read_head(reader):
@@ -169,6 +173,7 @@ class FaultProxy:
         writer.close()
         with suppress(OSError, asyncio.CancelledError):
             await writer.wait_closed()
+        self._tasks.discard(task)
 
     def _note(self, head: _Head) -> Fault | None:
         method, target, _ = head.start.split(" ", 2)

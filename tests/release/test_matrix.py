@@ -101,6 +101,7 @@ class Result:
     cell: Cell
     ok: bool
     fault: str
+    problems: tuple[str, ...] = ()
     engines: bool = False  # a request of the engine's own push, whose connections have their own time limits
 
 
@@ -117,7 +118,7 @@ async def attempt(new: Commit, plain: Registry, facts: Facts, cell: Cell) -> Res
         again = await publish(new, plain.host, prefix)
         if not again.ok or await live(plain.host, prefix) != facts.will:
             fault = fault or f"a second run does not complete it: {again.problems}"
-    return Result(cell=cell, ok=done.ok, fault=fault, engines=spoilt.agent != "drydock")
+    return Result(cell=cell, ok=done.ok, fault=fault, problems=done.problems, engines=spoilt.agent != "drydock")
 
 
 async def test_a_fault_at_every_request(new: Commit, plain: Registry, facts: Facts) -> None:
@@ -132,7 +133,7 @@ async def test_a_fault_at_every_request(new: Commit, plain: Registry, facts: Fac
     assert not wrong, "\n".join(wrong)
     # What may pass is repeated until it has; but the engine waits for a stalled push until the release gives it up.
     assert not [
-        str(one.cell)
+        f"{one.cell}: {one.problems}"
         for one in results
         if not one.ok and one.cell.fault in PASSING and not (one.engines and one.cell.fault.kind is Kind.STALL)
     ]
