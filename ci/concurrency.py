@@ -10,15 +10,13 @@ import anyio
 T = TypeVar("T")
 R = TypeVar("R")
 
-
 _MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
 
 
 def variants_at_a_time(*, processors: int, memory: int) -> int:
     """Choose how many variants are worked on at once: one for each processor, as long as each has its memory.
 
-    More than the processors bring nothing (measured, docs/speed.md): a build, an emulated start and compression are
-    all bound by them.
+    A build, an emulated start and compression are all bound by the processors.
 
     Args:
         processors: that may be used.

@@ -121,15 +121,18 @@ async def attempt(new: Commit, plain: Registry, facts: Facts, cell: Cell) -> Res
     return Result(cell=cell, ok=done.ok, fault=fault, problems=done.problems, engines=spoilt.agent != "drydock")
 
 
-async def test_a_fault_at_every_request(new: Commit, plain: Registry, facts: Facts) -> None:
+async def test_a_fault_at_every_request(
+    new: Commit, plain: Registry, facts: Facts, capsys: pytest.CaptureFixture[str]
+) -> None:
     cells = [Cell(position=p, fault=f) for p in range(1, facts.requests + 1) for f in (*FINAL, *PASSING)]
     results = await fan_out(cells, partial(attempt, new, plain, facts), limit=AT_A_TIME)
     wrong = [f"{one.cell}: {one.fault}" for one in results if one.fault]
     passed = Counter(str(one.cell.fault) for one in results if one.ok)
-    print(f"\nmatrix: {facts.requests} requests x {len((*FINAL, *PASSING))} faults = {len(cells)} releases")
-    for fault in (*FINAL, *PASSING):
-        done = passed[str(fault)]
-        print(f"  {fault!s:12} released all {done:3}, released none {facts.requests - done:3}")
+    with capsys.disabled():
+        print(f"\nmatrix: {facts.requests} requests x {len((*FINAL, *PASSING))} faults = {len(cells)} releases")
+        for fault in (*FINAL, *PASSING):
+            done = passed[str(fault)]
+            print(f"  {fault!s:12} released all {done:3}, released none {facts.requests - done:3}")
     assert not wrong, "\n".join(wrong)
     # What may pass is repeated until it has; but the engine waits for a stalled push until the release gives it up.
     assert not [
@@ -162,11 +165,14 @@ async def kill(old: Commit, plain: Registry, facts: Facts, position: int) -> str
     return "mixed" if mixed else "old" if now == facts.was else "new"
 
 
-async def test_killed_at_every_request(old: Commit, new: Commit, plain: Registry, facts: Facts) -> None:
+async def test_killed_at_every_request(
+    old: Commit, new: Commit, plain: Registry, facts: Facts, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nobody can compensate after a kill; verify names what is live, and a second run completes the release."""
     positions = range(1, facts.requests + 1)
     results = await fan_out(positions, partial(kill, old, plain, facts), limit=2)
-    print(f"\nkilled at each of {facts.requests} requests: {dict(Counter(results))}")
+    with capsys.disabled():
+        print(f"\nkilled at each of {facts.requests} requests: {dict(Counter(results))}")
     assert set(results) <= {"old", "new", "mixed"}, [text for text in results if " " in text]
     # Between the first and the last tag moved, and at no other moment.
     assert results.count("mixed") <= len(facts.was) - 1
