@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagger
 
 from ci.build import build_arguments
-from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, parse_dockerfile
+from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, find_target, parse_dockerfile
 from ci.errors import DrydockError
 from ci.model import Image
 from ci.registry_values import is_digest
@@ -67,10 +67,9 @@ def final_base(
 
     """
     names = [stage.name or str(number) for number, stage in enumerate(dockerfile.stages)]
-    wanted = (target or "").lower() or (names[-1] if names else "")
     variables = _variables(dockerfile, arguments, platform)
-    number = int(wanted) if wanted.isdecimal() else names.index(wanted) if wanted in names else -1
-    while 0 <= number < len(names):
+    number = find_target(dockerfile, target)
+    while number is not None:
         stage = dockerfile.stages[number]
         reference = expand(stage.base, variables, missing=None) or _SCRATCH
         if reference.lower() not in names[:number]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.cursor import nearest, show
-from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand
+from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, Stage, assignments, expand, find_target
 from ci.findings import Finding, error, note, warning
 from ci.model import Image
 
@@ -18,13 +18,10 @@ _REFERENCE = re.compile(
     rf"(?::\w[\w.-]{{0,127}})?(?P<digest>@{_DIGEST})?",
     re.ASCII,
 )
-_PLATFORM_VARIABLES = tuple(
-    f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
-)
 # Variables that BuildKit knows without an ARG, and REVISION, which this pipeline gives to who asks for it.
 _PREDEFINED = {
     *(v for name in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY") for v in (name, name.lower())),
-    *_PLATFORM_VARIABLES,
+    *AUTOMATIC,
     *("SOURCE_DATE_EPOCH", "TARGETSTAGE"),
 }
 _CREDENTIAL = re.compile(
@@ -179,7 +176,7 @@ def _mounts(made: Instruction) -> Iterator[dict[str, str]]:
 
 def _references(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, int, str | None]]:
     """List every FROM and --from that names no stage: line, line of the pin, reference (None: not known yet)."""
-    known: dict[str, str | None] = dict.fromkeys(_PLATFORM_VARIABLES)
+    known: dict[str, str | None] = dict.fromkeys(AUTOMATIC)
     held: dict[str, int] = {}
     for made in dockerfile.arguments:
         for name, value in assignments(made).items():
@@ -226,11 +223,8 @@ def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
 
 
 def _target(dockerfile: Dockerfile, image: Image) -> Stage | None:
-    if not image.target:
-        return dockerfile.stages[-1]
-    if image.target.isdecimal():
-        return dockerfile.stages[int(image.target)] if int(image.target) < len(dockerfile.stages) else None
-    return next((s for s in dockerfile.stages if s.name == image.target.lower()), None)
+    number = find_target(dockerfile, image.target)
+    return None if number is None else dockerfile.stages[number]
 
 
 def _promises(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:

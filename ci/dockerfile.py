@@ -14,6 +14,8 @@ INSTRUCTIONS = (
     *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER"),
     *("ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
 )
+# What BuildKit sets without being told.
+AUTOMATIC = frozenset(f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT"))
 _HEREDOCS = ("RUN", "COPY", "ADD")
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z]\w*)\s*=\s*(.+?)\s*")
 _COMMENT = re.compile(r"\s*#")
@@ -187,6 +189,15 @@ def parse_dockerfile(text: str) -> Dockerfile:
         ),
         faults=tuple(sorted(reader.faults, key=lambda fault: fault.line)),
     )
+
+
+def find_target(dockerfile: Dockerfile, target: str | None) -> int | None:
+    """Find the number of the stage that becomes the image, by name or number; the last where none is asked for."""
+    if not target:
+        return len(dockerfile.stages) - 1 if dockerfile.stages else None
+    if target.isdecimal():
+        return int(target) if int(target) < len(dockerfile.stages) else None
+    return next((n for n, stage in enumerate(dockerfile.stages) if stage.name == target.lower()), None)
 
 
 def assignments(instruction: Instruction) -> dict[str, str | None]:

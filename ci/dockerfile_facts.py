@@ -6,14 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ci.dockerfile import Dockerfile, Instruction, assignments, expand
+from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, assignments, expand
 
 SCRATCH = "scratch"  # the base that holds nothing
 
-# What BuildKit sets without being told, for use in FROM and, where a stage says ARG, in the stage.
-_AUTOMATIC = frozenset(
-    f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
-)
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)[^{}]*\})")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _MAX_PORT = 65535
@@ -80,10 +76,10 @@ class _State:
 
 def read_facts(dockerfile: Dockerfile) -> Facts:
     """Follow a Dockerfile, which has at least one stage, from its bases to its last stage."""
-    arguments: dict[str, str | None] = dict.fromkeys(_AUTOMATIC)
+    arguments: dict[str, str | None] = dict.fromkeys(AUTOMATIC)
     for instruction in dockerfile.arguments:
         # A default for what BuildKit sets is never used.
-        arguments |= {name: v for name, v in _assigned(instruction, arguments).items() if name not in _AUTOMATIC}
+        arguments |= {name: v for name, v in _assigned(instruction, arguments).items() if name not in AUTOMATIC}
     needed = _needed(dockerfile)
     states: dict[int, _State] = {}
     for number in needed:
@@ -106,7 +102,7 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
     return Facts(
         base=last.base,
         bases=_unique(base for base in bases if base and base != SCRATCH),
-        unfilled=_unique(name for name in unfilled if name not in _AUTOMATIC),
+        unfilled=_unique(name for name in unfilled if name not in AUTOMATIC),
         platforms=_unique(p for stage in stages if (p := expand(_unquote(stage.platform), arguments))),
         user=last.user,
         entrypoint=last.entrypoint,
@@ -156,7 +152,7 @@ def _unset(instructions: Iterable[Instruction], outer: Variables) -> Iterator[st
     for instruction in instructions:
         if instruction.keyword == "ARG":
             given = assignments(instruction)
-            empty |= {name for name, value in given.items() if value is None and name not in (*_AUTOMATIC, *outer)}
+            empty |= {name for name, value in given.items() if value is None and name not in (*AUTOMATIC, *outer)}
         elif instruction.keyword in ("RUN", "COPY", "ADD", "WORKDIR", "USER", "EXPOSE"):
             found = _REFERENCE.finditer(instruction.arguments)
             # One with a default of its own, as ${NAME:-x}, needs no value.
@@ -179,7 +175,7 @@ def _apply(instruction: Instruction, state: _State, arguments: Variables) -> Non
     match instruction.keyword:
         case "ARG":
             state.arguments |= {
-                name: arguments.get(name) if value is None or name in _AUTOMATIC else state.expand(value)
+                name: arguments.get(name) if value is None or name in AUTOMATIC else state.expand(value)
                 for name, value in assignments(instruction).items()
             }
         case "ENV":

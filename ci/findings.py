@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from ci.cursor import nearest
-from ci.errors import PipelineError, SelectionError
+from ci.errors import PipelineError
 from ci.plaintext import clean, columns
+from ci.report import parse_word
 
 _SCHEMA = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -66,11 +66,7 @@ def note(file: str, line: int, rule: str, message: str, remedy: str = "") -> Fin
 
 def parse_style(name: str) -> Style:
     """Read the name of a format; refuse any other word."""
-    if name not in list(Style):
-        close = nearest(name, list(Style))
-        hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(Style)}{hint}")
-    return Style(name)
+    return parse_word(name, Style)
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -41,6 +41,11 @@ class ImageManifest:
         return self.config.size + sum(layer.size for layer in self.layers)
 
 
+def of_commit(values: Mapping[str, str]) -> dict[str, str]:
+    """Pick, of labels or annotations, those that say which commit an image is of."""
+    return {key: value for key, value in values.items() if key in {REVISION, CREATED}}
+
+
 def is_index(manifest: Manifest) -> bool:
     """Tell an index from the manifest of one variant."""
     return manifest.media_type in {OCI_INDEX, DOCKER_LIST}

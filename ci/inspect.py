@@ -8,7 +8,16 @@ from functools import partial
 
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
-from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_config, read_entries, read_image
+from ci.index import (
+    REVISION,
+    Descriptor,
+    is_index,
+    of_commit,
+    read_annotations,
+    read_config,
+    read_entries,
+    read_image,
+)
 from ci.inputs import INPUTS
 from ci.naming import origin_of
 from ci.plaintext import size_text
@@ -64,7 +73,7 @@ async def _inspect_variant(
     name = f"{target.image.name}@{entry.platform}"
     # Only what a release has recorded the inputs of may be of another commit.
     recorded = entry.annotations if INPUTS in entry.annotations else {}
-    built_from = {key: value for key, value in recorded.items() if key in {REVISION, CREATED}}
+    built_from = of_commit(recorded)
     labels = {**target.labels, **{key: value for key, value in built_from.items() if key in target.labels}}
     revision = built_from.get(REVISION, "")
     reused = origin_of(revision) if revision and revision != annotations.get(REVISION, "") else ""

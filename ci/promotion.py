@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.errors import DrydockError
-from ci.index import CREATED, REVISION, read_annotations
+from ci.index import REVISION, of_commit, read_annotations
 from ci.inspect import Inspection, inspect_image
 from ci.naming import sha_tag
 from ci.registry import RegistryClient
@@ -69,7 +69,7 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     if named is None:
         return None, None
     # Whose labels these are, the release decides: only the shape is the configuration's.
-    labels = {key: value for key, value in read_annotations(named).items() if key in {REVISION, CREATED}}
+    labels = of_commit(read_annotations(named))
     return named, await inspect_image(client, replace(target, labels=labels), named)
 
 

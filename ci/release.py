@@ -11,7 +11,7 @@ import anyio
 
 from ci.concurrency import fan_out
 from ci.errors import DrydockError
-from ci.index import CREATED, REVISION, Descriptor, is_index, read_entries, write_index
+from ci.index import CREATED, Descriptor, is_index, of_commit, read_entries, write_index
 from ci.inspect import Inspection, inspect_image
 from ci.naming import STAGING, sha_tag
 from ci.progress import step
@@ -145,9 +145,9 @@ async def _stage(client: RegistryClient, wish: Wish, push: Push, target: Target)
     if sorted(order) != sorted(entry.platform for entry in entries):
         found = ", ".join(entry.platform for entry in entries)
         return f"{target.repository}: the registry has the platforms {found} instead of {', '.join(order)}"
-    of_commit = {key: value for key, value in target.labels.items() if key in {REVISION, CREATED}}
+    commit = of_commit(target.labels)
     entries = tuple(
-        replace(entry, annotations={**of_commit, **wish.records.get(f"{target.image.name}@{entry.platform}", {})})
+        replace(entry, annotations={**commit, **wish.records.get(f"{target.image.name}@{entry.platform}", {})})
         for entry in sorted(entries, key=lambda entry: order.index(entry.platform))
     )
     body = write_index(entries, target.labels)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
 from textwrap import indent
+from typing import TypeVar
 
 from ci.cursor import nearest
 from ci.errors import PipelineError, SelectionError
@@ -26,6 +27,7 @@ from ci.plaintext import (
 _HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
 _RIGHT = frozenset((2, 3, 4, 5))
 _SCHEMA = 1
+Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,11 +55,16 @@ class Format(StrEnum):
 
 def parse_format(name: str) -> Format:
     """Read the name of a format; refuse any other word."""
-    if name not in list(Format):
-        close = nearest(name, list(Format))
+    return parse_word(name, Format)
+
+
+def parse_word(name: str, words: type[Word]) -> Word:
+    """Read one of several words that --format may be; refuse any other."""
+    if name not in list(words):
+        close = nearest(name, list(words))
         hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(Format)}{hint}")
-    return Format(name)
+        raise SelectionError(f"--format {name!r} is not one of {', '.join(words)}{hint}")
+    return words(name)
 
 
 def finish(report: Report, wanted: Format) -> str:

@@ -14,7 +14,7 @@ from ci.build import build_arguments, build_context, ignore_patterns
 from ci.concurrency import fan_out
 from ci.dockerfile import Dockerfile, parse_dockerfile
 from ci.errors import DrydockError
-from ci.index import CREATED, REVISION, Descriptor, is_index, read_annotations, read_entries
+from ci.index import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
 from ci.inspect import inspect_image
 from ci.model import Image, Outcome, Plan
@@ -197,8 +197,7 @@ async def _compare(
     if difference := _difference(target, wanted, entries, origin_of(notes.get(REVISION, ""))):
         return difference
     # Which commit it is of, the release decides; all other labels are as they would be put on now.
-    of_commit = {key: value for key, value in notes.items() if key in {REVISION, CREATED}}
-    inspection = await inspect_image(client, replace(target, labels={**target.labels, **of_commit}), live)
+    inspection = await inspect_image(client, replace(target, labels={**target.labels, **of_commit(notes)}), live)
     if inspection.problems:
         return f"not as it was promised: {inspection.problems[0]}"
     facts = inspection.fact.variants

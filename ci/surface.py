@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any  # whatever a function takes and returns
+
 from dagger.mod import default_module
+from dagger.mod._resolver import Function as Registered
 
 from ci.check_workflow import Function, Parameter, Surface
 
@@ -13,21 +16,21 @@ def read_surface(module: str, main: str = "Ci") -> Surface:
     functions = {
         _kebab(name): Function(
             name=_kebab(name),
-            parameters={
-                _kebab(p.name): Parameter(name=_kebab(p.name), flag=p.resolved_type is bool, required=not p.is_optional)
-                for p in function.parameters.values()
-            },
+            parameters=_parameters(function),
             ends=function.return_type in (str, None, type(None)),
         )
         for name, function in main_object.functions.items()
         if name
     }
-    constructor = main_object.get_constructor()
-    parameters = {
+    constructor = Function(name="", parameters=_parameters(main_object.get_constructor()), ends=False)
+    return Surface(module=module, constructor=constructor, functions=functions)
+
+
+def _parameters(function: Registered[Any, Any]) -> dict[str, Parameter]:
+    return {
         _kebab(p.name): Parameter(name=_kebab(p.name), flag=p.resolved_type is bool, required=not p.is_optional)
-        for p in constructor.parameters.values()
+        for p in function.parameters.values()
     }
-    return Surface(module=module, constructor=Function(name="", parameters=parameters, ends=False), functions=functions)
 
 
 def _kebab(name: str) -> str:
