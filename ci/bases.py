@@ -1,19 +1,19 @@
-"""Lists the images that a Dockerfile builds on or copies from, and asks the registry which digests they have now."""
+"""Lists what a Dockerfile takes from elsewhere, and writes the digests of its images into it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import dagger
-
-from ci.build import build_arguments
-from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, find_target, parse_dockerfile
+from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, find_target
 from ci.errors import DrydockError
-from ci.model import Image
-from ci.registry_values import is_digest
 
 _SCRATCH = "scratch"
+# A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
+_REMOTE = re.compile(r"[:$]|^github\.com/")
+_FROM = re.compile(r"\s*FROM(?=\s)", re.IGNORECASE)
+_COMMENT = re.compile(r"\s*#")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +27,17 @@ class Base:
         return f"{self.reference}@{self.platform}"
 
 
-def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str) -> tuple[Base, ...]:
-    """List what FROM, COPY --from and RUN --mount=from take from registries, in all stages, each once.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """A place in a Dockerfile that names a base."""
+
+    line: int  # where its instruction begins, from 1
+    written: str  # as it is written there, variables and all
+    base: Base
+
+
+def list_uses(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str) -> tuple[Use, ...]:
+    """List where FROM, COPY --from and RUN --mount=from take an image from a registry, in all stages.
 
     Args:
         dockerfile: to be built.
@@ -40,18 +49,64 @@ def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform
 
     """
     variables = _variables(dockerfile, arguments, platform)
-    found: list[Base] = []
+    found: list[Use] = []
     names: list[str] = []
     for number, stage in enumerate(dockerfile.stages):
         reference = _filled(stage.base, variables, stage.line)
         wanted = _filled(stage.platform, variables, stage.line) if stage.platform else platform
         if reference.lower() not in {*names, _SCRATCH}:
-            found.append(Base(reference=reference, platform=wanted))
+            found.append(Use(line=stage.line, written=stage.base, base=Base(reference=reference, platform=wanted)))
         names.append(stage.name or str(number))
         known = {*names, *map(str, range(number))}
-        copied = (source for source in _sources(stage) if source.lower() not in known)
-        found += [Base(reference=source, platform=platform) for source in copied]
-    return tuple(dict.fromkeys(found))
+        for line, source in _sources(stage):
+            if source.lower() not in known:
+                found.append(Use(line=line, written=source, base=Base(reference=source, platform=platform)))
+    return tuple(found)
+
+
+def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str) -> tuple[Base, ...]:
+    """List the images that a build takes from registries, each once; arguments and errors are those of list_uses."""
+    uses = list_uses(dockerfile, arguments=arguments, platform=platform)
+    return tuple(dict.fromkeys(use.base for use in uses))
+
+
+def pin_bases(text: str, uses: tuple[Use, ...], digests: Mapping[Base, str]) -> str:
+    """Write into a Dockerfile the digest of each image that it takes from a registry; every line keeps its number.
+
+    Args:
+        text: of the Dockerfile.
+        uses: of images in it, in the order of their lines.
+        digests: of their bases.
+
+    Raises:
+        DrydockError: an image is named in a way that cannot be found again, such as over two lines.
+
+    """
+    lines = text.split("\n")
+    for use in uses:
+        if "@" not in use.base.reference:
+            _pin(lines, use, f"{use.base.reference}@{digests[use.base]}")
+    return "\n".join(lines)
+
+
+def _pin(lines: list[str], use: Use, pinned: str) -> None:
+    """Put a reference in place of what a use says: the word behind FROM, or the value of a flag."""
+    keyword = _FROM.match(lines[use.line - 1])
+    flag = "" if keyword else r"(?:--from=|--mount=\S*?\bfrom=)"
+    # What has been given its digest already does not match again.
+    place = re.compile(rf"""(?<!\S)({flag}"?){re.escape(use.written)}(?=[\s,"\\`]|$)""", re.IGNORECASE)
+    for at in range(use.line - 1, len(lines)):
+        begin = keyword.end() if keyword and at == use.line - 1 else 0
+        if not _COMMENT.match(lines[at]) and (found := place.search(lines[at], begin)):
+            lines[at] = f"{lines[at][: found.start()]}{found[1]}{pinned}{lines[at][found.end() :]}"
+            return
+    raise DrydockError(f"the Dockerfile's line {use.line} names {use.base.reference} in a way that is not found again")
+
+
+def find_remote(dockerfile: Dockerfile) -> Instruction | None:
+    """Find an ADD that takes, or may take, something from elsewhere than the context; None where there is none."""
+    adding = (instruction for instruction in dockerfile.instructions if instruction.keyword == "ADD")
+    return next((one for one in adding if any(map(_REMOTE.search, one.words[:-1]))), None)
 
 
 def final_base(
@@ -80,57 +135,6 @@ def final_base(
     return None
 
 
-async def resolve_base(base: Base) -> str:
-    """Return the digest that a base's reference has now: of its index, where it is one of several platforms.
-
-    Raises:
-        DrydockError: the registry cannot be asked, or does not have it.
-
-    """
-    return (await name_base(base))[1]
-
-
-async def name_base(base: Base) -> tuple[str, str]:
-    """Return a base's whole reference and the digest that it has now.
-
-    The engine asks the registry once in a session; a build asks again. A base that moves in between is recorded as what
-    it was before, and the next release builds again.
-
-    Raises:
-        DrydockError: the registry cannot be asked, or does not have it.
-
-    """
-    container = dagger.dag.container(platform=dagger.Platform(base.platform))
-    try:
-        name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
-    except dagger.DaggerError:
-        name = digest = ""
-    if not is_digest(digest):
-        raise DrydockError(f"the digest of {base.reference} for {base.platform} is not known")
-    return name, digest
-
-
-async def label_base(image: Image, source: dagger.Directory, *, native: str, revision: str | None) -> dict[str, str]:
-    """Name what an image is based on, for its labels; nothing where its platforms differ in it or it is not known.
-
-    Source: OCI image specification 1.1, annotations.md, `org.opencontainers.image.base.name` and `.digest`.
-    """
-    arguments = build_arguments(image, native=native, revision=revision)
-    try:
-        dockerfile = parse_dockerfile(await source.file(image.dockerfile).contents())
-        bases = {
-            final_base(dockerfile, target=image.target, arguments=arguments, platform=platform)
-            for platform in image.platforms
-        }
-        named = {await name_base(base) for base in bases if base}
-    except (DrydockError, dagger.DaggerError):
-        return {}  # the build will say what is wrong, if it is
-    if None in bases or len(named) != 1:
-        return {}
-    ((name, digest),) = named
-    return {"org.opencontainers.image.base.name": name, "org.opencontainers.image.base.digest": digest}
-
-
 def _variables(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: str) -> dict[str, str | None]:
     """Say what each variable of a FROM stands for; what is not listed, nobody knows before the build."""
     system, architecture, variant = (*platform.split("/"), "")[:3]
@@ -156,15 +160,15 @@ def _filled(text: str, variables: Mapping[str, str | None], line: int) -> str:
     return filled
 
 
-def _sources(stage: Stage) -> Iterator[str]:
-    """List what a stage copies or mounts from other stages and images."""
+def _sources(stage: Stage) -> Iterator[tuple[int, str]]:
+    """List what a stage copies or mounts from other stages and images, with the lines."""
     for instruction in stage.instructions:
         for source in _named(instruction):
             if "$" in source:
                 raise DrydockError(
                     f"the Dockerfile's line {instruction.line} takes files from {source!r}, which only a build fills in"
                 )
-            yield source
+            yield instruction.line, source
 
 
 def _named(instruction: Instruction) -> Iterator[str]:

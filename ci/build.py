@@ -1,22 +1,24 @@
-"""Turns a variant of the plan into a lazy container, and measures what it weighs."""
+"""Turns a variant of the plan into a container, and measures what it weighs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 import dagger
 
-from ci.dockerignore import parse_ignore
-from ci.model import Compression, Image, Variant
+from ci.definition import Definition, build_arguments
+from ci.dockerfile import NO_TEXT
+from ci.errors import DrydockError
+from ci.model import Compression, Variant
+from ci.resolution import pin_dockerfile
 
-# Where a Dockerfile from outside its context is put inside it; a name nobody uses.
-OUTSIDE = ".drydock.Dockerfile"
+# What the Dockerfile is called inside its context; a name nobody uses.
+_DOCKERFILE = ".drydock.Dockerfile"
+_IGNORE = f"{_DOCKERFILE}.dockerignore"
 
 
-def build_variant(
-    context: dagger.Directory,
-    dockerfile: str,
+async def build_variant(
+    definition: Definition,
     variant: Variant,
     *,
     native: str,
@@ -24,16 +26,26 @@ def build_variant(
     labels: Mapping[str, str],
     secrets: Mapping[str, dagger.Secret],
 ) -> dagger.Container:
-    """Describe the build of one variant; nothing runs until a leaf of it is awaited.
+    """Build one variant.
 
-    `context` and `dockerfile` are those of build_context. `native` is the engine's own platform, for which
-    `FROM --platform=$BUILDPLATFORM` stands. A Dockerfile that says `ARG REVISION` is given the revision. `labels` are
-    put on after the build, since dockerBuild takes none; `secrets` are those the image names.
+    `native` is the engine's own platform, for which `FROM --platform=$BUILDPLATFORM` stands. A Dockerfile that says
+    `ARG REVISION` is given the revision. `labels` are put on after the build, since dockerBuild takes none; `secrets`
+    are those the image names.
+
+    Raises:
+        DrydockError: the Dockerfile is no text.
+        dagger.DaggerError: a command of the Dockerfile failed, or the engine refuses it.
+
     """
     image = variant.image
+    if NO_TEXT in definition.text:
+        raise DrydockError(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
     arguments = build_arguments(image, native=native, revision=revision)
-    container = context.docker_build(
-        dockerfile=dockerfile,
+    text = await pin_dockerfile(definition, arguments=arguments, platform=variant.platform)
+    # COPY sees neither: the engine takes the ignore file that is named after the Dockerfile.
+    context = definition.context.with_new_file(_DOCKERFILE, text)
+    container = context.with_new_file(_IGNORE, f"{_DOCKERFILE}\n{_IGNORE}\n").docker_build(
+        dockerfile=_DOCKERFILE,
         platform=dagger.Platform(variant.platform),
         build_args=[dagger.BuildArg(name, value) for name, value in arguments.items()],
         target=image.target or "",
@@ -41,43 +53,10 @@ def build_variant(
     )
     for name, value in labels.items():
         container = container.with_label(name, value)
-    return container
+    return await _settle_platform(await container.sync(), variant.platform)
 
 
-async def build_context(source: dagger.Directory, image: Image) -> tuple[dagger.Directory, str]:
-    """Return what an image is built from, and its Dockerfile's path in there.
-
-    The engine would apply .dockerignore by itself, and does so again. Applied before, it keeps a change of a file that
-    no build sees from checking and compressing every image anew: only what the source itself is reduced to, by
-    `directory` or `filter`, is told apart by its content (0.21.8, core/schema/directory.go, maintainContentHashing).
-    """
-    context = source.directory(image.context)
-    base = PurePosixPath(image.context)
-    path = PurePosixPath(image.dockerfile)
-    inside = path.is_relative_to(base)
-    dockerfile = str(path.relative_to(base)) if inside else OUTSIDE
-    name, patterns = await ignore_patterns(context, dockerfile)
-    if patterns:
-        # Both are sent in any case: they decide about the build, and are not part of it.
-        context = context.filter(exclude=[*patterns, f"!{name}", *([f"!{dockerfile}"] if inside else [])])
-    return context if inside else context.with_file(OUTSIDE, source.file(image.dockerfile)), dockerfile
-
-
-async def ignore_patterns(context: dagger.Directory, dockerfile: str) -> tuple[str, tuple[str, ...]]:
-    """Read what the engine leaves out of a build (0.21.8, core/schema/directory.go, applyDockerIgnore), and where."""
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        if await context.exists(name) and (text := await context.file(name).contents()):
-            return name, tuple(parse_ignore(text).excludes)
-    return "", ()
-
-
-def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:
-    """List the arguments of an image's build: the configuration's, and those that every build is given."""
-    # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
-    return {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
-
-
-async def settle_platform(container: dagger.Container, platform: str) -> dagger.Container:
+async def _settle_platform(container: dagger.Container, platform: str) -> dagger.Container:
     """Return a built container as one of its platform.
 
     The engine gives what is built `FROM scratch` its own platform, whatever was asked for (0.21.8,

@@ -49,10 +49,8 @@ class Context:
 def ignore_file_of(tree: Tree, image: Image) -> str:
     """Find the .dockerignore that counts for an image; "" where there is none."""
     prefix = "" if image.context == "." else f"{image.context}/"
-    # A Dockerfile from outside its context is put inside it under another name: its own ignore file is not found.
-    inside = image.dockerfile.startswith(prefix)
-    candidates = [f"{image.dockerfile}.dockerignore"] if inside else []
-    return next((path for path in (*candidates, f"{prefix}.dockerignore") if path in tree.files), "")
+    candidates = (f"{image.dockerfile}.dockerignore", f"{prefix}.dockerignore")
+    return next((path for path in candidates if path in tree.files), "")
 
 
 def read_context(tree: Tree, path: str, ignore_file: str) -> Context:

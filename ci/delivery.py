@@ -9,8 +9,8 @@ from functools import partial
 import dagger
 
 from ci import pipeline, release
-from ci.bases import label_base
 from ci.concurrency import fan_out
+from ci.definition import read_definition
 from ci.model import Plan
 from ci.naming import LATEST, sha_tag
 from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
@@ -18,6 +18,7 @@ from ci.release_model import Release, Target
 from ci.release_report import finish_release
 from ci.remote import connect
 from ci.report import Format, Report, finish_gate
+from ci.resolution import label_base
 from ci.reuse import Search, describe_plan, find_reusable
 
 _AT_A_TIME = 4
@@ -113,7 +114,8 @@ async def _name_bases(plan: Plan, targets: Sequence[Target], source: dagger.Dire
     native = str(await dagger.dag.default_platform())
 
     async def one(target: Target) -> Target:
-        base = await label_base(target.image, source, native=native, revision=plan.revision)
+        definition = await read_definition(source, target.image)
+        base = await label_base(definition, native=native, revision=plan.revision)
         return replace(target, labels={**target.labels, **base})
 
     return await fan_out(targets, one, limit=_AT_A_TIME)

@@ -16,6 +16,8 @@ INSTRUCTIONS = (
 )
 # What BuildKit sets without being told.
 AUTOMATIC = frozenset(f"{side}{part}" for side in ("BUILD", "TARGET") for part in ("PLATFORM", "OS", "ARCH", "VARIANT"))
+# What the engine gives in place of bytes that are no UTF-8.
+NO_TEXT = "\ufffd"
 _HEREDOCS = ("RUN", "COPY", "ADD")
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z]\w*)\s*=\s*(.+?)\s*")
 _COMMENT = re.compile(r"\s*#")
@@ -179,6 +181,9 @@ def parse_dockerfile(text: str) -> Dockerfile:
             inside[-1].append(made)
         elif made.keyword == "ARG":
             arguments.append(made)
+    for number, line in enumerate(reader.lines, 1):
+        if NO_TEXT in line:
+            reader.fault(number, "this is not UTF-8", "Save the file as UTF-8.")
     if not stages:
         reader.fault(1, "there is no FROM", "Begin with FROM and the image to build on.")
     return Dockerfile(

@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
+from ci.bases import find_remote
 from ci.dockerfile import Dockerfile
 from ci.model import Compression, Image, SmokeCheck, Variant
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
-RULES = 1
+RULES = 2
 
 # Annotations of a variant's entry in the index of a release. They are written by releases whose every check passed.
 INPUTS = "dev.drydock.inputs"
 PARTS = "dev.drydock.inputs.parts"  # each part by itself, shortened, so that a report can say which one changed
 
 _SHORT = 12  # digits of a part's digest
-# A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
-_REMOTE = re.compile(r"[:$]|^github\.com/")
 _WORD = re.compile(r"\w+", re.ASCII)
 # Labels that decide nothing: those of the commit, and those that follow from the Dockerfile and the bases.
 _FOLLOWING = frozenset(f"org.opencontainers.image.{key}" for key in ("revision", "created", "base.name", "base.digest"))
@@ -113,8 +112,8 @@ def doubt(image: Image, dockerfile: Dockerfile) -> str:
     for instruction in dockerfile.instructions:
         if instruction.keyword == "ONBUILD":
             return f"line {instruction.line} of its Dockerfile is ONBUILD"
-        if instruction.keyword == "ADD" and any(map(_REMOTE.search, instruction.words[:-1])):
-            return f"line {instruction.line} of its Dockerfile adds what is not in the context"
+    if remote := find_remote(dockerfile):
+        return f"line {remote.line} of its Dockerfile adds what is not in the context"
     return ""
 
 

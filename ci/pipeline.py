@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import dagger
 
 from ci.boundary import failure_of
-from ci.build import build_context, build_variant, compressed_size, settle_platform
+from ci.build import build_variant, compressed_size
 from ci.concurrency import fan_out, variants_at_a_time
-from ci.errors import SelectionError
+from ci.definition import read_definition
+from ci.errors import DrydockError, SelectionError
 from ci.model import Failure, Outcome, Plan, Variant
 from ci.naming import labels_of
 from ci.progress import step
@@ -60,42 +61,38 @@ async def build_all(
     reused = reused or {}
     labels = labels or {image.name: labels_of(plan, image) for image in plan.images}
     images = {variant.image.name: variant.image for variant in plan.variants if str(variant) not in reused}
-    found = await fan_out(list(images.values()), partial(build_context, source), limit=_IMAGES_AT_A_TIME)
-    contexts = dict(zip(images, found, strict=True))
-    containers = {
-        str(variant): build_variant(
-            *contexts[variant.image.name],
+    found = await fan_out(list(images.values()), partial(read_definition, source), limit=_IMAGES_AT_A_TIME)
+    definitions = dict(zip(images, found, strict=True))
+    containers: dict[str, dagger.Container] = {}
+
+    async def work(variant: Variant) -> Outcome:
+        if outcome := reused.get(str(variant)):
+            return outcome
+        image = variant.image
+        making = build_variant(
+            definitions[image.name],
             variant,
             native=native,
             revision=plan.revision,
-            labels=labels[variant.image.name],
+            labels=labels[image.name],
             secrets=named,
         )
-        for variant in plan.variants
-        if str(variant) not in reused
-    }
-    work = partial(_variant, plan, containers, reused)
+        return await _variant(plan, variant, making, containers)
+
     outcomes = await fan_out(plan.variants, work, limit=parallel if parallel > 0 else _bound())
     report = Report(plan=plan, outcomes=outcomes, seconds=time.monotonic() - begin, reasons=reasons or {})
     return Built(report=report, containers=containers)
 
 
 async def _variant(
-    plan: Plan,
-    containers: dict[str, dagger.Container],
-    reused: Mapping[str, Outcome],
-    variant: Variant,
+    plan: Plan, variant: Variant, making: Awaitable[dagger.Container], containers: dict[str, dagger.Container]
 ) -> Outcome:
-    """Take one variant from its Dockerfile to its outcome."""
-    if outcome := reused.get(str(variant)):
-        return outcome
-    container = containers[str(variant)]
+    """Take one variant from its Dockerfile to its outcome, and its container into `containers`."""
     start = time.monotonic()
     try:
         with step(f"{variant} build"):
-            container = await settle_platform(await container.sync(), variant.platform)
-            containers[str(variant)] = container
-    except dagger.DaggerError as error:
+            container = containers[str(variant)] = await making
+    except (dagger.DaggerError, DrydockError) as error:
         return Outcome(
             variant=variant,
             build_seconds=time.monotonic() - start,

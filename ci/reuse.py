@@ -9,10 +9,10 @@ from functools import partial
 
 import dagger
 
-from ci.bases import list_bases, resolve_base
-from ci.build import build_arguments, build_context, ignore_patterns
+from ci.bases import list_bases
 from ci.concurrency import fan_out
-from ci.dockerfile import Dockerfile, parse_dockerfile
+from ci.definition import build_arguments, read_definition
+from ci.dockerfile import Dockerfile
 from ci.errors import DrydockError
 from ci.index import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
@@ -23,6 +23,7 @@ from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import Manifest
 from ci.release_model import Target, VariantFact
+from ci.resolution import resolve_base
 from ci.tags import read_live
 
 _AT_A_TIME = 4
@@ -99,19 +100,17 @@ async def describe_plan(plan: Plan, source: dagger.Directory, labels: Mapping[st
 async def _describe(
     plan: Plan, image: Image, source: dagger.Directory, labels: Mapping[str, str], native: str, engine: str
 ) -> dict[str, Inputs]:
-    context, path = await build_context(source, image)
-    text = await context.file(path).contents()
-    dockerfile = parse_dockerfile(text)
-    if reason := doubt(image, dockerfile):
+    definition = await read_definition(source, image)
+    if reason := doubt(image, definition.dockerfile):
         raise DrydockError(reason)
     arguments = build_arguments(image, native=native, revision=plan.revision)
-    digest = await (await _ignored(context, path)).digest()
+    digest = await definition.context.digest()
     return {
         str(variant): digest_inputs(
             variant,
-            dockerfile=text,
+            dockerfile=definition.text,
             context=digest,
-            bases=await _digests(dockerfile, arguments, variant.platform),
+            bases=await _digests(definition.dockerfile, arguments, variant.platform),
             arguments=arguments,
             labels=labels,
             compression=plan.config.compression,
@@ -125,12 +124,6 @@ async def _describe(
 async def _digests(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: str) -> dict[str, str]:
     bases = list_bases(dockerfile, arguments=arguments, platform=platform)
     return {str(base): await resolve_base(base) for base in bases}
-
-
-async def _ignored(context: dagger.Directory, dockerfile: str) -> dagger.Directory:
-    """Leave out what the engine leaves out of a build, the Dockerfile too where the patterns say so."""
-    _, patterns = await ignore_patterns(context, dockerfile)
-    return context.filter(exclude=list(patterns)) if patterns else context
 
 
 def _utc_now() -> datetime:

@@ -212,7 +212,7 @@ async def test_what_dockerignore_excludes_is_not_in_the_context(repository: Repo
         {
             ".dockerignore": "secret.txt\n",
             "secret.txt": "no",
-            "Dockerfile": "FROM python:3.13-slim\nCOPY . /srv/\n",
+            "Dockerfile": "FROM python:3.13-slim\nCOPY . /srv/\nRUN ls -A /srv > /listing\n",
         }
     )
     repository.configure("""
@@ -222,22 +222,33 @@ platforms: [linux/amd64]
 smoke:
   - file: {path: /srv/secret.txt, exists: false}
   - file: {path: /srv/hello.txt}
+  - file: {path: /listing, content: {equals: ".dockerignore\\nDockerfile\\ndeploy\\nhello.txt"}}
+  - file: {path: /srv/Dockerfile, content: {contains: "FROM python:3.13-slim\\n"}}
 """)
     (outcome,) = (await build(repository.path)).outcomes
     assert outcome.failures == ()
 
 
 async def test_a_dockerfile_may_lie_outside_its_context(repository: Repository) -> None:
-    repository.write({"docker/Dockerfile.app": "FROM python:3.13-slim\nCOPY main.txt /main.txt\n", "app/main.txt": "x"})
+    dockerfile = "FROM python:3.13-slim\nCOPY . /app\nRUN ls -A /app > /listing\n"
+    ignored = {"docker/Dockerfile.app.dockerignore": "b.txt\n", "app/.dockerignore": "a.txt\n"}
+    repository.write({"docker/Dockerfile.app": dockerfile, "app/a.txt": "a", "app/b.txt": "b", **ignored})
     repository.configure("""
 name: app
 dockerfile: docker/Dockerfile.app
 context: app
 platforms: [linux/amd64]
-smoke: [{file: {path: /main.txt}}]
+smoke: [{file: {path: /listing, content: {equals: ".dockerignore\\na.txt"}}}]
 """)
     (outcome,) = (await build(repository.path)).outcomes
     assert outcome.failures == ()
+
+
+async def test_a_dockerfile_that_is_no_text_is_named(repository: Repository) -> None:
+    (repository.path / "Dockerfile").write_bytes(b"FROM python:3.13-slim\n# caf\xe9\n")
+    repository.configure(f"name: one\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\n{SMOKE}")
+    (outcome,) = (await build(repository.path)).outcomes
+    assert [str(failure.reason) for failure in outcome.failures] == ["Dockerfile is not UTF-8; save it as UTF-8"]
 
 
 async def test_a_cross_building_stage_runs_on_the_engines_own_platform(repository: Repository) -> None:

@@ -15,7 +15,7 @@ import pytest_asyncio
 from dagger import dag
 
 import ci.inputs
-from ci.build import build_context
+from ci.definition import read_definition
 from ci.delivery import Delivery, Means, build, deliver, look
 from ci.index import read_annotations, read_entries, write_index
 from ci.model import Image, Plan
@@ -25,7 +25,7 @@ from ci.release import Wish
 from ci.release_model import Change, Target
 from ci.release_report import render_checksums
 from ci.report import render_json, render_table
-from ci.reuse import Search, _ignored, describe_plan, find_reusable
+from ci.reuse import Search, describe_plan, find_reusable
 from ci.source import read_config
 from ci.targets import parse_created, plan_targets
 from ci.verification import verify
@@ -468,5 +468,5 @@ async def test_the_context_is_what_the_engine_builds_from(name: str, file: str) 
         context = context.with_new_file(path, path)
     image = Image(name="x", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
     built = await context.docker_build().rootfs().glob("**")
-    ours = await (await _ignored(*await build_context(context, image))).glob("**")
+    ours = await (await read_definition(context, image)).context.glob("**")
     assert sorted(path.strip("/") for path in ours) == sorted(path.strip("/") for path in built)

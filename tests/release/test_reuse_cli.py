@@ -1,4 +1,4 @@
-"""Reuse as its user types it: sessions of their own, and a base image that moves between them."""
+"""As its user types it, sessions of their own: what is reused and what the engine keeps, and a base that moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import gzip
 import io
 import json
 import tarfile
+import threading
+from functools import partial
 from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -20,6 +23,7 @@ pytestmark = pytest.mark.timeout(900)
 
 CONFIG = """\
 repository: registry.test/acme/{name}
+compression: gzip
 images:
   - name: alpha
     dockerfile: Dockerfile
@@ -29,6 +33,16 @@ images:
     dockerfile: Dockerfile.beta
     platforms: [linux/amd64]
     smoke: [{file: {path: /hello.txt, content: {equals: hello}}}]
+"""
+COMMANDED = """\
+repository: registry.test/acme/{name}
+images:
+  - name: alpha
+    dockerfile: Dockerfile
+    platforms: [linux/amd64]
+    smoke:
+      - run: [cat, /hello.txt]
+      - {run: [cat, /base.txt], stdout: {equals: two}}
 """
 FIRST = ("--revision", "a" * 40, "--created", "2026-03-01T12:00:00Z")
 SECOND = ("--revision", "b" * 40, "--created", "2026-04-01T12:00:00Z")
@@ -58,6 +72,36 @@ def push_base(registry: Registry, text: str) -> None:
         http.put("/v2/base/manifests/1", content=json.dumps(manifest), headers=headers).raise_for_status()
 
 
+def write_source(folder: Path, registry: Registry) -> Path:
+    """Write a repository whose images are built from base:1."""
+    (folder / "deploy").mkdir(parents=True)
+    (folder / "deploy/images.yaml").write_text(CONFIG)
+    (folder / "hello.txt").write_text("hello")
+    (folder / ".dockerignore").write_text("*\n!hello.txt\n")
+    (folder / "Dockerfile").write_text(f"FROM {registry.host}/base:1\nCOPY hello.txt /\n")
+    (folder / "Dockerfile.beta").write_text(f"FROM scratch\nCOPY --from={registry.host}/base:1 / /\nCOPY . /\n")
+    return folder
+
+
+def read_base(registry: Registry, name: str) -> str:
+    """Read what base.txt says in the layers that `latest` of an image has.
+
+    The engine may have packed a layer of the base anew, so that its digest tells nothing.
+    """
+    kinds = ("oci.image.index", "oci.image.manifest")
+    accept = {"Accept": ", ".join(f"application/vnd.{kind}.v1+json" for kind in kinds)}
+    found = b""
+    with httpx.Client(base_url=f"http://{registry.host}/v2/{name}", trust_env=False) as http:
+        index = http.get("/manifests/latest", headers=accept).json()
+        manifest = http.get(f"/manifests/{index['manifests'][0]['digest']}", headers=accept).json()
+        for layer in manifest["layers"]:
+            blob = http.get(f"/blobs/{layer['digest']}", follow_redirects=True).content
+            with tarfile.open(fileobj=io.BytesIO(blob)) as archive:
+                if "base.txt" in archive.getnames() and (member := archive.extractfile("base.txt")):
+                    found = member.read()
+    return found.decode()
+
+
 def rows(report: str) -> dict[str, tuple[str | None, str | None]]:
     """Read of each variant in a report of the build from what it was reused, and why it was not."""
     document = json.loads(report)
@@ -68,13 +112,7 @@ def rows(report: str) -> dict[str, tuple[str | None, str | None]]:
 def test_an_image_is_reused_until_its_base_moves(tmp_path: Path) -> None:
     json_format = ("--format", "json")
     with run_registry(tmp_path / "registry") as registry:
-        source = tmp_path / "source"
-        (source / "deploy").mkdir(parents=True)
-        (source / "deploy/images.yaml").write_text(CONFIG)
-        (source / "hello.txt").write_text("hello")
-        (source / ".dockerignore").write_text("*\n!hello.txt\n")
-        (source / "Dockerfile").write_text(f"FROM {registry.host}/base:1\nCOPY hello.txt /\n")
-        (source / "Dockerfile.beta").write_text(f"FROM scratch\nCOPY --from={registry.host}/base:1 / /\nCOPY . /\n")
+        source = write_source(tmp_path / "source", registry)
         push_base(registry, "one")
 
         done = call(source, registry, "publish", "--latest", *FIRST, *json_format)
@@ -104,11 +142,26 @@ def test_an_image_is_reused_until_its_base_moves(tmp_path: Path) -> None:
         # The engine builds from the base whose digest was recorded.
         again = ("--revision", "c" * 40, "--created", "2026-05-01T12:00:00Z")
         assert call(source, registry, "publish", "--latest", *again).code == 0
-        with httpx.Client(base_url=f"http://{registry.host}/v2", trust_env=False) as http:
-            accept = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"}
-            base = http.get("/base/manifests/1", headers=accept).json()
-            wanted = http.get(f"/base/blobs/{base['config']['digest']}").json()["rootfs"]["diff_ids"][0]
-            index = http.get("/acme/alpha/manifests/latest", headers=accept).json()
-            variant = http.get(f"/acme/alpha/manifests/{index['manifests'][0]['digest']}", headers=accept).json()
-            config = http.get(f"/acme/alpha/blobs/{variant['config']['digest']}").json()
-        assert config["rootfs"]["diff_ids"][0] == wanted
+        assert read_base(registry, "acme/alpha") == read_base(registry, "acme/beta") == "two"
+
+
+@pytest.mark.parametrize("instruction", ["COPY --from=base /base.txt /", "ADD http://{address}/base.txt /"])
+def test_an_engine_that_built_before_builds_from_what_is_there_now(tmp_path: Path, instruction: str) -> None:
+    """What a command made of an image the engine keeps, and with it what came of its Dockerfile."""
+    files = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with run_registry(tmp_path / "registry") as registry, ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = write_source(tmp_path / "source", registry)
+        (source / "deploy/images.yaml").write_text(COMMANDED)
+        adding = instruction.format(address=f"127.0.0.1:{server.server_port}")
+        text = (
+            f"FROM {registry.host}/base:1 AS base\nFROM python:3.13-slim\n{adding}\nRUN chmod 644 /base.txt\nCOPY . /\n"
+        )
+        (source / "Dockerfile").write_text(text)
+        for now, code in (("one", 1), ("two", 0)):
+            push_base(registry, now)
+            (tmp_path / "base.txt").write_text(now)
+            done = call(source, registry, "build-all")
+            assert done.code == code, done.err
+            assert ("got 'one'" in done.err) == bool(code)
+        server.shutdown()

@@ -11,6 +11,7 @@ import pytest
 CI = Path(__file__).resolve().parents[2] / "ci"
 
 PURE = (
+    "bases",
     "calls",
     "check_context",
     "check_dockerfile",

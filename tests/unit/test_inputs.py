@@ -9,10 +9,8 @@ from typing import Any  # a value of whatever field
 import pytest
 
 import ci.inputs
-from ci.bases import Base, final_base, list_bases
 from ci.dockerfile import parse_dockerfile
 from ci.dockerignore import parse_ignore
-from ci.errors import DrydockError
 from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
 from ci.model import (
     Check,
@@ -230,54 +228,6 @@ def test_secrets_are_a_doubt_and_are_named() -> None:
     assert "A, B" in doubt(replace(IMAGE, secrets=("A", "B")), parse_dockerfile("FROM a\n"))
 
 
-def bases(text: str, platform: str = AMD, **arguments: str) -> list[str]:
-    found = list_bases(parse_dockerfile(text), arguments={"BUILDPLATFORM": AMD, **arguments}, platform=platform)
-    assert all(isinstance(base, Base) for base in found)
-    return [str(base) for base in found]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("FROM a\n", ["a@linux/arm64"]),
-        ("FROM scratch\n", []),
-        ("FROM a:1@" + DIGEST, [f"a:1@{DIGEST}@linux/arm64"]),
-        ("FROM a AS one\nFROM ONE\nFROM b\n", ["a@linux/arm64", "b@linux/arm64"]),
-        ("FROM --platform=$BUILDPLATFORM a AS x\nFROM a\n", ["a@linux/amd64", "a@linux/arm64"]),
-        ("FROM --platform=linux/amd64 a\n", ["a@linux/amd64"]),
-        ("ARG V=1\nARG I=a:$V\nFROM ${I}\n", ["a:1@linux/arm64"]),
-        ("ARG I\nFROM ${I:-b}\n", ["b@linux/arm64"]),
-        ("ARG GIVEN=x\nFROM $GIVEN\n", ["given@linux/arm64"]),
-        ("FROM a-$TARGETARCH\n", ["a-arm64@linux/arm64"]),
-        ("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=0 / /\nCOPY --from=c / /\n", ["a", "b", "c"]),
-        ("FROM a\nRUN --mount=type=bind,from=b,target=/b --mount=type=cache,target=/c true\n", ["a", "b"]),
-        ("FROM a\nRUN --mount=target=/b,From=b true\n", ["a", "b"]),
-        ("FROM a\nCOPY --from=later / /\nFROM b AS later\n", ["a", "later", "b"]),
-    ],
-)
-def test_the_images_a_build_takes_from_registries(text: str, found: list[str]) -> None:
-    assert bases(text, ARM, GIVEN="given") == [name if "@" in name else f"{name}@{ARM}" for name in found]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "FROM $NOWHERE\n",
-        "FROM a-${NOWHERE}\n",
-        "ARG I\nFROM $I\n",
-        "FROM $BUILDARCH\n",
-        "ARG TARGETARCH=x\nFROM a-$TARGETARCH\n",
-        "FROM --platform=$WHAT a\n",
-        "FROM a\nCOPY --from=$X / /\n",
-        "FROM a\nRUN --mount=from=$X,target=/x true\n",
-        "FROM a\nARG X=b\nFROM $X\n",
-    ],
-)
-def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
-    with pytest.raises(DrydockError, match=r"the Dockerfile's line \d takes .* which only a build fills in"):
-        bases(text)
-
-
 @pytest.mark.parametrize(
     ("text", "excludes"),
     [
@@ -289,26 +239,3 @@ def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
 )
 def test_what_an_ignore_file_leaves_out_of_the_context(text: str, excludes: list[str]) -> None:
     assert parse_ignore(text).excludes == excludes
-
-
-@pytest.mark.parametrize(
-    ("text", "target", "found"),
-    [
-        ("FROM a\n", None, "a@linux/arm64"),
-        ("FROM a AS x\nFROM b\nFROM X AS y\n", None, "a@linux/arm64"),
-        ("FROM a AS x\nFROM b\nFROM x\n", "1", "b@linux/arm64"),
-        ("FROM a AS x\nFROM b\n", "X", "a@linux/arm64"),
-        ("ARG V=1\nFROM a:$V\n", None, "a:1@linux/arm64"),
-        ("FROM --platform=linux/amd64 a\n", None, "a@linux/amd64"),
-        ("FROM a\nFROM scratch\n", None, None),
-        ("FROM a$NOBODY\n", None, None),
-        ("FROM a\n", "missing", None),
-        ("FROM a\n", "7", None),
-        ("FROM x AS x\n", None, "x@linux/arm64"),
-        ("RUN true\n", None, None),
-    ],
-)
-def test_what_an_image_is_based_on(text: str, target: str | None, found: str | None) -> None:
-    arguments = {"BUILDPLATFORM": AMD}
-    base = final_base(parse_dockerfile(text), target=target, arguments=arguments, platform="linux/arm64")
-    assert (str(base) if base else None) == found

@@ -1,0 +1,57 @@
+"""Reads what an image is built from: its build context without what .dockerignore leaves out, and its Dockerfile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import dagger
+
+from ci.dockerfile import Dockerfile, parse_dockerfile
+from ci.dockerignore import parse_ignore
+from ci.model import Image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Definition:
+    """What an image is built from."""
+
+    image: Image
+    context: dagger.Directory  # what COPY sees
+    text: str  # of the Dockerfile
+    dockerfile: Dockerfile
+
+
+async def read_definition(source: dagger.Directory, image: Image) -> Definition:
+    """Read an image's Dockerfile and reduce its context to what .dockerignore leaves.
+
+    The engine would apply .dockerignore by itself. Applied before, it keeps a change of a file that no build sees from
+    checking and compressing every image anew: only what the source itself is reduced to, by `directory` or `filter`, is
+    told apart by its content (0.21.8, core/schema/directory.go, maintainContentHashing).
+
+    Raises:
+        dagger.DaggerError: the Dockerfile is not there.
+
+    """
+    context = source.directory(image.context)
+    if patterns := await _ignored(source, image):
+        context = context.filter(exclude=list(patterns))
+    text = await source.file(image.dockerfile).contents()
+    return Definition(image=image, context=context, text=text, dockerfile=parse_dockerfile(text))
+
+
+async def _ignored(source: dagger.Directory, image: Image) -> tuple[str, ...]:
+    """Read what is left out of a build: what the Dockerfile's own ignore file says, else that of the context.
+
+    Source: https://docs.docker.com/build/concepts/context/#filename-and-location
+    """
+    for name in (f"{image.dockerfile}.dockerignore", str(PurePosixPath(image.context) / ".dockerignore")):
+        if await source.exists(name) and (text := await source.file(name).contents()):
+            return tuple(parse_ignore(text).excludes)
+    return ()
+
+
+def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:
+    """List the arguments of an image's build: the configuration's, and those that every build is given."""
+    # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
+    return {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
