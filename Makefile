@@ -29,8 +29,8 @@ lint: $(VENV)/done ## Run ruff, mypy and hadolint
 reference: $(VENV)/done ## Write the configuration's schema and reference anew from the code
 	@"$(VENV)/bin/python" docs/write.py
 
-bench: ## Measure against buildx bake into docs/benchmarks (empties the engine's cache; about 15 minutes)
-	@$(WITH_ENGINE) python3 bench/bench.py $(BENCH)
+bench: $(VENV)/done ## Measure against buildx bake into docs/benchmarks (empties the engine's cache; about 20 minutes)
+	@$(WITH_ENGINE) "$(VENV)/bin/python" bench/bench.py $(BENCH)
 
 down: ## Stop the engine that build-all and test started
 	@$(ENGINE) down

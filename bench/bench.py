@@ -27,7 +27,8 @@ from figures import Growth, Pair, render  # noqa: E402
 from peer import start_peer, stop_peer, versions  # noqa: E402
 from plot import draw  # noqa: E402
 from processes import read_record  # noqa: E402
-from scenarios import Bench, build_pairs, growth, release_pairs  # noqa: E402
+from reference import Reference  # noqa: E402
+from scenarios import Bench, build_pairs, growth, reference_pairs, release_pairs  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
 OUTPUT = HERE.parent / "docs/benchmarks"
@@ -43,6 +44,8 @@ def main() -> int:
     parser.add_argument("--images", type=int, nargs="+", help="how many images (default: 1 3 12)")
     parser.add_argument("--keep-cache", action="store_true", help="leave the engine's cache: no run from empty caches")
     parser.add_argument("--no-growth", action="store_true", help="leave out the growth of two platforms")
+    parser.add_argument("--no-reference", action="store_true", help="leave out the reference images of this repository")
+    parser.add_argument("--only-reference", action="store_true", help="measure nothing but them")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="the folder of the result")
     options = parser.parse_args()
     engine = read_record("engine")
@@ -76,6 +79,12 @@ def measure(options: argparse.Namespace, folder: Path, binaries: Path) -> tuple[
     peers.mkdir()
     try:
         bench = Bench(peer=start_peer(Cache.from_environment(), peers, MIRROR), mirror=MIRROR, env=env)
+        if not options.no_reference and not options.keep_cache:
+            real = Reference(root=folder / "reference", repository=run)
+            real.write()
+            pairs += reference_pairs(bench, real, runs)
+        if options.only_reference:
+            return pairs, rows, bench.loads
         for images in counts:
             place = Workspace(root=folder / f"images{images}", images=images, platforms=(PLATFORM,), repository=run)
             place.write()
@@ -102,6 +111,7 @@ def facts(loads: list[float], seconds: float) -> dict[str, str]:
         "drydock": f"commit {commit.stdout.strip() or 'unknown'}, Dagger {VERSION}, smoke checks included",
         "bake": f"buildx {peer['buildx']} on buildkitd {peer['buildkitd']}, as root, host network; no smoke checks",
         "machine": f"{os.cpu_count()} processors, {memory / 1e9:.0f} GB, Linux on {platform.machine()}",
+        "reference variants": "those of this repository, two platforms, packages from the network, 1.0 GB to push",
         "images": "small, generated, two stages on python:3.13-slim, first stage shared; linux/amd64; one repository",
         "load before a sample (1 minute)": f"{min(loads):.1f} to {max(loads):.1f}; own work included",
         "the whole run": f"{seconds / 60:.0f} min",

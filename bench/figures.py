@@ -12,7 +12,7 @@ class Pair:
     """The same work done by both tools, several times in turn: seconds of each."""
 
     work: str
-    images: int
+    of: str  # what it is done to, such as "3 images"
     ours: tuple[float, ...]
     peer: tuple[float, ...]
 
@@ -58,11 +58,11 @@ def render(pairs: Sequence[Pair], growth: Sequence[Growth], facts: Mapping[str, 
         "",
         "Seconds are medians; the ratio is the median of the ratios of each two neighbouring runs.",
         "",
-        "| work | images | drydock | bake | ratio | runs | drydock: least-most | bake: least-most |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| work | of | drydock | bake | ratio | runs | drydock: least-most | bake: least-most |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {pair.work} | {pair.images} | {pair.our_median:.2f} s | {pair.peer_median:.2f} s | {pair.ratio:.2f} "
+        f"| {pair.work} | {pair.of} | {pair.our_median:.2f} s | {pair.peer_median:.2f} s | {pair.ratio:.2f} "
         f"| {len(pair.ours)} | {_range(pair.ours)} | {_range(pair.peer)} |"
         for pair in pairs
     ]

@@ -7,16 +7,17 @@ from html import escape
 
 from figures import Pair
 
-_LEFT, _WIDTH, _ROW, _BAR = 330, 420, 46, 15
+_LEFT, _WIDTH, _ROW, _BAR = 400, 400, 46, 15
 _OURS, _PEER = "#2563eb", "#94a3b8"
 
 
 def draw(pairs: Sequence[Pair], title: str) -> str:
-    """Draw two bars for each pair, on one scale of seconds for the pairs of as many images."""
-    rows = sorted(pairs, key=lambda pair: pair.images)
+    """Draw two bars for each pair, on one scale of seconds for the pairs of the same images."""
+    groups = list(dict.fromkeys(pair.of for pair in pairs))
+    rows = sorted(pairs, key=lambda pair: groups.index(pair.of))
     height = 70 + _ROW * len(rows)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}" font-family="sans-serif">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="950" height="{height}" font-family="sans-serif">',
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="16" y="26" font-size="16">{escape(title)}</text>',
         f'<rect x="{_LEFT}" y="36" width="12" height="12" fill="{_OURS}"/>',
@@ -25,9 +26,9 @@ def draw(pairs: Sequence[Pair], title: str) -> str:
         f'<text x="{_LEFT + 228}" y="46" font-size="12">buildx bake</text>',
     ]
     for number, pair in enumerate(rows):
-        most = max(max(p.our_median, p.peer_median) for p in rows if p.images == pair.images)
+        most = max(max(p.our_median, p.peer_median) for p in rows if p.of == pair.of)
         top = 60 + number * _ROW
-        label = f"{pair.work}, {pair.images} image{'s' if pair.images > 1 else ''}"
+        label = f"{pair.work}, {pair.of}"
         parts.append(f'<text x="{_LEFT - 10}" y="{top + 20}" font-size="12" text-anchor="end">{escape(label)}</text>')
         for offset, seconds, colour, note in (
             (0, pair.our_median, _OURS, f"{pair.our_median:.2f} s, {pair.ratio:.2f} x"),

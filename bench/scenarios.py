@@ -12,15 +12,40 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from common import EngineError, say
 from figures import Growth, Pair
 from peer import Peer, prune_peer
+from reference import Reference
 from workspace import Workspace
 
 MODULE = Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds for one command
 _CREATED = "2026-01-01T00:00:00+00:00"
+
+
+class Place(Protocol):
+    """A folder that both tools build."""
+
+    @property
+    def root(self) -> Path:
+        """Where it is."""
+
+    @property
+    def config(self) -> Path:
+        """Drydock's configuration."""
+
+    @property
+    def bake(self) -> Path:
+        """The bake file."""
+
+    @property
+    def of(self) -> str:
+        """What is built, in words."""
+
+    def tag(self, tag: str, revision: str | None = None) -> None:
+        """Let bake push under a tag."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,27 +76,32 @@ class Bench:
             raise EngineError(f"{' '.join(command[:2])} failed with exit code {done.returncode}:\n{tail}")
         return seconds
 
-    def build_ours(self, place: Workspace) -> float:
+    def build_ours(self, place: Place) -> float:
         """Build and smoke-check."""
         return self._timed([*self._call(place), "build-all"], place.root, self.env)
 
-    def build_peer(self, place: Workspace) -> float:
+    def build_peer(self, place: Place) -> float:
         """Build; bake has no smoke checks and measures no size."""
         bake = self.peer.command("bake", f"--file={place.bake}", "--progress=quiet", "--set=*.output=type=cacheonly")
         return self._timed(bake, place.root, self.peer.env)
 
-    def release_ours(self, place: Workspace, revision: str) -> float:
+    def release_ours(self, place: Place, revision: str) -> float:
         """Build, smoke-check, push, verify, tag."""
         release = ["publish", f"--revision={revision}", f"--created={_CREATED}", "--latest", "--allow-older"]
         registry = f"--registry=tcp://{self.mirror}"
         return self._timed([*self._call(place), *release, registry], place.root, self.env)
 
-    def release_peer(self, place: Workspace, revision: str) -> float:
+    def release_peer(self, place: Place, revision: str) -> float:
         """Build and push, with the layers compressed as drydock does."""
-        place.tag(f"sha-{revision[:7]}")
+        place.tag(f"sha-{revision[:7]}", revision)
         output = "--set=*.output=type=registry,compression=zstd,oci-mediatypes=true"
         bake = self.peer.command("bake", f"--file={place.bake}", "--progress=quiet", output)
         return self._timed(bake, place.root, self.peer.env)
+
+    def emptied(self, release: Callable[[Place, str], float], place: Place, revision: str) -> float:
+        """Release from nothing."""
+        self.empty_caches()
+        return release(place, revision)
 
     def empty_caches(self) -> None:
         """Start both tools from nothing."""
@@ -80,7 +110,7 @@ class Bench:
         self._timed(prune, self.peer.folder, self.env)
 
     @staticmethod
-    def _call(place: Workspace) -> list[str]:
+    def _call(place: Place) -> list[str]:
         return ["dagger", "--progress=plain", "-m", str(MODULE), "call", "--source=.", f"--config={place.config.name}"]
 
 
@@ -109,7 +139,7 @@ def build_pairs(bench: Bench, place: Workspace, runs: int) -> Iterator[Pair]:
             change()
             return bench.build_peer(place)
 
-        yield _pair(work, place.images, runs, ours, peer)
+        yield _pair(work, place.of, runs, ours, peer)
 
 
 def release_pairs(bench: Bench, place: Workspace, runs: int, *, cold_engine: bool) -> Iterator[Pair]:
@@ -123,13 +153,13 @@ def release_pairs(bench: Bench, place: Workspace, runs: int, *, cold_engine: boo
         place.change_stages()
         return bench.release_peer(place, new_revision())
 
-    yield _pair("cold release", place.images, runs, cold_ours, cold_peer)
+    yield _pair("cold release", place.of, runs, cold_ours, cold_peer)
     same = new_revision()
     bench.release_ours(place, same)
     bench.release_peer(place, same)
     yield _pair(
         "release of an unchanged commit",
-        place.images,
+        place.of,
         runs,
         lambda: bench.release_ours(place, same),
         lambda: bench.release_peer(place, same),
@@ -137,16 +167,45 @@ def release_pairs(bench: Bench, place: Workspace, runs: int, *, cold_engine: boo
     if not cold_engine:
         return
 
-    def emptied(release: Callable[[Workspace, str], float]) -> float:
-        bench.empty_caches()
-        return release(place, new_revision())
-
     yield _pair(
         "release with unchanged inputs, caches empty",
-        place.images,
+        place.of,
         max(1, runs - 1),
-        lambda: emptied(bench.release_ours),
-        lambda: emptied(bench.release_peer),
+        lambda: bench.emptied(bench.release_ours, place, new_revision()),
+        lambda: bench.emptied(bench.release_peer, place, new_revision()),
+    )
+
+
+def reference_pairs(bench: Bench, place: Reference, runs: int) -> Iterator[Pair]:
+    """Measure the reference variants: from empty caches up to the push, nothing changed, a line, the same commit."""
+    of, few = place.of, max(1, runs - 1)
+    yield _pair(
+        "release, caches empty",
+        of,
+        few,
+        lambda: bench.emptied(bench.release_ours, place, new_revision()),
+        lambda: bench.emptied(bench.release_peer, place, new_revision()),
+    )
+    bench.build_ours(place)
+    bench.build_peer(place)  # without the argument that names a commit
+    yield _pair("nothing changed", of, runs, lambda: bench.build_ours(place), lambda: bench.build_peer(place))
+
+    def changed(build: Callable[[Place], float]) -> float:
+        place.change_source()
+        return build(place)
+
+    yield _pair(
+        "one source line changed", of, runs, lambda: changed(bench.build_ours), lambda: changed(bench.build_peer)
+    )
+    same = new_revision()
+    bench.release_ours(place, same)
+    bench.release_peer(place, same)
+    yield _pair(
+        "release of an unchanged commit, caches empty",
+        of,
+        few,
+        lambda: bench.emptied(bench.release_ours, place, same),
+        lambda: bench.emptied(bench.release_peer, place, same),
     )
 
 
@@ -164,15 +223,15 @@ def growth(bench: Bench, folder: Path, counts: Sequence[int], platforms: tuple[s
         yield Growth(images=images, variants=variants, seconds=seconds, memory=peak[0])
 
 
-def _pair(work: str, images: int, runs: int, ours: Callable[[], float], peer: Callable[[], float]) -> Pair:
+def _pair(work: str, of: str, runs: int, ours: Callable[[], float], peer: Callable[[], float]) -> Pair:
     """Let both do the work in turn; who begins alternates too."""
     samples: dict[str, list[float]] = {"ours": [], "peer": []}
     for number in range(runs):
         order = [("ours", ours), ("peer", peer)]
         for name, do in order if number % 2 == 0 else reversed(order):
             samples[name].append(do())
-    pair = Pair(work=work, images=images, ours=tuple(samples["ours"]), peer=tuple(samples["peer"]))
-    say(f"{images} x {work}: drydock {pair.our_median:.2f} s, bake {pair.peer_median:.2f} s, ratio {pair.ratio:.2f}")
+    pair = Pair(work=work, of=of, ours=tuple(samples["ours"]), peer=tuple(samples["peer"]))
+    say(f"{work}, {of}: drydock {pair.our_median:.2f} s, bake {pair.peer_median:.2f} s, ratio {pair.ratio:.2f}")
     return pair
 
 

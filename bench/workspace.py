@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class Workspace:
     def bake(self) -> Path:
         """The bake file."""
         return self.root / "bake.json"
+
+    @property
+    def of(self) -> str:
+        """What is built."""
+        return f"{self.images} image{'s' if self.images > 1 else ''}"
 
     def names(self) -> list[str]:
         """Name the images."""
@@ -80,18 +86,13 @@ class Workspace:
         lines = [line for line in file.read_text().splitlines() if not line.startswith("ENV ")]
         file.write_text("\n".join([*lines[:-1], f"ENV CHANGED={uuid.uuid4().hex}", lines[-1], ""]))
 
-    def tag(self, tag: str) -> None:
-        """Let bake push under a tag; both tools compress alike."""
-        targets = {
-            name: {
-                "context": ".",
-                "dockerfile": f"{name}/Dockerfile",
-                "platforms": list(self.platforms),
-                "tags": [f"{self.repository}/bake/{name}:{tag}", f"{self.repository}/bake/{name}:latest"],
-            }
+    def tag(self, tag: str, revision: str | None = None) -> None:  # noqa: ARG002  # which these images do not declare
+        """Let bake push under a tag."""
+        targets: dict[str, dict[str, object]] = {
+            name: {"context": ".", "dockerfile": f"{name}/Dockerfile", "platforms": list(self.platforms)}
             for name in self.names()
         }
-        self.bake.write_text(json.dumps({"group": {"default": {"targets": self.names()}}, "target": targets}, indent=1))
+        write_bake(self.bake, targets, f"{self.repository}/bake", tag)
 
     def _config(self) -> dict[str, object]:
         return {
@@ -109,3 +110,12 @@ class Workspace:
                 for name in self.names()
             ],
         }
+
+
+def write_bake(file: Path, targets: Mapping[str, Mapping[str, object]], prefix: str, tag: str) -> None:
+    """Write a bake file that pushes each target under a tag and `latest`; both tools compress alike."""
+    tagged = {
+        name: {**target, "tags": [f"{prefix}/{name}:{tag}", f"{prefix}/{name}:latest"]}
+        for name, target in targets.items()
+    }
+    file.write_text(json.dumps({"group": {"default": {"targets": list(targets)}}, "target": tagged}, indent=1))

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 from figures import Growth, Pair, render, slope
 from plot import draw
 
-PAIR = Pair(work="cold build", images=3, ours=(4.0, 9.0, 6.0), peer=(2.0, 3.0, 6.0))
+PAIR = Pair(work="cold build", of="3 images", ours=(4.0, 9.0, 6.0), peer=(2.0, 3.0, 6.0))
 
 
 def test_medians_and_the_median_of_the_ratios() -> None:
@@ -20,13 +20,13 @@ def test_medians_and_the_median_of_the_ratios() -> None:
 
 
 def test_a_run_that_was_slow_for_both_does_not_move_the_ratio() -> None:
-    loaded = Pair(work="x", images=1, ours=(2.0, 2.0, 20.0), peer=(1.0, 1.0, 10.0))
+    loaded = Pair(work="x", of="1 image", ours=(2.0, 2.0, 20.0), peer=(1.0, 1.0, 10.0))
     assert loaded.ratio == 2.0
 
 
 def test_samples_come_in_pairs() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        _ = Pair(work="x", images=1, ours=(1.0, 2.0), peer=(1.0,)).ratio
+        _ = Pair(work="x", of="1 image", ours=(1.0, 2.0), peer=(1.0,)).ratio
 
 
 def test_the_slope_is_that_of_the_line() -> None:
@@ -38,7 +38,7 @@ def test_the_slope_is_that_of_the_line() -> None:
 def test_the_table_says_every_pair_and_every_fact() -> None:
     text = render([PAIR], [Growth(images=1, variants=2, seconds=4.0, memory=300_000_000)], {"repeat": "`make bench`"})
     assert "- repeat: `make bench`" in text
-    assert "| cold build | 3 | 6.00 s | 3.00 s | 2.00 | 3 | 4.00-9.00 | 2.00-6.00 |" in text
+    assert "| cold build | 3 images | 6.00 s | 3.00 s | 2.00 | 3 | 4.00-9.00 | 2.00-6.00 |" in text
     assert "| 1 | 2 | 4.0 | 2.00 | 300 MB |" in text
 
 
