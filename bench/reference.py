@@ -43,7 +43,6 @@ class Reference:
         shutil.copytree(
             _REPOSITORY / "deploy", self.root / "deploy", ignore=shutil.ignore_patterns("engine", "__pycache__")
         )
-        shutil.copy(_REPOSITORY / ".dockerignore", self.root)
         settings = {**self._settings(), "repository": f"{self.repository}/drydock/{{name}}"}
         self.config.write_text(json.dumps(settings, indent=1))
         self.tag("unreleased")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.cursor import nearest, show
@@ -22,6 +22,7 @@ _CREDENTIALS = re.compile(
     r"|.*\.(?:pfx|p12|keystore|jks)"
 )
 _ALIKE = 1000  # paths that are compared with a missing one
+_DESCRIBING = (".dockerignore", "Dockerfile")  # what the engine needs of a context, whoever copies it
 _SHOWN = 5  # credentials that are listed one by one
 
 
@@ -82,7 +83,10 @@ def check_context(context: Context, image: Image, dockerfile: Dockerfile, *, con
 
     """
     findings = [*_ignore_file(context, config, line), *_credentials(context)]
-    findings += [f for each in _copies(dockerfile, image) for f in _copied(context, image, *each)]
+    copies = list(_copies(dockerfile, image))
+    findings += [f for at, path in copies if path is not None for f in _copied(context, image, at, path)]
+    if not any(_binds(value) for made in dockerfile.instructions for name, value in made.flags if name == "mount"):
+        findings += _unread(context, image, [path for _, path in copies])
     sent = sum(path in context.sent for path in context.files)
     where = "the source" if context.path == "." else context.path
     text = f"the build context of {image.name} is {size_text(context.size)} in {sent} files of {where}"
@@ -120,8 +124,8 @@ def _credentials(context: Context) -> Iterator[Finding]:
         yield warning(context.in_source(path), 1, "context-credential", message, remedy)
 
 
-def _copies(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, str]]:
-    """List what is copied from the context: line, and path or pattern, its variables filled in."""
+def _copies(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, str | None]]:
+    """List what is copied from the context: line, and path or pattern, its variables filled in; None: nobody knows."""
     outside: dict[str, str | None] = {}
     for made in dockerfile.arguments:
         for name, value in assignments(made).items():
@@ -135,7 +139,7 @@ def _copies(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, str]]:
             elif made.keyword in ("COPY", "ADD") and made.flag("from") is None and not made.heredocs:
                 for word in made.words[:-1]:
                     path = expand(word, known, missing=None)
-                    if path is not None and not _REMOTE.match(path):
+                    if path is None or not _REMOTE.match(path):
                         yield made.line, path
         environments[stage.name] = known
 
@@ -176,6 +180,35 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
     close = nearest(clean, _alike(clean, context.sent))
     remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in the context, {context.path}."
     yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)
+
+
+def _binds(mount: str) -> bool:
+    """Tell whether a mount of RUN is one of the context."""
+    options = dict(option.partition("=")[::2] for option in mount.lower().split(","))
+    return options.get("type", "bind") == "bind" and "from" not in options
+
+
+def _unread(context: Context, image: Image, copies: Sequence[str | None]) -> Iterator[Finding]:
+    """Name what reaches the build though nothing takes it; say nothing where that is not sure."""
+    taken = {re.split(r"[*?\[\\]", path.lstrip("/"))[0] if path else "" for path in copies}
+    folders = {posixpath.normpath(path) for path in taken}
+    if "." in folders or not folders:
+        return
+    own = (*_DESCRIBING, posixpath.basename(image.dockerfile), f"{posixpath.basename(image.dockerfile)}.dockerignore")
+    unread = sorted(
+        path
+        for path in context.files
+        if path in context.sent
+        and posixpath.basename(path) not in own
+        and not any(path.startswith(folder) for folder in folders)
+    )
+    if unread:
+        message = (
+            f"{len(unread)} of the files that reach the build of {image.name} are not copied, "
+            f"such as {show(unread[0])}: a change of one makes the build and its checks run again"
+        )
+        remedy = f"Write {image.dockerfile}.dockerignore: * first, then ! and each path that it copies."
+        yield note(image.dockerfile, 1, "context-unread", message, remedy)
 
 
 def _alike(path: str, paths: frozenset[str]) -> list[str]:

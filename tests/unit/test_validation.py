@@ -49,7 +49,7 @@ USER 10001:10001
 HEALTHCHECK CMD ["python", "-c", "print()"]
 ENTRYPOINT ["python", "-m", "app"]
 """,
-    ".dockerignore": ".git\n*.md\n",
+    ".dockerignore": ".git\n*.md\ndeploy\n.github\n",
     "README.md": "# App\n",
     "requirements.txt": "",
     "app/__main__.py": "print(1)\n",
@@ -108,7 +108,7 @@ def repository(tmp_path: Path) -> Repository:
 def test_a_repository_without_mistakes_has_no_findings_but_the_size_of_its_context(repository: Repository) -> None:
     (only,) = repository.findings()
     assert (only.severity, only.rule, only.place) == (Severity.NOTE, "context-size", f"{CONFIG}:4")
-    assert "in 6 files of the source" in only.message
+    assert "in 4 files of the source" in only.message
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,38 @@ def test_what_a_registry_answers_is_a_finding(repository: Repository) -> None:
     assert [(f.rule, f.place) for f in gone if f.severity is Severity.ERROR] == [("base-missing", "Dockerfile:1")]
     silent = repository.findings(**{"python:3.13-slim": Answer(unknown="no such host")})
     assert [f.rule for f in silent] == ["base-unpinned", "base-unresolved", "context-size"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "unread"),
+    [
+        ("", "", 3),
+        ("COPY requirements*.txt .", "COPY [r]equirements.txt .", 0),  # the whole context may be meant
+        ("COPY requirements*.txt .", "COPY . .", 0),
+        ("COPY ${FOLDER}/ app/", "COPY $UNKNOWN/ app/", 0),
+        ("RUN --mount=type=secret", "RUN --mount=target=/src --mount=type=secret", 0),
+        (
+            "RUN --mount=type=secret",
+            "RUN --mount=type=cache,target=/c --mount=type=bind,from=build --mount=type=secret",
+            3,
+        ),
+        ("COPY ${FOLDER}/ app/", "COPY app/__main__.py other/sub/ app/", 2),
+    ],
+)
+def test_what_reaches_a_build_and_is_not_copied_is_a_note(
+    repository: Repository, old: str, new: str, unread: int
+) -> None:
+    for file in ("other/a.py", "other/b.py", "other/sub/c.py"):
+        repository.write(file, "x")
+    repository.edit(D, old, new)
+    found = [f for f in repository.findings() if f.rule == "context-unread"]
+    assert [f.severity for f in found] == [Severity.NOTE] * bool(unread)
+    if unread:
+        assert (
+            f"{unread} of the files that reach the build of app are not copied, such as 'other/a.py'"
+            in found[0].message
+        )
+        assert found[0].remedy.startswith("Write Dockerfile.dockerignore: * first")
 
 
 def test_a_dockerfiles_own_ignore_file_comes_first(repository: Repository) -> None:
