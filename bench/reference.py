@@ -5,33 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # whatever YAML holds
 
 import yaml
-from workspace import write_bake
+from place import Place, Target
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _CHANGED = "deploy/services/backend/drydock_backend/app.py"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reference:
+class Reference(Place):
     """A folder with a copy of the reference images' sources, a configuration and a bake file for a registry."""
-
-    root: Path
-    repository: str
-
-    @property
-    def config(self) -> Path:
-        """Drydock's configuration; JSON is YAML."""
-        return self.root / "images.json"
-
-    @property
-    def bake(self) -> Path:
-        """The bake file."""
-        return self.root / "bake.json"
 
     @property
     def of(self) -> str:
@@ -52,9 +40,9 @@ class Reference:
         with (self.root / _CHANGED).open("a") as file:
             file.write(f"# {uuid.uuid4().hex}\n")
 
-    def tag(self, tag: str, revision: str | None = None) -> None:
-        """Let bake build a commit and push under a tag."""
-        targets: dict[str, dict[str, object]] = {
+    def targets(self, revision: str | None) -> Mapping[str, Target]:
+        """Name what the configuration names."""
+        return {
             image["name"]: {
                 "context": image.get("context", "."),
                 "dockerfile": image["dockerfile"],
@@ -63,7 +51,6 @@ class Reference:
             }
             for image in self._settings()["images"]
         }
-        write_bake(self.bake, targets, f"{self.repository}/bake", tag)
 
     @staticmethod
     def _settings() -> dict[str, Any]:

@@ -12,40 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from common import EngineError, say
 from figures import Growth, Pair
 from peer import Peer, prune_peer
+from place import Place
 from reference import Reference
 from workspace import Workspace
 
 MODULE = Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds for one command
 _CREATED = "2026-01-01T00:00:00+00:00"
-
-
-class Place(Protocol):
-    """A folder that both tools build."""
-
-    @property
-    def root(self) -> Path:
-        """Where it is."""
-
-    @property
-    def config(self) -> Path:
-        """Drydock's configuration."""
-
-    @property
-    def bake(self) -> Path:
-        """The bake file."""
-
-    @property
-    def of(self) -> str:
-        """What is built, in words."""
-
-    def tag(self, tag: str, revision: str | None = None) -> None:
-        """Let bake push under a tag."""
 
 
 @dataclass(kw_only=True, slots=True)

@@ -6,7 +6,8 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+from place import Place, Target
 
 BASE = "python:3.13-slim"
 FILES = 120  # of each image's source
@@ -15,24 +16,12 @@ SOURCE = "https://example.invalid/bench"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workspace:
+class Workspace(Place):
     """A folder with Dockerfiles, sources, the configuration of drydock and the bake file of the same images."""
 
-    root: Path
     images: int
     platforms: tuple[str, ...]
-    repository: str
     light: bool = False  # without the virtual environment, for emulated platforms
-
-    @property
-    def config(self) -> Path:
-        """Drydock's configuration; JSON is YAML."""
-        return self.root / "images.json"
-
-    @property
-    def bake(self) -> Path:
-        """The bake file."""
-        return self.root / "bake.json"
 
     @property
     def of(self) -> str:
@@ -86,13 +75,12 @@ class Workspace:
         lines = [line for line in file.read_text().splitlines() if not line.startswith("ENV ")]
         file.write_text("\n".join([*lines[:-1], f"ENV CHANGED={uuid.uuid4().hex}", lines[-1], ""]))
 
-    def tag(self, tag: str, revision: str | None = None) -> None:  # noqa: ARG002  # which these images do not declare
-        """Let bake push under a tag."""
-        targets: dict[str, dict[str, object]] = {
+    def targets(self, revision: str | None) -> Mapping[str, Target]:  # noqa: ARG002  # they do not ask for a commit
+        """Name each image's Dockerfile and platforms."""
+        return {
             name: {"context": ".", "dockerfile": f"{name}/Dockerfile", "platforms": list(self.platforms)}
             for name in self.names()
         }
-        write_bake(self.bake, targets, f"{self.repository}/bake", tag)
 
     def _config(self) -> dict[str, object]:
         return {
@@ -110,12 +98,3 @@ class Workspace:
                 for name in self.names()
             ],
         }
-
-
-def write_bake(file: Path, targets: Mapping[str, Mapping[str, object]], prefix: str, tag: str) -> None:
-    """Write a bake file that pushes each target under a tag and `latest`; both tools compress alike."""
-    tagged = {
-        name: {**target, "tags": [f"{prefix}/{name}:{tag}", f"{prefix}/{name}:latest"]}
-        for name, target in targets.items()
-    }
-    file.write_text(json.dumps({"group": {"default": {"targets": list(targets)}}, "target": tagged}, indent=1))

@@ -199,7 +199,7 @@ def _regex(cursor: Cursor) -> str:
 def _deadline(cursor: Cursor) -> float:
     found = DEADLINE.fullmatch(cursor.raw())
     seconds = float(found[1]) * _SECONDS[found[2] or "s"] if found else 0.0
-    if not 0 < seconds <= LONGEST and cursor.kind in ("str", "int", "float"):
+    if not 0 < seconds <= LONGEST and cursor.single:
         cursor.report(f"{cursor.shown} is not accepted", accepted="more than 0 and up to 60m: 500ms, 30s, 2m, 45")
     return seconds
 

@@ -181,7 +181,7 @@ def _budget(cursor: Cursor) -> int:
     if found and found[3]:
         return int(found[3])
     size = round(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
-    if not size and cursor.kind in ("str", "int", "float"):
+    if not size and cursor.single:
         unit = nearest(found[2], UNITS) if found else ""
         cursor.report(
             f"{cursor.shown} is not a size",

@@ -76,6 +76,11 @@ class Cursor:
         return "seq" if isinstance(self.node, yaml.SequenceNode) else self.node.tag.removeprefix(CORE)
 
     @property
+    def single(self) -> bool:
+        """Whether one value is given, of whatever type: no mapping, no list, not nothing."""
+        return self.kind not in ("map", "seq", "null")
+
+    @property
     def shown(self) -> str:
         """The value as a message shows it."""
         if self.kind in ("map", "seq"):
@@ -86,14 +91,14 @@ class Cursor:
 
     def raw(self) -> str:
         """Read a scalar as it is written: 3.10 stays "3.10", and on stays "on"."""
-        if self.kind in ("map", "seq", "null"):
+        if not self.single:
             self.report(f"{self.shown} is given", accepted='text (write "" for an empty one)')
             return ""
         return self._usable()
 
     def text(self) -> str:
         """Read a text, and refuse what YAML takes for something else."""
-        if self.kind in ("map", "seq", "null"):
+        if not self.single:
             self.report(f"{self.shown} is given", accepted="text")
             return ""
         if self.kind != "str":

@@ -6,9 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ci.config import PathKind, parse_config
 from ci.errors import ConfigError, Problem
+
+# The same examples in each run, so that a change and not chance makes a test fail; `pytest tests/unit
+# --hypothesis-profile=search` looks for new ones.
+settings.register_profile(
+    "same", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "search", deadline=None, max_examples=4000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("same")
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:

@@ -40,6 +40,7 @@ CHECKS = [
     ("{run: [a], deadline: 0}", "deadline", "0 is not accepted"),
     ("{run: [a], deadline: 61m}", "deadline", "up to 60m"),
     ("{run: [a], deadline: 1:30}", "deadline", "1:30 is not accepted"),
+    ("{run: [a], deadline: on}", "deadline", "on is not accepted"),
     ("{run: [a], deadline: 1h}", "deadline", "'1h' is not accepted"),
     ("{run: [a], deadline: {}}", "deadline", "a mapping is given"),
     ("{run: [a], stdout: {}}", "stdout", "the mapping is empty"),

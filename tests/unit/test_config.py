@@ -269,6 +269,8 @@ IMAGES = [
     ("budget: -1", "budget", "-1 is not a size"),
     ("budget: 0x10", "budget", "0x10 is not a size"),
     ("budget: 1.5", "budget", "1.5 is not a size"),
+    ("budget: false", "budget", "false is not a size"),
+    ("budget: 2026-01-01", "budget", "2026-01-01 is not a size"),
     ("budget: lots", "budget", "kB, MB, GB, KiB, MiB, GiB"),
     ("budget: [1]", "budget", "a list is given"),
     ("smoke-reason: x", "smoke-reason", "does not say smoke: none"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.config import PathKind, parse_config, referenced_paths
@@ -99,7 +99,6 @@ NASTY = st.sampled_from(
         ),
     ]
 )
-QUICK = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 def parses(text: str) -> Config | None:
@@ -130,19 +129,16 @@ def check(error: ConfigError) -> None:
         assert str(problem).encode()
 
 
-@QUICK
 @given(st.text(max_size=200))
 def test_any_text(text: str) -> None:
     parses(text)
 
 
-@QUICK
 @given(st.lists(st.one_of(st.text("ab:-[]{},&*!|>'\"%@`#? \n\t0\\<~", max_size=8), NASTY), max_size=30))
 def test_pieces_of_yaml(pieces: list[str]) -> None:
     parses("".join(pieces))
 
 
-@QUICK
 @given(st.data())
 def test_a_good_document_cut_and_spliced(data: st.DataObject) -> None:
     position = st.integers(0, len(GOOD))
@@ -174,7 +170,6 @@ VALUES = st.recursive(
 )
 
 
-@QUICK
 @given(st.data())
 def test_a_good_document_with_other_values_and_keys(data: st.DataObject) -> None:
     tree = copy.deepcopy(TREE)
@@ -197,7 +192,6 @@ def test_a_good_document_with_other_values_and_keys(data: st.DataObject) -> None
         assert render_plan_json(plan)
 
 
-@QUICK
 @given(st.data())
 def test_nasty_values_in_every_place(data: st.DataObject) -> None:
     lines = GOOD.splitlines()

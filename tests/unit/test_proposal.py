@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.config import parse_config
@@ -372,7 +372,6 @@ PATHS = st.lists(
 ).map("/".join)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(PATHS, st.lists(PIECES, max_size=40).map("".join), max_size=4))
 def test_whatever_a_dockerfile_holds_the_proposal_is_a_configuration(texts: dict[str, str]) -> None:
     proposal = propose({**texts, "Dockerfile": APP}, {"a", "b"})
@@ -385,7 +384,6 @@ def test_whatever_a_dockerfile_holds_the_proposal_is_a_configuration(texts: dict
         assert any("\ud800" in text for text in texts.values())
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(PIECES, max_size=60).map(lambda pieces: "FROM a AS x\n" + "".join(pieces)))
 def test_a_dockerfile_that_begins_well(text: str) -> None:
     propose({"Dockerfile": text}, set())
