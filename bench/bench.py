@@ -50,7 +50,7 @@ def main() -> int:
     options = parser.parse_args()
     engine = read_record("engine")
     if engine is None or read_record("mirror") is None:
-        print("error: the embedded engine does not run.\n  Use make bench, without Docker.", file=sys.stderr)
+        print("error: the embedded engine does not run.\n  Use make bench.", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the peer is stopped then too
     begin = time.monotonic()

@@ -91,11 +91,11 @@ async def _deliver(
     )
     if not decision.publish:
         return Delivery(built=(await build(plan, targets, means)).report)
-    if again := await _release_again(request, decision, plan, created, means):
+    if not request.rebuild and (again := await _release_again(request, decision, plan, created, means)):
         return again
     wish = release.Wish(revision=request.revision, targets=targets, tags=decision.tags)
     done = await deliver(plan, wish, means, rebuild=request.rebuild)
-    if done.ok or not done.released:
+    if done.ok or not done.released or request.rebuild:
         return done
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
     again = await _release_again(request, decision, plan, created, means)
@@ -117,7 +117,11 @@ async def _release_again(
             return None
         done = await promote(client, targets, tag, decision.tags, created=utc_text(created))
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
-    return Delivery(released=replace(done, notes=(note, *done.notes)))
+    images = [
+        replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))
+        for image in done.images
+    ]
+    return Delivery(released=replace(done, images=tuple(images), notes=(note, *done.notes)))
 
 
 def _text(delivery: Delivery, wanted: Format) -> str:

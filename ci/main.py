@@ -33,7 +33,7 @@ from ci.verification import verify
 # reaches the engine and is left out there.
 NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache"]
 
-Only = Annotated[list[str] | None, Doc("Only these images, such as backend,worker-cpu")]
+Only = Annotated[list[str] | None, Doc("Only these images, such as api,worker")]
 Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
 Parallel = Annotated[int, Doc("How many variants at a time (0: one for each processor, if there is memory)")]
 Secrets = Annotated[

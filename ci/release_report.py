@@ -42,7 +42,8 @@ def render_table(release: Release) -> str:
     if release.ok:
         parts.append("\n".join(["To pull:", *(f"  docker pull {name}" for name in _pulls(release))]))
     else:
-        parts.append("\n".join(("Live now: what the column NOW says.", f"Next: {clean(release.next)}")))
+        live = ["Live now: what the column NOW says.", f"Next: {clean(release.next)}", *_hint(release)]
+        parts.append("\n".join(live))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -58,7 +59,7 @@ def render_markdown(release: Release) -> str:
         parts.append("\n".join(["```", *(f"docker pull {name}" for name in _pulls(release)), "```"]))
     else:
         parts.append("\n".join(f"- {markdown_cell(problem)}" for problem in release.problems))
-        parts += ["Live now: what the column Now says.", f"Next: {markdown_cell(release.next)}"]
+        parts += ["Live now: what the column Now says.", f"Next: {markdown_cell(release.next)}", *_hint(release)]
     return "\n\n".join(parts)
 
 
@@ -106,6 +107,13 @@ def _row(outcome: TagOutcome) -> tuple[str, str, str, str]:
 
 def _short(digest: str | None) -> str:
     return digest[:_SHORT] if digest else "-"
+
+
+def _hint(release: Release) -> list[str]:
+    """Say what a proposed command leaves out, since the report must not repeat what came from the command line."""
+    if "dagger call" not in release.next:
+        return []
+    return ["Give it the --owner, --repository, --username, --password and --registry that this call was given."]
 
 
 def _pulls(release: Release) -> list[str]:

@@ -77,10 +77,12 @@ def finish(report: Report, wanted: Format) -> str:
     text = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted](report)
     if report.ok:
         return text
-    if wanted is Format.TABLE:
+    if wanted is not Format.JSON:
         failed = [outcome.variant for outcome in report.outcomes if not outcome.ok]
         head = f"{len(failed)} of {len(report.plan.variants)} variants failed"
         again = [f"  dagger call build-all --only {v.image.name} --platforms {v.platform}" for v in failed]
+        if wanted is Format.MARKDOWN:
+            again = ["```sh", *(line.strip() for line in again), "```"]
         text = "\n\n".join([head, text, "\n".join(["To build one of them again:", *again])])
     raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
 

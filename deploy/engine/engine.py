@@ -1,6 +1,6 @@
 """Bring up a Dagger engine where none can be fetched: built from package registries, run beside the host.
 
-Usage: python3 deploy/engine/engine.py up | down | status | env | logs
+Usage: python3 deploy/engine/engine.py up [--embedded] | down | status | env | logs
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from host import install_packages, preflight
 GIVEN = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 
 
-def up(cache: Cache) -> None:
-    """Make sure an engine is there: the one named, Docker's, or the embedded one."""
-    kind = _kind()
+def up(cache: Cache, *, embedded: bool) -> None:
+    """Make sure an engine is there: the one named, Docker's, or the embedded one, which has a registry beside it."""
+    kind = "embedded" if embedded else _kind()
     if kind == "named":
         say(f"using the engine named by {GIVEN}: {os.environ[GIVEN]}")
         return
@@ -157,13 +157,15 @@ def main() -> int:
     """Run one command; every failure is one message with its remedy."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=["up", "down", "status", "env", "logs"])
-    command = parser.parse_args().command
+    parser.add_argument("--embedded", action="store_true", help="up: whatever other engine there is")
+    options = parser.parse_args()
+    command = options.command
     # A terminated `up` cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cache = Cache.from_environment()
     try:
         if command == "up":
-            up(cache)
+            up(cache, embedded=options.embedded)
         elif command == "down":
             down(cache)
         elif command == "status":

@@ -25,6 +25,9 @@ INSTALLED = {
 # Programs that run from any folder are only unpacked: installed, some would start as services of the host.
 UNPACKED = ("containernetworking-plugins", "docker-registry", "tini")
 SPACE = 20 * 1000**3  # bytes: binaries, bases, and the engine's own store with the GPU image in it
+WITHOUT = (
+    "For all but make test, rehearsal and bench: install Docker, or name an engine in _EXPERIMENTAL_DAGGER_RUNNER_HOST."
+)
 REACH_DEBIAN = "Check that Debian's packages can be reached: apt-get update"
 
 
@@ -33,13 +36,12 @@ def preflight(cache: Cache) -> None:
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise EngineError(
             f"The embedded engine runs on Linux on x86_64; this is {platform.system()} on {platform.machine()}.\n"
-            "  Install Docker, or name an engine in _EXPERIMENTAL_DAGGER_RUNNER_HOST."
+            f"  {WITHOUT}"
         )
     if os.geteuid() != 0:
         raise EngineError(
             "The embedded engine needs root: it mounts file systems and starts containers.\n"
-            "  Run the same command as root, or install Docker, or name an engine in "
-            "_EXPERIMENTAL_DAGGER_RUNNER_HOST."
+            f"  Run the same command as root. {WITHOUT}"
         )
     for folder in (cache.root, RUN):
         try:
@@ -85,10 +87,7 @@ def install_packages(cache: Cache) -> Path:
         wanted.append("python3-venv")
     unpacked = cache.root / f"unpacked-{key_of(*UNPACKED)}"
     if (wanted or not unpacked.exists()) and not shutil.which("apt-get"):
-        raise EngineError(
-            f"Missing: {', '.join([*wanted, *UNPACKED])}, and this system has no apt-get.\n"
-            "  Use Docker, or name an engine in _EXPERIMENTAL_DAGGER_RUNNER_HOST."
-        )
+        raise EngineError(f"Missing: {', '.join([*wanted, *UNPACKED])}, and this system has no apt-get.\n  {WITHOUT}")
     log = cache.log("packages")
     if wanted or not unpacked.exists():
         with step("package lists"):

@@ -2,16 +2,20 @@
 
 import ipaddress
 import json
+import os
 import re
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from .conftest import engine
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
 RECORDED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -40,8 +44,16 @@ def processes() -> set[str]:
 
 def test_a_second_up_takes_less_than_two_seconds() -> None:
     begin = time.monotonic()
-    assert engine("up").returncode == 0
+    assert engine("up", "--embedded").returncode == 0
     assert time.monotonic() - begin < 2
+
+
+def test_an_engine_named_elsewhere_is_taken_unless_the_embedded_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "tcp://engine.invalid:1234")
+    assert "using the engine named by" in engine("up").stderr
+    assert "the engine is already running" in engine("up", "--embedded").stderr
 
 
 def test_status_says_what_runs() -> None:
@@ -52,7 +64,7 @@ def test_status_says_what_runs() -> None:
 
 
 def test_two_ups_at_once_do_not_trip_over_each_other() -> None:
-    command = ["python3", str(Path(__file__).resolve().parents[2] / "deploy/engine/engine.py"), "up"]
+    command = ["python3", str(Path(__file__).resolve().parents[2] / "deploy/engine/engine.py"), "up", "--embedded"]
     both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
 
@@ -98,11 +110,11 @@ def test_a_taken_port_is_one_clear_error() -> None:
     assert down.returncode == 0, down.stderr
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", 5000))
+        taken.bind(("127.0.0.1", PORT))
         taken.listen()
-        done = engine("up")
+        done = engine("up", "--embedded")
     assert done.returncode == 1
-    assert "error: Port 5000 on 127.0.0.1 is taken" in done.stderr
+    assert f"error: Port {PORT} on 127.0.0.1 is taken" in done.stderr
     assert "DRYDOCK_MIRROR_PORT" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -111,7 +123,7 @@ def test_the_host_is_the_same_before_during_and_after() -> None:
     assert engine("down").returncode == 0
     before, running_before = state(), processes()
     assert not running_before
-    assert engine("up").returncode == 0
+    assert engine("up", "--embedded").returncode == 0
     assert state() == before
     assert processes()
     assert engine("down").returncode == 0

@@ -1,5 +1,7 @@
 """What is written of a release for those who read on: the attesting action, a Markdown page."""
 
+from dataclasses import replace
+
 import pytest
 
 from ci.errors import PipelineError
@@ -8,7 +10,7 @@ from ci.promotion import promote
 from ci.registry import RegistryClient
 from ci.registry_values import RegistryAddress
 from ci.release_model import ImageFact, Release, VariantFact
-from ci.release_report import render_checksums
+from ci.release_report import finish_release, render_checksums
 from ci.report import Format, Report, finish_gate
 
 IMAGE = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
@@ -35,8 +37,18 @@ def test_a_closed_gate_is_a_markdown_page_of_its_own() -> None:
     plan = Plan(config=Config(repository="ghcr.io/acme/{name}", images=(IMAGE,)), variants=(variant,))
     outcome = Outcome(variant=variant, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
     report = Report(plan=plan, outcomes=(outcome,), seconds=1.0)
-    with pytest.raises(PipelineError, match=r"^nothing was pushed and no tag was touched:\n\n\| Variant \|"):
+    with pytest.raises(PipelineError, match=r"(?s)^nothing was pushed and no tag was touched:\n\n1 of 1 var"):
         finish_gate(report, Format.MARKDOWN)
+
+
+@pytest.mark.parametrize("wanted", [Format.TABLE, Format.MARKDOWN])
+def test_a_proposed_command_is_to_be_given_what_this_call_was_given(wanted: Format) -> None:
+    release = Release(what="promotion", problems=("no",), next="To try it again: dagger call promote --tag latest")
+    with pytest.raises(PipelineError, match="Give it the --owner, --repository"):
+        finish_release(release, wanted)
+    with pytest.raises(PipelineError) as caught:
+        finish_release(replace(release, next="Run the same command again."), wanted)
+    assert "--owner" not in str(caught.value)
 
 
 async def test_a_promotion_to_no_tag_is_a_failure() -> None:

@@ -166,12 +166,13 @@ def test_finish_returns_the_report_of_a_success_and_raises_that_of_a_failure(
     with pytest.raises(PipelineError) as caught:
         finish(REPORT, wanted)
     assert render(REPORT) in str(caught.value)
-    assert (str(caught.value) == f"{render(REPORT)}\n") == (wanted is not Format.TABLE)
+    assert (str(caught.value) == f"{render(REPORT)}\n") == (wanted is Format.JSON)
 
 
-def test_a_failed_run_says_what_to_type_next() -> None:
+@pytest.mark.parametrize("wanted", [Format.TABLE, Format.MARKDOWN])
+def test_a_failed_run_says_what_to_type_next(wanted: Format) -> None:
     with pytest.raises(PipelineError) as caught:
-        finish(REPORT, Format.TABLE)
+        finish(REPORT, wanted)
     failed = [outcome.variant for outcome in REPORT.outcomes if not outcome.ok]
     assert str(caught.value).startswith(f"{len(failed)} of {len(REPORT.plan.variants)} variants failed\n")
     for variant in failed:
