@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ci.dockerfile import Dockerfile, Instruction, Stage, assignments, expand, find_target
+from ci.dockerfile import (
+    Dockerfile,
+    Instruction,
+    Stage,
+    assignments,
+    expand,
+    find_stage,
+    find_target,
+    parse_dockerfile,
+)
 from ci.errors import DrydockError
 
 _SCRATCH = "scratch"
@@ -32,70 +41,105 @@ class Use:
     """A place in a Dockerfile that names a base."""
 
     line: int  # where its instruction begins, from 1
+    last: int  # where it ends
+    outer: bool  # whether it is a FROM
     written: str  # as it is written there, variables and all
     base: Base
 
 
-def list_uses(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str) -> tuple[Use, ...]:
-    """List where FROM, COPY --from and RUN --mount=from take an image from a registry, in all stages.
+def list_uses(
+    dockerfile: Dockerfile, *, target: str | None, arguments: Mapping[str, str], platform: str
+) -> tuple[Use, ...]:
+    """List where FROM, COPY --from and RUN --mount=from= take an image from a registry, in all stages that are built.
 
     Args:
         dockerfile: to be built.
+        target: the stage that becomes the image, by name or number; None: the last.
         arguments: of the build.
         platform: that is built for.
 
     Raises:
-        DrydockError: it depends on something that only the build can know.
+        DrydockError: it depends on something that only the build can know, or is written in a way that is not read.
 
     """
+    if dockerfile.faults:
+        fault = dockerfile.faults[0]
+        raise DrydockError(f"the Dockerfile's line {fault.line} cannot be read: {fault.message}")
     variables = _variables(dockerfile, arguments, platform)
     found: list[Use] = []
-    names: list[str] = []
-    for number, stage in enumerate(dockerfile.stages):
+    done: set[int] = set()
+    left = [find_target(dockerfile, target)]
+    while left:
+        number = left.pop()
+        if number is None or number in done:
+            continue
+        done.add(number)
+        stage = dockerfile.stages[number]
+        _check_readable(stage)
         reference = _filled(stage.base, variables, stage.line)
-        wanted = _filled(stage.platform, variables, stage.line) if stage.platform else platform
-        if reference.lower() not in {*names, _SCRATCH}:
-            found.append(Use(line=stage.line, written=stage.base, base=Base(reference=reference, platform=wanted)))
-        names.append(stage.name or str(number))
-        known = {*names, *map(str, range(number))}
-        for line, source in _sources(stage):
-            if source.lower() not in known:
-                found.append(Use(line=line, written=source, base=Base(reference=source, platform=platform)))
-    return tuple(found)
+        parent = find_stage(dockerfile, reference, number)
+        if parent is None and reference.lower() != _SCRATCH:
+            wanted = _filled(stage.platform, variables, stage.line) if stage.platform else platform
+            base = Base(reference=reference, platform=wanted)
+            found.append(Use(line=stage.line, last=stage.last, outer=True, written=stage.base, base=base))
+        left.append(parent)
+        for made, source in _sources(stage):
+            other = _source_stage(dockerfile, made, source, number)
+            left.append(other)
+            if other is None and source.lower() != _SCRATCH:
+                base = Base(reference=source, platform=platform)
+                found.append(Use(line=made.line, last=made.last, outer=False, written=source, base=base))
+    return tuple(sorted(found, key=lambda use: use.line))
 
 
-def list_bases(dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str) -> tuple[Base, ...]:
+def list_bases(
+    dockerfile: Dockerfile, *, target: str | None, arguments: Mapping[str, str], platform: str
+) -> tuple[Base, ...]:
     """List the images that a build takes from registries, each once; arguments and errors are those of list_uses."""
-    uses = list_uses(dockerfile, arguments=arguments, platform=platform)
+    uses = list_uses(dockerfile, target=target, arguments=arguments, platform=platform)
     return tuple(dict.fromkeys(use.base for use in uses))
 
 
-def pin_bases(text: str, uses: tuple[Use, ...], digests: Mapping[Base, str]) -> str:
+def pin_bases(
+    text: str, digests: Mapping[Base, str], *, target: str | None, arguments: Mapping[str, str], platform: str
+) -> str:
     """Write into a Dockerfile the digest of each image that it takes from a registry; every line keeps its number.
 
     Args:
         text: of the Dockerfile.
-        uses: of images in it, in the order of their lines.
-        digests: of their bases.
+        digests: of the bases that list_bases lists.
+        target: as for list_uses.
+        arguments: of the build.
+        platform: that is built for.
 
     Raises:
-        DrydockError: an image is named in a way that cannot be found again, such as over two lines.
+        DrydockError: an image is named in a way that is not found again, such as over two lines, or as for list_uses.
 
     """
-    lines = text.split("\n")
+    lines = text.removeprefix("\ufeff").split("\n")
+    wanted: list[tuple[int, Base]] = []
+    uses = list_uses(parse_dockerfile(text), target=target, arguments=arguments, platform=platform)
     for use in uses:
-        if "@" not in use.base.reference:
-            _pin(lines, use, f"{use.base.reference}@{digests[use.base]}")
-    return "\n".join(lines)
+        pinned = use.base.reference
+        if "@" not in pinned:
+            pinned = f"{pinned}@{digests[use.base]}"
+            _pin(lines, use, pinned)
+        wanted.append((use.line, replace(use.base, reference=pinned)))
+    # What was written is read once more: a word that was taken for another one would change what is built.
+    written = "\n".join(lines)
+    found = list_uses(parse_dockerfile(written), target=target, arguments=arguments, platform=platform)
+    if [(use.line, use.base) for use in found] != wanted:
+        raise DrydockError("the Dockerfile names its images in a way that is not found again")
+    return written
 
 
 def _pin(lines: list[str], use: Use, pinned: str) -> None:
     """Put a reference in place of what a use says: the word behind FROM, or the value of a flag."""
-    keyword = _FROM.match(lines[use.line - 1])
-    flag = "" if keyword else r"(?:--from=|--mount=\S*?\bfrom=)"
+    keyword = _FROM.match(lines[use.line - 1]) if use.outer else None
+    flag = "" if use.outer else r"(?:--from=|--mount=(?:[^\s,]*,)*from=)"
     # What has been given its digest already does not match again.
-    place = re.compile(rf"""(?<!\S)({flag}"?){re.escape(use.written)}(?=[\s,"\\`]|$)""", re.IGNORECASE)
-    for at in range(use.line - 1, len(lines)):
+    place = re.compile(rf"(?<!\S)({flag}){re.escape(use.written)}(?=[\s,\\`]|$)", re.IGNORECASE)
+    for at in range(use.line - 1, use.last) if keyword or not use.outer else ():
         begin = keyword.end() if keyword and at == use.line - 1 else 0
         if not _COMMENT.match(lines[at]) and (found := place.search(lines[at], begin)):
             lines[at] = f"{lines[at][: found.start()]}{found[1]}{pinned}{lines[at][found.end() :]}"
@@ -121,17 +165,17 @@ def final_base(
         platform: that is built for.
 
     """
-    names = [stage.name or str(number) for number, stage in enumerate(dockerfile.stages)]
+    if dockerfile.faults:
+        return None
     variables = _variables(dockerfile, arguments, platform)
     number = find_target(dockerfile, target)
     while number is not None:
         stage = dockerfile.stages[number]
         reference = expand(stage.base, variables, missing=None) or _SCRATCH
-        if reference.lower() not in names[:number]:
+        number = find_stage(dockerfile, reference, number)
+        if number is None and reference.lower() != _SCRATCH:
             asked = expand(stage.platform, variables, missing=None) if stage.platform else platform
-            known = reference != _SCRATCH and asked
-            return Base(reference=reference, platform=asked) if known and asked else None
-        number = names.index(reference.lower())
+            return Base(reference=reference, platform=asked) if asked else None
     return None
 
 
@@ -147,9 +191,9 @@ def _variables(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: s
     variables |= {name: value for name, value in arguments.items() if name in automatic}
     for instruction in dockerfile.arguments:
         for name, value in assignments(instruction).items():
-            if value is not None or name not in automatic:
-                default = None if name in automatic else expand(value or "", variables, missing=None)
-                variables[name] = arguments.get(name, default)
+            # Engines differ in what an ARG makes of a variable that they set by themselves.
+            default = None if name in automatic else expand(value or "", variables, missing=None)
+            variables[name] = arguments.get(name, default)
     return variables
 
 
@@ -160,15 +204,26 @@ def _filled(text: str, variables: Mapping[str, str | None], line: int) -> str:
     return filled
 
 
-def _sources(stage: Stage) -> Iterator[tuple[int, str]]:
-    """List what a stage copies or mounts from other stages and images, with the lines."""
+def _check_readable(stage: Stage) -> None:
+    """Refuse what could hide the name of an image."""
+    flags = [(stage.line, stage.flags), *((made.line, made.flags) for made in stage.instructions if made.flags)]
+    for line, given in flags:
+        if any(re.search(r"""["'\\`]""", value) for _, value in given):
+            raise DrydockError(f"the Dockerfile's line {line} has a quote or a backslash in a flag, which is not read")
+    for made in stage.instructions:
+        if made.keyword == "ONBUILD" and "from=" in made.arguments.lower():
+            raise DrydockError(f"the Dockerfile's line {made.line} takes files by ONBUILD, which only a build does")
+
+
+def _sources(stage: Stage) -> Iterator[tuple[Instruction, str]]:
+    """List what a stage copies or mounts from other stages and images, with the instructions."""
     for instruction in stage.instructions:
-        for source in _named(instruction):
+        for source in filter(None, _named(instruction)):
             if "$" in source:
                 raise DrydockError(
                     f"the Dockerfile's line {instruction.line} takes files from {source!r}, which only a build fills in"
                 )
-            yield instruction.line, source
+            yield instruction, source
 
 
 def _named(instruction: Instruction) -> Iterator[str]:
@@ -176,5 +231,14 @@ def _named(instruction: Instruction) -> Iterator[str]:
         if name == "from":
             yield value
         elif name == "mount":
-            options = (option.strip('"').partition("=") for option in value.split(","))
+            options = (option.partition("=") for option in value.split(","))
             yield from (given for key, _, given in options if key.lower() == "from")
+
+
+def _source_stage(dockerfile: Dockerfile, made: Instruction, source: str, number: int) -> int | None:
+    """Find the stage that a source names, by name or, in COPY, by number; None where it is an image."""
+    counted = made.keyword == "COPY" and re.fullmatch(r"[+-]?[0-9]+", source)
+    found = int(source) if counted else find_stage(dockerfile, source)
+    if found is not None and not 0 <= found < number:
+        raise DrydockError(f"the Dockerfile's line {made.line} takes files from {source!r}, which is no earlier stage")
+    return found

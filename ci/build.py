@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import dagger
 
 from ci.definition import Definition, build_arguments
-from ci.dockerfile import NO_TEXT
 from ci.errors import DrydockError
 from ci.model import Compression, Variant
 from ci.resolution import pin_dockerfile
@@ -33,13 +32,13 @@ async def build_variant(
     are those the image names.
 
     Raises:
-        DrydockError: the Dockerfile is no text.
+        DrydockError: the Dockerfile or its ignore file cannot be read.
         dagger.DaggerError: a command of the Dockerfile failed, or the engine refuses it.
 
     """
     image = variant.image
-    if NO_TEXT in definition.text:
-        raise DrydockError(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
+    if definition.fault:
+        raise DrydockError(definition.fault)
     arguments = build_arguments(image, native=native, revision=revision)
     text = await pin_dockerfile(definition, arguments=arguments, platform=variant.platform)
     # COPY sees neither: the engine takes the ignore file that is named after the Dockerfile.

@@ -6,8 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ci.bases import list_bases, pin_bases
 from ci.cursor import nearest, show
-from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, Stage, assignments, expand, find_target
+from ci.dockerfile import (
+    AUTOMATIC,
+    Dockerfile,
+    Instruction,
+    Stage,
+    assignments,
+    expand,
+    find_target,
+    parse_dockerfile,
+)
+from ci.errors import DrydockError
 from ci.findings import Finding, error, note, warning
 from ci.model import Image
 
@@ -105,6 +116,22 @@ def check_dockerfile(dockerfile: Dockerfile, image: Image, *, config: str, lines
     return findings
 
 
+def check_pins(text: str, image: Image) -> Iterator[Finding]:
+    """Find what keeps a build from being given its images by digest, of a Dockerfile without errors."""
+    arguments = {"BUILDPLATFORM": image.platforms[0], "REVISION": "0" * 40, **image.build_args}
+    for platform in image.platforms:
+        try:
+            found = list_bases(parse_dockerfile(text), target=image.target, arguments=arguments, platform=platform)
+            digests = dict.fromkeys(found, f"sha256:{'0' * 64}")
+            pin_bases(text, digests, target=image.target, arguments=arguments, platform=platform)
+        except DrydockError as reason:
+            line = re.search(r"line (\d+)", str(reason))
+            message = f"{reason}: {image.name} is built anew in each run, and never reused"
+            remedy = "Name each image in one word of one line, without what only a build can fill in."
+            yield note(image.dockerfile, int(line[1]) if line else 1, "base-unclear", message, remedy)
+            return
+
+
 def _forms(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
     for made in dockerfile.instructions:
         text = made.arguments
@@ -162,7 +189,7 @@ def _sources(stage: Stage) -> Iterator[tuple[Instruction, str]]:
     """List what the instructions of a stage copy or mount from: stages, and images."""
     for made in stage.instructions:
         if made.keyword in ("COPY", "ADD") and (name := made.flag("from")):
-            yield made, name
+            yield made, name.strip("\"'")
         for options in _mounts(made):
             if name := options.get("from"):
                 yield made, name
@@ -191,7 +218,7 @@ def _references(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, int
             used = re.findall(r"\$\{?([A-Za-z_]\w*)", stage.base)
             yield stage.line, next((held[name] for name in used if name in held), stage.line), base
         for made, name in _sources(stage):
-            everywhere = [*names, *(other.name for other in dockerfile.stages)]
+            everywhere = ["scratch", *(other.name for other in dockerfile.stages)]
             if not name.isdecimal() and name.lower() not in everywhere and not _misspelt(name, names):
                 yield made.line, made.line, name if "$" not in name else None
         names.append(stage.name)

@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 import dagger
 
-from ci.dockerfile import Dockerfile, parse_dockerfile
-from ci.dockerignore import parse_ignore
+from ci.cursor import show
+from ci.dockerfile import NO_TEXT, Dockerfile, parse_dockerfile
+from ci.dockerignore import IgnoreFile, parse_ignore
 from ci.model import Image
 
 
@@ -20,6 +21,7 @@ class Definition:
     context: dagger.Directory  # what COPY sees
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
+    fault: str = ""  # why it cannot be built, whatever the engine would make of it
 
 
 async def read_definition(source: dagger.Directory, image: Image) -> Definition:
@@ -34,21 +36,27 @@ async def read_definition(source: dagger.Directory, image: Image) -> Definition:
 
     """
     context = source.directory(image.context)
-    if patterns := await _ignored(source, image):
-        context = context.filter(exclude=list(patterns))
+    name, ignored = await _ignored(source, image)
+    if ignored.excludes:
+        context = context.filter(exclude=ignored.excludes)
     text = await source.file(image.dockerfile).contents()
-    return Definition(image=image, context=context, text=text, dockerfile=parse_dockerfile(text))
+    # Without a pattern that nobody can read, the build would see what it was to keep out.
+    faults = [f"{name}:{line}: {show(pattern)} is no pattern" for line, pattern in ignored.faults]
+    if NO_TEXT in text:
+        faults.append(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
+    dockerfile = parse_dockerfile(text)
+    return Definition(image=image, context=context, text=text, dockerfile=dockerfile, fault="; ".join(faults))
 
 
-async def _ignored(source: dagger.Directory, image: Image) -> tuple[str, ...]:
+async def _ignored(source: dagger.Directory, image: Image) -> tuple[str, IgnoreFile]:
     """Read what is left out of a build: what the Dockerfile's own ignore file says, else that of the context.
 
     Source: https://docs.docker.com/build/concepts/context/#filename-and-location
     """
     for name in (f"{image.dockerfile}.dockerignore", str(PurePosixPath(image.context) / ".dockerignore")):
         if await source.exists(name) and (text := await source.file(name).contents()):
-            return tuple(parse_ignore(text).excludes)
-    return ()
+            return name, parse_ignore(text)
+    return "", IgnoreFile()
 
 
 def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:

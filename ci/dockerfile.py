@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ci.cursor import nearest, show
 
@@ -21,10 +21,10 @@ NO_TEXT = "\ufffd"
 _HEREDOCS = ("RUN", "COPY", "ADD")
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z]\w*)\s*=\s*(.+?)\s*")
 _COMMENT = re.compile(r"\s*#")
-_QUOTED = re.compile(r"""(?<![<-])(?:"(?:\\.|[^"\\])*"|'[^']*')""")
-_HEREDOC = re.compile(r"""(?:^|(?<=\s))\d*<<(-?)(["']?)([^\s<"']+)\2(?=\s|$)""")
+_QUOTED = re.compile(r"""\\.|(?<![<-])(?:"(?:\\.|[^"\\])*"|'[^']*')""")
+_HEREDOC = re.compile(r"""(?:^|(?<=\s))\d*<<(-?)(["']?)\\?([^\s<"'\\]+)\2(?=\s|$)""")
 _FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?(?:\s+|$)")
-_VARIABLE = re.compile(r"\\.|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?([-+?])([^{}]*))?\}|(\{))")
+_VARIABLE = re.compile(r"\\.|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+?])([^{}]*))?\}|(\{))")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,7 @@ class Instruction:
     arguments: str  # what follows the keyword and its flags
     flags: tuple[tuple[str, str], ...] = ()  # --name=value; a name may be given again
     heredocs: tuple[str, ...] = ()  # the names, such as EOF
+    last: int = 0  # the line where it ends, without its heredocs
 
     def flag(self, name: str) -> str | None:
         """Read a flag's value; None where it is not given."""
@@ -66,6 +67,8 @@ class Stage:
     base: str  # as it is written, variables and all
     name: str = ""  # in lower case, as BuildKit compares them
     platform: str = ""
+    last: int = 0  # the line where its FROM ends
+    flags: tuple[tuple[str, str], ...] = ()  # of its FROM
     instructions: tuple[Instruction, ...] = ()
 
 
@@ -132,7 +135,8 @@ class _Reader:
                 text += part
             self.at += 1
         keyword, _, arguments = text.strip().replace("\t", " ").partition(" ")
-        return self._heredocs(_instruction(first, keyword.upper(), arguments.strip()))
+        made = _instruction(first, keyword.upper(), arguments.strip())
+        return self._heredocs(replace(made, last=self.at))
 
     def _idle(self, line: str) -> bool:
         return not line.strip() or bool(_COMMENT.match(line))
@@ -147,7 +151,8 @@ class _Reader:
         owner = made.arguments.partition(" ")[0].upper() if made.keyword == "ONBUILD" else made.keyword
         if owner not in _HEREDOCS:
             return made
-        found = _HEREDOC.findall(_QUOTED.sub("''", made.arguments))
+        bare = _QUOTED.sub(lambda quoted: quoted[0] if quoted[0].startswith("\\") else "''", made.arguments)
+        found = _HEREDOC.findall(bare)
         for dash, _, name in found:
             while self.at < len(self.lines):
                 line = self.lines[self.at].lstrip("\t") if dash else self.lines[self.at]
@@ -156,13 +161,7 @@ class _Reader:
                     break
             else:
                 self.fault(made.line, f"the heredoc {show(name)} is not closed", f"End it by a line that says {name}.")
-        return Instruction(
-            line=made.line,
-            keyword=made.keyword,
-            arguments=made.arguments,
-            flags=made.flags,
-            heredocs=tuple(name for _, _, name in found),
-        )
+        return replace(made, heredocs=tuple(name for _, _, name in found))
 
 
 def parse_dockerfile(text: str) -> Dockerfile:
@@ -188,10 +187,7 @@ def parse_dockerfile(text: str) -> Dockerfile:
         reader.fault(1, "there is no FROM", "Begin with FROM and the image to build on.")
     return Dockerfile(
         arguments=tuple(arguments),
-        stages=tuple(
-            Stage(line=s.line, base=s.base, name=s.name, platform=s.platform, instructions=tuple(body))
-            for s, body in zip(stages, inside, strict=True)
-        ),
+        stages=tuple(replace(s, instructions=tuple(body)) for s, body in zip(stages, inside, strict=True)),
         faults=tuple(sorted(reader.faults, key=lambda fault: fault.line)),
     )
 
@@ -202,7 +198,14 @@ def find_target(dockerfile: Dockerfile, target: str | None) -> int | None:
         return len(dockerfile.stages) - 1 if dockerfile.stages else None
     if target.isdecimal():
         return int(target) if int(target) < len(dockerfile.stages) else None
-    return next((n for n, stage in enumerate(dockerfile.stages) if stage.name == target.lower()), None)
+    return find_stage(dockerfile, target)
+
+
+def find_stage(dockerfile: Dockerfile, name: str, before: int | None = None) -> int | None:
+    """Find the number of the last stage of a name, among those before a number or all; None where there is none."""
+    wanted = name.lower()
+    found = (number for number, stage in enumerate(dockerfile.stages[:before]) if wanted and stage.name == wanted)
+    return max(found, default=None)
 
 
 def assignments(instruction: Instruction) -> dict[str, str | None]:
@@ -232,13 +235,15 @@ def expand(text: str, variables: Mapping[str, str | None], *, missing: str | Non
         nonlocal unknown
         if found[0].startswith("\\"):
             return found[0][1:]
-        name, operator, word = found[1] or found[2], found[3], found[4] or ""
-        value = variables.get(name or "", missing)
-        if found[5] or value is None or "$" in word:
+        name, operator, word = found[1] or found[2] or "", found[3] or "", found[4] or ""
+        value = variables.get(name, missing)
+        # As in a shell, a colon makes an empty value count as none.
+        without = name not in variables or (operator.startswith(":") and not value)
+        if found[5] or value is None or "$" in word or (operator.endswith("?") and without):
             unknown = True
-        if operator == "+":
-            return word if value else ""
-        return word if operator == "-" and not value else value or ""
+        if operator.endswith("+"):
+            return "" if without else word
+        return word if operator.endswith("-") and without else value or ""
 
     # Quotes inside a word are the shell's, and are not part of what it says.
     filled = re.sub("[\"']", "", _VARIABLE.sub(fill, text))
@@ -275,4 +280,6 @@ def _stage(made: Instruction) -> Stage:
         base=words[0] if words else "",
         name=words[2].lower() if named else "",
         platform=made.flag("platform") or "",
+        last=made.last,
+        flags=made.flags,
     )

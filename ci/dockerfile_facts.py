@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, assignments, expand
+from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, assignments, expand, find_stage
 
 SCRATCH = "scratch"  # the base that holds nothing
 
@@ -119,10 +119,9 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
 
 def _stage(dockerfile: Dockerfile, name: str, before: int) -> int | None:
     """Find the number of a stage by its name or number, among those before a number."""
-    stages = dockerfile.stages[:before]
-    named = [number for number, stage in enumerate(stages) if stage.name and stage.name == name.lower()]
-    if named:
-        return named[-1]
+    named = find_stage(dockerfile, name, before)
+    if named is not None:
+        return named
     return int(name) if re.fullmatch("[0-9]{1,6}", name) and int(name) < before else None
 
 

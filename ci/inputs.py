@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from ci.bases import find_remote
-from ci.dockerfile import Dockerfile
+from ci.dockerfile import Dockerfile, parse_dockerfile
 from ci.model import Compression, Image, SmokeCheck, Variant
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
@@ -78,7 +78,8 @@ def digest_inputs(
     """
     image = variant.image
     # What every build is given decides something only where the Dockerfile names it.
-    named = frozenset(_WORD.findall(dockerfile))
+    joined = " ".join(made.arguments for made in parse_dockerfile(dockerfile).instructions)  # without continuations
+    named = frozenset(_WORD.findall(f"{dockerfile} {joined}"))
     given = {name: value for name, value in arguments.items() if name in named - {*image.build_args}}
     values: dict[str, object] = {
         "rules": RULES,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 import dagger
 
-from ci.bases import Base, final_base, find_remote, list_uses, pin_bases
+from ci.bases import Base, final_base, find_remote, list_bases, pin_bases
+from ci.boundary import explain
 from ci.definition import Definition, build_arguments
 from ci.errors import DrydockError
 from ci.registry_values import is_digest
@@ -32,15 +34,32 @@ async def name_base(base: Base) -> tuple[str, str]:
     container = dagger.dag.container(platform=dagger.Platform(base.platform))
     try:
         name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
-    except dagger.DaggerError:
-        name = digest = ""
+    except dagger.DaggerError as error:
+        raise DrydockError(
+            f"the digest of {base.reference} for {base.platform} is not known: {explain(error)}"
+        ) from None
     if not is_digest(digest):
-        raise DrydockError(f"the digest of {base.reference} for {base.platform} is not known")
+        raise DrydockError(f"the digest of {base.reference} for {base.platform} is not known: {digest!r} is none")
     return name, digest
 
 
-async def pin_dockerfile(definition: Definition, *, arguments: dict[str, str], platform: str) -> str:
-    """Return an image's Dockerfile with the digest of each image that it takes from a registry.
+async def resolve_bases(
+    definition: Definition, *, arguments: Mapping[str, str], platform: str
+) -> tuple[str, dict[Base, str]]:
+    """Return an image's Dockerfile with the digest of each image that it takes from a registry, and these digests.
+
+    Raises:
+        DrydockError: one is not known, or cannot be written into it, so that something else might be built.
+
+    """
+    text, target = definition.text, definition.image.target
+    bases = list_bases(definition.dockerfile, target=target, arguments=arguments, platform=platform)
+    digests = {base: await resolve_base(base) for base in bases}
+    return pin_bases(text, digests, target=target, arguments=arguments, platform=platform), digests
+
+
+async def pin_dockerfile(definition: Definition, *, arguments: Mapping[str, str], platform: str) -> str:
+    """Return the Dockerfile to build: with the digest of each image that it takes from a registry.
 
     The engine answers `dockerBuild` from what it made of the same Dockerfile and context before, in any session, and so
     goes on building from where a tag pointed then (0.21.8, core/schema/directory.go: the field has no scope; a command
@@ -50,11 +69,9 @@ async def pin_dockerfile(definition: Definition, *, arguments: dict[str, str], p
     """
     text = definition.text
     try:
-        uses = list_uses(definition.dockerfile, arguments=arguments, platform=platform)
-        digests = {base: await resolve_base(base) for base in dict.fromkeys(use.base for use in uses)}
-        text = pin_bases(text, uses, digests)
+        text, _ = await resolve_bases(definition, arguments=arguments, platform=platform)
     except DrydockError:
-        pass
+        pass  # the build says what is wrong, if anything is; why the image is not reused, the report says
     else:
         if not find_remote(definition.dockerfile):
             return text

@@ -9,10 +9,8 @@ from functools import partial
 
 import dagger
 
-from ci.bases import list_bases
 from ci.concurrency import fan_out
-from ci.definition import build_arguments, read_definition
-from ci.dockerfile import Dockerfile
+from ci.definition import Definition, build_arguments, read_definition
 from ci.errors import DrydockError
 from ci.index import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
@@ -23,7 +21,7 @@ from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import Manifest
 from ci.release_model import Target, VariantFact
-from ci.resolution import resolve_base
+from ci.resolution import resolve_bases
 from ci.tags import read_live
 
 _AT_A_TIME = 4
@@ -101,7 +99,7 @@ async def _describe(
     plan: Plan, image: Image, source: dagger.Directory, labels: Mapping[str, str], native: str, engine: str
 ) -> dict[str, Inputs]:
     definition = await read_definition(source, image)
-    if reason := doubt(image, definition.dockerfile):
+    if reason := definition.fault or doubt(image, definition.dockerfile):
         raise DrydockError(reason)
     arguments = build_arguments(image, native=native, revision=plan.revision)
     digest = await definition.context.digest()
@@ -110,7 +108,7 @@ async def _describe(
             variant,
             dockerfile=definition.text,
             context=digest,
-            bases=await _digests(definition.dockerfile, arguments, variant.platform),
+            bases=await _digests(definition, arguments, variant.platform),
             arguments=arguments,
             labels=labels,
             compression=plan.config.compression,
@@ -121,9 +119,9 @@ async def _describe(
     }
 
 
-async def _digests(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: str) -> dict[str, str]:
-    bases = list_bases(dockerfile, arguments=arguments, platform=platform)
-    return {str(base): await resolve_base(base) for base in bases}
+async def _digests(definition: Definition, arguments: Mapping[str, str], platform: str) -> dict[str, str]:
+    _, digests = await resolve_bases(definition, arguments=arguments, platform=platform)
+    return {str(base): digest for base, digest in digests.items()}
 
 
 def _utc_now() -> datetime:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ci.check_context import Context, check_context, ignore_file_of, read_context
-from ci.check_dockerfile import Base, bases_of, check_dockerfile
+from ci.check_dockerfile import Base, bases_of, check_dockerfile, check_pins
 from ci.check_workflow import Surface, check_workflows
 from ci.config import PathKind, parse_config, referenced_paths
 from ci.cursor import show
-from ci.dockerfile import Dockerfile, parse_dockerfile
+from ci.dockerfile import parse_dockerfile
 from ci.errors import ConfigError, Problem
-from ci.findings import Finding, error, note
-from ci.model import Config, Image
+from ci.findings import Finding, Severity, error, note
+from ci.model import Config
 from ci.tree import Tree
 from ci.yamltree import read_tree
 
@@ -48,12 +48,16 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
     bases: list[tuple[str, Base]] = []
     contexts: dict[tuple[str, str], Context] = {}  # many images may share a large one
     for image, lines in zip(parsed.images, _lines(text), strict=True):
-        dockerfile = _dockerfile(tree, image)
-        if dockerfile is None:
+        written = tree.text(image.dockerfile)
+        if written is None:
             message = "it is no text of at most 1 MiB"
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
-        findings += check_dockerfile(dockerfile, image, config=config, lines=lines)
+        dockerfile = parse_dockerfile(written)
+        found = check_dockerfile(dockerfile, image, config=config, lines=lines)
+        findings += found
+        if not any(finding.severity is Severity.ERROR for finding in found):
+            findings += check_pins(written, image)
         line = lines.get("context", lines.get("dockerfile", 1))
         key = (image.context, ignore_file_of(tree, image))
         if key not in contexts:
@@ -83,11 +87,6 @@ def _kinds(tree: Tree) -> dict[str, PathKind]:
     """Tell what the named paths are; the other Dockerfiles are there to be suggested."""
     others = {path: PathKind.FILE for path in tree.files if "dockerfile" in path.lower()}
     return {**others, **tree.kinds}
-
-
-def _dockerfile(tree: Tree, image: Image) -> Dockerfile | None:
-    text = tree.text(image.dockerfile)
-    return None if text is None else parse_dockerfile(text)
 
 
 def _lines(text: str) -> list[dict[str, int]]:

@@ -251,6 +251,13 @@ async def test_a_dockerfile_that_is_no_text_is_named(repository: Repository) -> 
     assert [str(failure.reason) for failure in outcome.failures] == ["Dockerfile is not UTF-8; save it as UTF-8"]
 
 
+async def test_a_pattern_that_nobody_can_read_lets_nothing_through(repository: Repository) -> None:
+    repository.write({"Dockerfile": "FROM python:3.13-slim\nCOPY . /x\n", ".dockerignore": "*.md\n[secret\n"})
+    repository.configure(f"name: one\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\n{SMOKE}")
+    (outcome,) = (await build(repository.path)).outcomes
+    assert [str(failure.reason) for failure in outcome.failures] == [".dockerignore:2: '[secret' is no pattern"]
+
+
 async def test_a_cross_building_stage_runs_on_the_engines_own_platform(repository: Repository) -> None:
     repository.write(
         {

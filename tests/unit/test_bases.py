@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any  # the arguments that all of them take
+
 import pytest
 
-from ci.bases import Base, final_base, list_bases, list_uses, pin_bases
+from ci.bases import Base, final_base, list_bases, pin_bases
 from ci.dockerfile import parse_dockerfile
 from ci.errors import DrydockError
 
@@ -12,20 +14,28 @@ AMD, ARM = "linux/amd64", "linux/arm64"
 DIGEST = f"sha256:{'1' * 64}"
 
 
-def bases(text: str, platform: str = AMD, **arguments: str) -> list[str]:
-    found = list_bases(parse_dockerfile(text), arguments={"BUILDPLATFORM": AMD, **arguments}, platform=platform)
+def bases(text: str, platform: str = AMD, target: str | None = None, **arguments: str) -> list[str]:
+    given = {"BUILDPLATFORM": AMD, **arguments}
+    found = list_bases(parse_dockerfile(text), target=target, arguments=given, platform=platform)
     assert all(isinstance(base, Base) for base in found)
     return [str(base) for base in found]
+
+
+def pin(text: str, target: str | None = None) -> str:
+    """Write `D` for the digest of each image."""
+    asked: dict[str, Any] = {"target": target, "arguments": {"BUILDPLATFORM": AMD, "EMPTY": ""}, "platform": ARM}
+    return pin_bases(text, dict.fromkeys(list_bases(parse_dockerfile(text), **asked), "D"), **asked)
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
         ("FROM a\n", ["a@linux/arm64"]),
+        ("\ufeffFROM a\n", ["a@linux/arm64"]),
         ("FROM scratch\n", []),
         ("FROM a:1@" + DIGEST, [f"a:1@{DIGEST}@linux/arm64"]),
-        ("FROM a AS one\nFROM ONE\nFROM b\n", ["a@linux/arm64", "b@linux/arm64"]),
-        ("FROM --platform=$BUILDPLATFORM a AS x\nFROM a\n", ["a@linux/amd64", "a@linux/arm64"]),
+        ("FROM a AS one\nFROM ONE\n", ["a@linux/arm64"]),
+        ("FROM --platform=$BUILDPLATFORM a AS x\nFROM a\nCOPY --from=x / /", ["a@linux/amd64", "a@linux/arm64"]),
         ("FROM --platform=linux/amd64 a\n", ["a@linux/amd64"]),
         ("ARG V=1\nARG I=a:$V\nFROM ${I}\n", ["a:1@linux/arm64"]),
         ("ARG I\nFROM ${I:-b}\n", ["b@linux/arm64"]),
@@ -34,11 +44,39 @@ def bases(text: str, platform: str = AMD, **arguments: str) -> list[str]:
         ("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=0 / /\nCOPY --from=c / /\n", ["a", "b", "c"]),
         ("FROM a\nRUN --mount=type=bind,from=b,target=/b --mount=type=cache,target=/c true\n", ["a", "b"]),
         ("FROM a\nRUN --mount=target=/b,From=b true\n", ["a", "b"]),
-        ("FROM a\nCOPY --from=later / /\nFROM b AS later\n", ["a", "later", "b"]),
+        # A number names a stage in COPY alone.
+        ("FROM a AS x\nFROM b\nRUN --mount=from=0,target=/x true\n", ["b", "0"]),
+        ("FROM a AS x\nFROM 0\n", ["0"]),
+        ("FROM a\nCOPY --from=scratch / /\nRUN --mount=from=scratch,target=/x true\n", ["a"]),
+        # Without a colon, an empty value is a value.
+        ("ARG EMPTY=x\nFROM a${EMPTY--b}\n", ["a"]),
+        ("ARG EMPTY=x\nFROM a${EMPTY:--b}\n", ["a-b"]),
+        ("ARG EMPTY\nFROM a${EMPTY+-b}\n", ["a-b"]),
+        ("ARG EMPTY\nFROM a${EMPTY:+-b}\n", ["a"]),
+        ("ARG NOTHING\nFROM a${NOTHING+-b}\n", ["a-b"]),
+        ("ARG GIVEN\nFROM ${GIVEN:?no}\n", ["given"]),
+        # Of two stages of one name, the later one is meant.
+        ("FROM a AS x\nFROM b AS x\nFROM x\n", ["b"]),
+        ("FROM a AS x\nFROM b AS x\nFROM c\nCOPY --from=x / /\n", ["b", "c"]),
+        ("FROM a\nRUN cat <<\\EOF >/x\nFROM b\nEOF\nCOPY --from=c / /\n", ["a", "c"]),
+        ("FROM a\nRUN echo it\\'s && cat <<EOF && echo it\\'s\nFROM b\nEOF\n", ["a"]),
     ],
 )
 def test_the_images_a_build_takes_from_registries(text: str, found: list[str]) -> None:
-    assert bases(text, ARM, GIVEN="given") == [name if "@" in name else f"{name}@{ARM}" for name in found]
+    whole = [name if "@" in name else f"{name}@{ARM}" for name in found]
+    assert bases(text, ARM, GIVEN="given", EMPTY="") == whole
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [(None, ["c"]), ("cpu", ["a", "c"]), ("gpu", ["c", "private"]), ("2", ["c", "private"]), ("3", ["a", "c"])],
+)
+def test_only_the_stages_that_the_target_needs_count(target: str | None, found: list[str]) -> None:
+    text = (
+        "FROM a AS one\nFROM c AS two\nFROM private AS gpu\nCOPY --from=two / /\nFROM one AS cpu\nCOPY --from=1 / /\n"
+    )
+    last = "" if target else "FROM two\n"
+    assert bases(text + last, ARM, target) == [f"{name}@{ARM}" for name in found]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +87,8 @@ def test_the_images_a_build_takes_from_registries(text: str, found: list[str]) -
         "ARG I\nFROM $I\n",
         "FROM $BUILDARCH\n",
         "ARG TARGETARCH=x\nFROM a-$TARGETARCH\n",
+        "ARG TARGETARCH\nFROM a-$TARGETARCH\n",
+        "ARG I\nFROM a${I:?needed}\n",
         "FROM --platform=$WHAT a\n",
         "FROM a\nCOPY --from=$X / /\n",
         "FROM a\nRUN --mount=from=$X,target=/x true\n",
@@ -61,16 +101,45 @@ def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('FROM a\nRUN --mount=type=bind,target="/a b",from=c true\n', "line 2 has a quote or a backslash in a flag"),
+        ('FROM a\nRUN --mount=target="/a b" --mount=from=c,target=/c true\n', "line 2 has a quote"),
+        ("FROM a\nRUN --mount=type=bind,target=/a\\ b,from=c true\n", "line 2 has a quote"),
+        ("FROM a\nRUN --mount='from=c,target=/c' true\n", "line 2 has a quote"),
+        ('FROM a AS b\nFROM a\nCOPY --from="b" / /\n', "line 3 has a quote"),
+        ('FROM --platform="linux/amd64" a\n', "line 1 has a quote"),
+        ("FROM a\nCOPY --from=later / /\nFROM b AS later\nFROM scratch\nCOPY --from=0 / /\n", "is no earlier stage"),
+        ("FROM a\nCOPY --from=nginx / /\nFROM nginx AS nginx\nFROM scratch\nCOPY --from=0 / /\n", "no earlier stage"),
+        ("FROM a AS me\nRUN --mount=from=me,target=/x true\n", "is no earlier stage"),
+        ("FROM a\nCOPY --from=0 / /\n", "is no earlier stage"),
+        ("FROM a\nCOPY --from=7 / /\n", "is no earlier stage"),
+        ("FROM a AS x\nONBUILD COPY --from=c / /\nFROM x\n", "line 2 takes files by ONBUILD"),
+        ("FROM a\nRUN cat <<EOF\nFROM b\n", "line 2 cannot be read: heredoc 'EOF' is not closed|the heredoc"),
+        ("RUN true\n", "line 1 cannot be read"),
+    ],
+)
+def test_what_could_hide_an_image_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DrydockError, match=message):
+        bases(text)
+
+
+@pytest.mark.parametrize(
     ("text", "pinned"),
     [
         ("FROM a", "FROM a@D"),
+        ("\ufeffFROM a", "FROM a@D"),
         ("FROM a\r\nRUN a\r\n", "FROM a@D\r\nRUN a\r\n"),
         ("# a\nfrom  a  AS a\nFROM a\n", "# a\nfrom  a@D  AS a\nFROM a\n"),
         ("FROM from AS as\n", "FROM from@D AS as\n"),
-        (f"FROM a:1@{DIGEST}\nFROM scratch\n", f"FROM a:1@{DIGEST}\nFROM scratch\n"),
+        (f"FROM a:1@{DIGEST}\nFROM scratch\nCOPY --from=0 / /", f"FROM a:1@{DIGEST}\nFROM scratch\nCOPY --from=0 / /"),
         ("ARG V=1\nARG I=a:$V\nFROM ${I} AS b\n", "ARG V=1\nARG I=a:$V\nFROM a:1@D AS b\n"),
         ('FROM "a:1"\n', "FROM a:1@D\n"),
-        ("FROM --platform=$BUILDPLATFORM a\nFROM a\n", "FROM --platform=$BUILDPLATFORM a@D\nFROM a@D\n"),
+        ("FROM a AS unneeded\nFROM a\n", "FROM a AS unneeded\nFROM a@D\n"),
+        (
+            "FROM --platform=$BUILDPLATFORM a\nFROM a\nCOPY --from=0 / /\n",
+            "FROM --platform=$BUILDPLATFORM a@D\nFROM a@D\nCOPY --from=0 / /\n",
+        ),
         ("FROM \\\n  # a\n  --platform=linux/amd64 \\\n  a\\\n AS x\n", None),
         ("FROM \\\n  # a\n  --platform=linux/amd64 \\\n  a \\\n AS x\n", None),
         (
@@ -81,28 +150,41 @@ def test_an_image_that_only_the_build_knows_is_refused(text: str) -> None:
             "FROM a\nRUN --mount=from=b,target=/b \\\n  --mount=type=bind,target=/c,from=b b --mount=from=b\n",
             "FROM a@D\nRUN --mount=from=b@D,target=/b \\\n  --mount=type=bind,target=/c,from=b@D b --mount=from=b\n",
         ),
-        ('FROM a\nRUN --mount="type=bind,From=b" b\n', 'FROM a@D\nRUN --mount="type=bind,From=b@D" b\n'),
+        (
+            "FROM a\nRUN --mount=type=bind,source=/from=b,From=b,target=/x true\n",
+            "FROM a@D\nRUN --mount=type=bind,source=/from=b,From=b@D,target=/x true\n",
+        ),
         (
             "FROM a AS b\nFROM a\nCOPY --from=b / /\nCOPY --from=0 / /\n",
             "FROM a@D AS b\nFROM a@D\nCOPY --from=b / /\nCOPY --from=0 / /\n",
         ),
+        (
+            "\ufeffFROM node AS node\nFROM scratch\nCOPY --from=node /out /\n",
+            "FROM node@D AS node\nFROM scratch\nCOPY --from=node /out /\n",
+        ),
     ],
 )
 def test_each_image_from_a_registry_is_given_its_digest(text: str, pinned: str | None) -> None:
-    uses = list_uses(parse_dockerfile(text), arguments={"BUILDPLATFORM": AMD}, platform=ARM)
-    given = pin_bases(text, uses, {use.base: "D" for use in uses})
+    given = pin(text)
     assert given == (text.replace("  a", "  a@D") if pinned is None else pinned)
     # What is pinned is what it was, stage by stage, and once more changes nothing.
-    before, after = parse_dockerfile(text.replace('"a:1"', "a:1")), parse_dockerfile(given)
+    before, after = parse_dockerfile(text.replace('"', "")), parse_dockerfile(given)
     assert [(s.line, s.name, s.platform) for s in before.stages] == [(s.line, s.name, s.platform) for s in after.stages]
+    assert pin(given) == given
 
 
-def test_a_reference_over_two_lines_is_not_pinned() -> None:
-    text = "FROM a\\\nb\n"
-    uses = list_uses(parse_dockerfile(text), arguments={}, platform=ARM)
-    assert [str(use.base) for use in uses] == ["ab@linux/arm64"]
-    with pytest.raises(DrydockError, match="line 1 names ab in a way that is not found again"):
-        pin_bases(text, uses, {uses[0].base: "D"})
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM a\\\nb\n",
+        "FROM\\\n node AS node\nFROM scratch\nCOPY --from=node / /\n",
+        "FROM c\nRUN --mount=type=bind,\\\nfrom=b,target=/x true\nCOPY --from=b / /\n",
+        "FROM a\nRUN --mount=type=bind,target=/x,\\\nfrom=b echo --mount=from=b\n",
+    ],
+)
+def test_what_is_not_found_again_is_not_pinned(text: str) -> None:
+    with pytest.raises(DrydockError, match="in a way that is not found again"):
+        pin(text)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +201,9 @@ def test_a_reference_over_two_lines_is_not_pinned() -> None:
         ("FROM a\n", "missing", None),
         ("FROM a\n", "7", None),
         ("FROM x AS x\n", None, "x@linux/arm64"),
+        ("FROM a AS x\nFROM b AS x\nFROM x\n", None, "b@linux/arm64"),
+        ("FROM a AS x\nFROM b AS x\n", "x", "b@linux/arm64"),
+        ("FROM a\nRUN cat <<EOF\nFROM b\n", None, None),
         ("RUN true\n", None, None),
     ],
 )

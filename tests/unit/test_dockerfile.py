@@ -96,6 +96,11 @@ def test_assignments_of_arg_and_env() -> None:
         ("${NO:-b}${A:-b}", "b1"),
         ("${A:+c}${NO:+c}", "c"),
         ("$NO", ""),
+        ("${NO-b}${A-b}${EMPTY-b}${EMPTY:-c}", "b1c"),
+        ("${NO+b}${A+b}${EMPTY+c}${EMPTY:+d}", "bc"),
+        ("${A?no}${A:?no}${EMPTY?no}", "11"),
+        ("${EMPTY:?no}", None),
+        ("${NO?no}", None),
         (r"\$A", "$A"),
         ('"$A"/b', "1/b"),
         ("$UNKNOWN", None),
@@ -104,7 +109,7 @@ def test_assignments_of_arg_and_env() -> None:
     ],
 )
 def test_variables(text: str, expected: str | None) -> None:
-    assert expand(text, {"A": "1", "UNKNOWN": None}) == expected
+    assert expand(text, {"A": "1", "EMPTY": "", "UNKNOWN": None}) == expected
 
 
 def test_a_variable_that_nobody_set_may_be_unknown() -> None:

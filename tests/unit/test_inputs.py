@@ -154,7 +154,13 @@ def test_the_commit_decides_something_only_where_the_dockerfile_names_it() -> No
     assert inputs(arguments=arguments, labels=labels).changed(BASIS.annotations) == "REVISION"
     for text in ("FROM base\n", "FROM base\nENV APP_REVISION=1 REVISIONS=2\n"):
         assert inputs(dockerfile=text, arguments=arguments, labels=labels) == inputs(dockerfile=text)
-    for text in ("ARG REVISION", "ARG A=1 REVISION=2", "RUN echo ${REVISION}", 'RUN echo "é$REVISION"'):
+    for text in (
+        "ARG REVISION",
+        "ARG A=1 REVISION=2",
+        "RUN echo ${REVISION}",
+        "ARG REVI\\\nSION",
+        'RUN echo "é$REVISION"',
+    ):
         named = inputs(dockerfile=text)
         assert inputs(dockerfile=text, arguments=arguments).changed(named.annotations) == "REVISION"
 

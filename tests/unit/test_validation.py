@@ -265,6 +265,29 @@ def test_what_a_registry_answers_is_a_finding(repository: Repository) -> None:
     assert [f.rule for f in silent] == ["base-unpinned", "base-unresolved", "context-size"]
 
 
+def test_a_quoted_stage_and_scratch_are_no_images_to_ask_for(repository: Repository) -> None:
+    rules = [f.rule for f in repository.findings()]
+    repository.edit(D, "--from=build", '--from="build"')
+    repository.edit(D, "USER", "COPY --from=scratch / /\nUSER")
+    assert [f.rule for f in repository.findings() if f.rule != "base-unclear"] == rules
+
+
+@pytest.mark.parametrize(
+    ("new", "place", "message"),
+    [
+        ('RUN --mount=type=bind,target="/a b",from=build true', "Dockerfile:12", "a quote or a backslash in a flag"),
+        ("RUN --mount=target=/a,\\\nfrom=busybox true", "Dockerfile:12", "is not found again"),
+        ("COPY --from=$WHO / /", "Dockerfile:12", "'$WHO', which only a build fills in"),
+    ],
+)
+def test_a_base_that_cannot_be_fixed_is_a_note(repository: Repository, new: str, place: str, message: str) -> None:
+    repository.edit(D, "USER", f"{new}\nUSER")
+    (found,) = (f for f in repository.findings() if f.rule == "base-unclear")
+    assert (found.severity, found.place) == (Severity.NOTE, place)
+    assert message in found.message
+    assert "app is built anew in each run" in found.message
+
+
 @pytest.mark.parametrize(
     ("old", "new", "unread"),
     [
