@@ -22,6 +22,8 @@ _SCRATCH = "scratch"
 # A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.
 _REMOTE = re.compile(r"[:$]|^github\.com/")
 _FROM = re.compile(r"\s*FROM(?=\s)", re.IGNORECASE)
+_ESCAPED = re.compile(r"""["'\\`]""")
+_FLAGGED = ("RUN", "COPY", "ADD")
 _COMMENT = re.compile(r"\s*#")
 
 
@@ -54,7 +56,7 @@ def list_uses(
 
     Args:
         dockerfile: to be built.
-        target: the stage that becomes the image, by name or number; None: the last.
+        target: the name of the stage that becomes the image; None: the last.
         arguments: of the build.
         platform: that is built for.
 
@@ -65,6 +67,8 @@ def list_uses(
     if dockerfile.faults:
         fault = dockerfile.faults[0]
         raise DrydockError(f"the Dockerfile's line {fault.line} cannot be read: {fault.message}")
+    for stage in dockerfile.stages:
+        _check_from(stage)
     variables = _variables(dockerfile, arguments, platform)
     found: list[Use] = []
     done: set[int] = set()
@@ -75,7 +79,7 @@ def list_uses(
             continue
         done.add(number)
         stage = dockerfile.stages[number]
-        _check_readable(stage)
+        _check_flags(stage)
         reference = _filled(stage.base, variables, stage.line)
         parent = find_stage(dockerfile, reference, number)
         if parent is None and reference.lower() != _SCRATCH:
@@ -160,7 +164,7 @@ def final_base(
 
     Args:
         dockerfile: to be built.
-        target: the stage that becomes the image, by name or number; None: the last.
+        target: the name of the stage that becomes the image; None: the last.
         arguments: of the build.
         platform: that is built for.
 
@@ -190,9 +194,11 @@ def _variables(dockerfile: Dockerfile, arguments: Mapping[str, str], platform: s
     automatic = frozenset(variables)
     variables |= {name: value for name, value in arguments.items() if name in automatic}
     for instruction in dockerfile.arguments:
+        quoted = "$" in instruction.arguments and re.search(r"['\\`]", instruction.arguments)
         for name, value in assignments(instruction).items():
             # Engines differ in what an ARG makes of a variable that they set by themselves.
-            default = None if name in automatic else expand(value or "", variables, missing=None)
+            hidden = quoted or name in automatic
+            default = None if hidden else expand(value or "", variables, missing=None)
             variables[name] = arguments.get(name, default)
     return variables
 
@@ -204,13 +210,23 @@ def _filled(text: str, variables: Mapping[str, str | None], line: int) -> str:
     return filled
 
 
-def _check_readable(stage: Stage) -> None:
-    """Refuse what could hide the name of an image."""
-    flags = [(stage.line, stage.flags), *((made.line, made.flags) for made in stage.instructions if made.flags)]
-    for line, given in flags:
-        if any(re.search(r"""["'\\`]""", value) for _, value in given):
-            raise DrydockError(f"the Dockerfile's line {line} has a quote or a backslash in a flag, which is not read")
+def _check_from(stage: Stage) -> None:
+    """Refuse a FROM that a shell's rules could make something else of."""
+    flags = any(_ESCAPED.search(value) for _, value in stage.flags)
+    base = stage.base.count('"') % 2 or re.search(r"['\\`]|^--", stage.base)
+    if flags or base:
+        raise DrydockError(f"the Dockerfile's line {stage.line} has a quote or a backslash, which is not read")
+
+
+def _check_flags(stage: Stage) -> None:
+    """Refuse flags that could hide the name of an image."""
     for made in stage.instructions:
+        # What is left of a flag that was not taken for one.
+        odd = made.keyword in _FLAGGED and made.arguments.startswith("--")
+        if odd or any(_ESCAPED.search(value) for _, value in made.flags):
+            raise DrydockError(
+                f"the Dockerfile's line {made.line} has a quote or a backslash in a flag, which is not read"
+            )
         if made.keyword == "ONBUILD" and "from=" in made.arguments.lower():
             raise DrydockError(f"the Dockerfile's line {made.line} takes files by ONBUILD, which only a build does")
 
@@ -232,7 +248,7 @@ def _named(instruction: Instruction) -> Iterator[str]:
             yield value
         elif name == "mount":
             options = (option.partition("=") for option in value.split(","))
-            yield from (given for key, _, given in options if key.lower() == "from")
+            yield from [given for key, _, given in options if key.lower() == "from"][-1:]  # the last one counts
 
 
 def _source_stage(dockerfile: Dockerfile, made: Instruction, source: str, number: int) -> int | None:

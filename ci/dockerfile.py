@@ -193,11 +193,12 @@ def parse_dockerfile(text: str) -> Dockerfile:
 
 
 def find_target(dockerfile: Dockerfile, target: str | None) -> int | None:
-    """Find the number of the stage that becomes the image, by name or number; the last where none is asked for."""
+    """Find the number of the stage that becomes the image, by its name; the last where none is asked for.
+
+    The engine knows no target by its number (0.21.8, frontend/dockerfile/dockerfile2llb/convert.go).
+    """
     if not target:
         return len(dockerfile.stages) - 1 if dockerfile.stages else None
-    if target.isdecimal():
-        return int(target) if int(target) < len(dockerfile.stages) else None
     return find_stage(dockerfile, target)
 
 

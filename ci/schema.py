@@ -108,7 +108,7 @@ def _image() -> Schema:
             {"enum": [*checks.PLATFORMS]}, "What the image is built for.", ["linux/amd64", "linux/arm64"]
         ),
         "build-args": _map(config.VARIABLE, "As in docker build --build-arg.", {"PYTHON": "3.13"}),
-        "target": _text(config.TARGET, "The stage to build; the last unless given.", "runtime"),
+        "target": _text(config.TARGET, "The name of the stage to build; the last unless given.", "runtime"),
         "secrets": _list(
             _text(config.SECRET),
             "Names that the Dockerfile mounts by --mount=type=secret,id=NAME; given as --secrets env:NAME.",

@@ -144,6 +144,7 @@ MISTAKES = [
     Mistake(CONFIG, "images:", "images: [", "config", f"{CONFIG}:3", "not YAML"),
     # The configuration against the Dockerfile.
     Mistake(CONFIG, "target: final", "target: finel", "target-missing", f"{CONFIG}:6", "'final'"),
+    Mistake(CONFIG, "target: final", 'target: "0"', "target-missing", f"{CONFIG}:6", "Its stages: build, final"),
     Mistake(CONFIG, "{VERSION:", "{VERSIN:", "build-arg-unused", f"{CONFIG}:7", "'VERSION'", WARNING),
     Mistake(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN, NPM]", "secret-unused", f"{CONFIG}:8", "id=NPM", WARNING),
     Mistake(D, "id=PIP_TOKEN", "id=PIP_TOKEN --mount=type=secret,id=NPM", "secret-unnamed", "Dockerfile:8", "[NPM]"),
