@@ -7,9 +7,9 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import Self
 _HEAD = 128 * 1024  # bytes; the longest head of a message
 _CHUNK = 64 * 1024
 _STARTING = 10.0  # seconds
-_ROUNDS = 10  # of the loop without anything to end
+_QUIET = 10  # milliseconds without a connection, before the loop ends
 _RESET = struct.pack("ii", 1, 0)  # linger for no time: closing sends RST
 
 
@@ -115,6 +115,7 @@ class FaultProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
         self._started: Future[int] = Future()
         self._stop = asyncio.Event()
 
@@ -149,31 +150,40 @@ class FaultProxy:
         server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=_HEAD)
         self._started.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
+        # A connection that was just accepted begins its task some rounds of the loop later. Until then neither may the
+        # server be closed nor the task be cancelled: its socket would stay open. So tasks end with their connections.
+        self._loop.remove_reader(server.sockets[0].fileno())
+        quiet = 0
+        while quiet < _QUIET:
+            for writer in self._open:
+                writer.transport.abort()
+            quiet = quiet + 1 if asyncio.all_tasks() == {asyncio.current_task()} else 0
+            await asyncio.sleep(0.001)
         server.close()
         await server.wait_closed()
-        # A connection that was just accepted begins its task some rounds of the loop later.
-        quiet = 0
-        while quiet < _ROUNDS:
-            rest = asyncio.all_tasks() - {asyncio.current_task()}
-            quiet = 0 if rest else quiet + 1
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-            await asyncio.sleep(0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)  # the loop itself holds no task for as long as its connection is quiet
         # A client that goes away in the middle is what some tests are about.
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while head := await _read_head(reader):
-                if not await self._handle(head, reader, writer):
-                    break
-        writer.close()
-        with suppress(OSError, asyncio.CancelledError):
-            await writer.wait_closed()
+        async with self._closing(writer):
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while head := await _read_head(reader):
+                    if not await self._handle(head, reader, writer):
+                        break
         self._tasks.discard(task)
+
+    @asynccontextmanager
+    async def _closing(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        self._open.add(writer)
+        try:
+            yield
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self._open.discard(writer)
 
     def _note(self, head: _Head) -> Fault | None:
         method, target, _ = head.start.split(" ", 2)
@@ -221,14 +231,15 @@ class FaultProxy:
         self, head: _Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault | None
     ) -> bool:
         source, target = await asyncio.open_connection("127.0.0.1", self.upstream, limit=_HEAD)
-        try:
+        async with self._closing(target):
             # The registry closes after its answer, so the answer ends where the connection does.
             sent = head.without("connection", "expect")
             target.write(replace(sent, fields=(*sent.fields, ("Connection", "close"))).bytes())
             pump = asyncio.ensure_future(_copy_body(head, reader, target))
             try:
                 answer = await _read_head(source)
-                assert answer, "the registry closed the connection"
+                if not answer:
+                    raise ConnectionResetError("the registry closed the connection")
                 answer = self._localize(answer, head)
                 if fault is None:
                     alive = await _relay(head, answer, source, writer)
@@ -243,10 +254,6 @@ class FaultProxy:
                     alive = await self._spoil(fault, head, reader, writer)
             finally:
                 pump.cancel()
-        finally:
-            target.close()
-            with suppress(OSError):
-                await target.wait_closed()
         return alive
 
     def _localize(self, answer: _Head, head: _Head) -> _Head:
