@@ -65,7 +65,7 @@ def test_the_entry_point_and_the_module_agree() -> None:
 
 def test_no_file_with_dagger_types_hides_its_import() -> None:
     """Dagger evaluates annotations when it loads the module; an import for type checkers only would be missing."""
-    for file in (ROOT / "ci").glob("*.py"):
+    for file in (ROOT / "ci").rglob("*.py"):
         assert "TYPE_CHECKING" not in file.read_text(), file.name
 
 
@@ -77,7 +77,7 @@ def test_files_stay_readable() -> None:
 
 def test_every_public_function_is_documented() -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    for file in (ROOT / "ci").glob("*.py"):
+    for file in (ROOT / "ci").rglob("*.py"):
         tree = ast.parse(file.read_text())
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         for node in [*tree.body, *(method for each in classes for method in each.body)]:
