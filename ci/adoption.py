@@ -7,9 +7,9 @@ from functools import partial
 
 import dagger
 
-from ci.concurrency import fan_out
+from ci.core.concurrency import fan_out
+from ci.core.errors import DrydockError
 from ci.dockerfile_search import SKIPPED, LeftOut, find_dockerfiles
-from ci.errors import DrydockError
 from ci.project import MANIFESTS, project_name
 from ci.proposal import Proposal, propose
 from ci.proposal_yaml import render_proposal, schema_address

@@ -24,7 +24,7 @@ _PATIENCE = 10  # seconds for one answer
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What a text has to look like; see ci.model.TextMatch."""
+    """What a text has to look like; see ci.core.model.TextMatch."""
 
     equals: str | None = None
     contains: Sequence[str] = ()

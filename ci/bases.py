@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from ci.core.errors import DrydockError
 from ci.dockerfile import (
     Dockerfile,
     Instruction,
@@ -16,7 +17,6 @@ from ci.dockerfile import (
     find_target,
     parse_dockerfile,
 )
-from ci.errors import DrydockError
 
 _SCRATCH = "scratch"
 # A source of ADD that is, or may become, an address: https://…, git@host:…, github.com/…, a variable.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import dagger
 
+from ci.core.errors import DrydockError
+from ci.core.model import Compression, Variant
 from ci.definition import Definition, build_arguments
-from ci.errors import DrydockError
-from ci.model import Compression, Variant
 from ci.resolution import pin_dockerfile
 
 # What the Dockerfile is called inside its context; a name nobody uses.

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ci.core.model import Image
+from ci.core.text import size_text
 from ci.cursor import nearest, show
 from ci.dockerfile import Dockerfile, Instruction, assignments, expand
 from ci.dockerignore import IgnoreFile, glob_expression, parse_ignore
 from ci.findings import Finding, error, note, warning
-from ci.model import Image
-from ci.plaintext import size_text
 from ci.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.bases import list_bases, pin_bases
+from ci.core.errors import DrydockError
+from ci.core.model import Image
 from ci.cursor import nearest, show
 from ci.dockerfile import (
     AUTOMATIC,
@@ -18,9 +20,7 @@ from ci.dockerfile import (
     find_target,
     parse_dockerfile,
 )
-from ci.errors import DrydockError
 from ci.findings import Finding, error, note, warning
-from ci.model import Image
 
 _DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

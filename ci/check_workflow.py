@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ci.calls import UNKNOWN, Call, read_workflow
+from ci.core.errors import DrydockError
+from ci.core.names import check_tag
 from ci.cursor import nearest, show
-from ci.errors import DrydockError
 from ci.findings import Finding, error, warning
-from ci.naming import check_tag
 from ci.tree import Tree
 
 NAME = "drydock"  # what an address of this module ends with

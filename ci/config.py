@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from ci.checks import LINE, NO_SMOKE, PLATFORMS, read_smoke, string_map
+from ci.core.errors import ConfigError
+from ci.core.model import REBUILD_AFTER, Compression, Config, Image
+from ci.core.names import COMPONENT, PLACEHOLDERS, fill_repository, repository_fault
 from ci.cursor import Cursor, nearest, show, take
-from ci.errors import ConfigError
-from ci.model import REBUILD_AFTER, Compression, Config, Image
-from ci.naming import COMPONENT, PLACEHOLDERS, fill_repository, repository_fault
 from ci.yamltree import read_tree
 
 

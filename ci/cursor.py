@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import yaml
 
-from ci.errors import Problem
+from ci.core.errors import Problem
 
 CORE = "tag:yaml.org,2002:"  # what the names of YAML's own types begin with
 

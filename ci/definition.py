@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 
 import dagger
 
+from ci.core.model import Image
 from ci.cursor import show
 from ci.dockerfile import NO_TEXT, Dockerfile, parse_dockerfile
 from ci.dockerignore import IgnoreFile, parse_ignore
-from ci.model import Image
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,10 +9,10 @@ from functools import partial
 import dagger
 
 from ci import pipeline, release
-from ci.concurrency import fan_out
+from ci.core.concurrency import fan_out
+from ci.core.model import Plan
+from ci.core.names import LATEST, sha_tag
 from ci.definition import read_definition
-from ci.model import Plan
-from ci.naming import LATEST, sha_tag
 from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
 from ci.release_model import Release, Target
 from ci.release_report import finish_release

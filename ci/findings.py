@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from ci.errors import PipelineError
-from ci.plaintext import clean, columns
+from ci.core.errors import PipelineError
+from ci.core.text import clean, columns
 from ci.report import parse_word
 
 _SCHEMA = 1

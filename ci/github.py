@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ci.errors import DrydockError
-from ci.naming import LATEST, check_tag
-from ci.plaintext import clean
+from ci.core.errors import DrydockError
+from ci.core.names import LATEST, check_tag
+from ci.core.text import clean
 
 _HEADS, _TAGS = "refs/heads/", "refs/tags/"
 _PULL_REQUEST, _RELEASING = "pull_request", ("push", "workflow_dispatch")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any  # documents of others, whose shape _Shape checks
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 from ci.registry_values import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
 
 REVISION = "org.opencontainers.image.revision"

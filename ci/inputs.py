@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from ci.bases import find_remote
+from ci.core.model import Compression, Image, SmokeCheck, Variant
 from ci.dockerfile import Dockerfile, parse_dockerfile
-from ci.model import Compression, Image, SmokeCheck, Variant
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
 RULES = 2

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ci.concurrency import fan_out
-from ci.errors import DrydockError
+from ci.core.concurrency import fan_out
+from ci.core.errors import DrydockError
+from ci.core.names import origin_of
+from ci.core.text import size_text
 from ci.index import (
     REVISION,
     Descriptor,
@@ -19,8 +21,6 @@ from ci.index import (
     read_image,
 )
 from ci.inputs import INPUTS
-from ci.naming import origin_of
-from ci.plaintext import size_text
 from ci.registry import RegistryClient
 from ci.registry_values import Manifest
 from ci.release_model import ImageFact, Target, VariantFact

@@ -11,13 +11,13 @@ from html import escape
 import dagger
 
 from ci import release
-from ci.boundary import explain
+from ci.core.engine import explain
+from ci.core.errors import DrydockError, PipelineError
+from ci.core.model import Plan
+from ci.core.names import sha_tag, utc_text
+from ci.core.text import clean
 from ci.delivery import Delivery, Means, build, deliver, finish_delivery
-from ci.errors import DrydockError, PipelineError
 from ci.github import Decision, Event, decide
-from ci.model import Plan
-from ci.naming import sha_tag, utc_text
-from ci.plaintext import clean
 from ci.planning import plan_build
 from ci.promotion import promote
 from ci.release_report import render_checksums

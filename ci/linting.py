@@ -11,11 +11,11 @@ import anyio
 import dagger
 from dagger import dag
 
-from ci.boundary import failure_of
 from ci.check_dockerfile import Answer, check_bases
 from ci.check_workflow import Surface
-from ci.concurrency import fan_out
 from ci.config import referenced_paths
+from ci.core.concurrency import fan_out
+from ci.core.engine import failure_of
 from ci.findings import Finding, error, sort_findings, warning
 from ci.linter_reports import parse_reports
 from ci.linters.survey import survey

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
+from ci.core.names import sha_tag
+from ci.core.text import clean, columns, markdown_table
 from ci.index import CREATED, REVISION, read_annotations
-from ci.naming import sha_tag
-from ci.plaintext import clean, columns, markdown_table
 from ci.registry import RegistryClient
 from ci.release_model import Target
 from ci.report import Format

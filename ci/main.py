@@ -11,14 +11,14 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 
 from ci import job, pipeline, release, report
 from ci.adoption import adopt
-from ci.boundary import readable
+from ci.core.engine import readable
+from ci.core.model import Config
+from ci.core.names import LATEST, utc_text
 from ci.delivery import Means, build, deliver, finish_delivery, look
 from ci.findings import finish, parse_style
 from ci.github import Event
 from ci.linting import find_all
 from ci.live import read_tags, render_live
-from ci.model import Config
-from ci.naming import LATEST, utc_text
 from ci.planning import plan_build
 from ci.promotion import promote
 from ci.release_model import Target

@@ -10,14 +10,14 @@ from functools import partial
 
 import dagger
 
-from ci.boundary import failure_of
 from ci.build import build_variant, compressed_size
-from ci.concurrency import fan_out, variants_at_a_time
+from ci.core.concurrency import fan_out, variants_at_a_time
+from ci.core.engine import failure_of
+from ci.core.errors import DrydockError, SelectionError
+from ci.core.model import Failure, Outcome, Plan, Variant
+from ci.core.names import labels_of
+from ci.core.progress import step
 from ci.definition import read_definition
-from ci.errors import DrydockError, SelectionError
-from ci.model import Failure, Outcome, Plan, Variant
-from ci.naming import labels_of
-from ci.progress import step
 from ci.report import Report
 from ci.smoke import smoke_variant
 

@@ -10,11 +10,11 @@ from fnmatch import fnmatchcase
 from itertools import chain, count
 
 from ci.checks import LINE
+from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
+from ci.core.names import COMPONENT
 from ci.dockerfile import parse_dockerfile
 from ci.dockerfile_facts import SCRATCH, Facts, read_facts
 from ci.dockerfile_search import LeftOut, dockerfile_end
-from ci.model import ConfigCheck, HttpCheck, Image, SmokeCheck
-from ci.naming import COMPONENT
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 

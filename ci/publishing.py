@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import dagger
 
-from ci.boundary import failure_of
 from ci.build import compression_of
-from ci.errors import DrydockError
-from ci.model import Compression, Variant
+from ci.core.engine import failure_of
+from ci.core.errors import DrydockError
+from ci.core.model import Compression, Variant
 from ci.registry_errors import Refusal, error_of
 from ci.registry_values import is_digest
 from ci.release_model import Staged, Target

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from ci.errors import DrydockError
-from ci.naming import check_tag
+from ci.core.errors import DrydockError
+from ci.core.names import check_tag
 from ci.registry_auth import Authenticator
 from ci.registry_errors import RegistryError, RegistryErrorKind, parse_refusal
 from ci.registry_http import Answer, Ask, Wire, protocol_error

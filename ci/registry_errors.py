@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ci.errors import DrydockError
-from ci.plaintext import clean
+from ci.core.errors import DrydockError
+from ci.core.text import clean
 
 _MAX_TEXT = 300  # characters of a registry's own words
 _CODE = re.compile(r"[A-Z0-9_]{1,64}")

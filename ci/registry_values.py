@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from ci.errors import DrydockError
-from ci.naming import COMPONENT, MAX_REPOSITORY, check_tag
+from ci.core.errors import DrydockError
+from ci.core.names import COMPONENT, MAX_REPOSITORY, check_tag
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

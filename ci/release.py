@@ -9,12 +9,12 @@ from functools import partial
 
 import anyio
 
-from ci.concurrency import fan_out
-from ci.errors import DrydockError
+from ci.core.concurrency import fan_out
+from ci.core.errors import DrydockError
+from ci.core.names import STAGING, sha_tag
+from ci.core.progress import step
 from ci.index import CREATED, Descriptor, is_index, of_commit, read_entries, write_index
 from ci.inspect import Inspection, inspect_image
-from ci.naming import STAGING, sha_tag
-from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import OCI_INDEX, Manifest, digest_of
 from ci.release_model import ImageFact, Release, Staged, TagOutcome, Target

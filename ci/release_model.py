@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ci.core.model import Image, Variant
 from ci.index import Descriptor
-from ci.model import Image, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

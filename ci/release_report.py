@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from ci.errors import PipelineError
-from ci.plaintext import clean, columns, markdown_cell, markdown_table, seconds_text, size_text
+from ci.core.errors import PipelineError
+from ci.core.text import clean, columns, markdown_cell, markdown_table, seconds_text, size_text
 from ci.release_model import Change, Release, TagOutcome
 from ci.report import Format
 

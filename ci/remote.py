@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import dagger
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 from ci.publishing import Login
 from ci.registry import RegistryClient
 from ci.registry_values import Credentials, RegistryAddress, parse_repository

@@ -10,11 +10,10 @@ from html import escape
 from textwrap import indent
 from typing import TypeVar
 
-from ci.cursor import nearest
-from ci.errors import PipelineError, SelectionError
-from ci.model import Failure, Outcome, Plan, Variant
-from ci.naming import fill_repository, sha_tag
-from ci.plaintext import (
+from ci.core.errors import PipelineError, SelectionError
+from ci.core.model import Failure, Outcome, Plan, Variant
+from ci.core.names import fill_repository, sha_tag
+from ci.core.text import (
     clean,
     columns,
     last_lines,
@@ -23,6 +22,7 @@ from ci.plaintext import (
     seconds_text,
     size_text,
 )
+from ci.cursor import nearest
 
 _HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
 _RIGHT = frozenset((2, 3, 4, 5))

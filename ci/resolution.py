@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import dagger
 
 from ci.bases import Base, final_base, find_remote, list_bases, pin_bases
-from ci.boundary import explain
+from ci.core.engine import explain
+from ci.core.errors import DrydockError
 from ci.definition import Definition, build_arguments
-from ci.errors import DrydockError
 from ci.registry_values import is_digest
 
 

@@ -9,15 +9,15 @@ from functools import partial
 
 import dagger
 
-from ci.concurrency import fan_out
+from ci.core.concurrency import fan_out
+from ci.core.errors import DrydockError
+from ci.core.model import Image, Outcome, Plan
+from ci.core.names import origin_of
+from ci.core.progress import step
 from ci.definition import Definition, build_arguments, read_definition
-from ci.errors import DrydockError
 from ci.index import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
 from ci.inspect import inspect_image
-from ci.model import Image, Outcome, Plan
-from ci.naming import origin_of
-from ci.progress import step
 from ci.registry import RegistryClient
 from ci.registry_values import Manifest
 from ci.release_model import Target, VariantFact

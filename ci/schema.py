@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
-from ci import checks, config, naming
-from ci.model import Compression
+from ci import checks, config
+from ci.core import names as naming
+from ci.core.model import Compression
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 ADDRESS = "https://raw.githubusercontent.com/drydock/drydock/HEAD/deploy/images.schema.json"

@@ -16,10 +16,10 @@ import dagger
 
 from ci import ask
 from ci.ask import Match, Request, compare
-from ci.boundary import failure_of
-from ci.concurrency import fan_out
-from ci.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
-from ci.plaintext import last_lines
+from ci.core.concurrency import fan_out
+from ci.core.engine import failure_of
+from ci.core.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
+from ci.core.text import last_lines
 
 # Asks a started image from outside, since that may have no shell. Any Python will do.
 _CLIENT = "python:3.13-slim"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dagger
 
-from ci.concurrency import fan_out
 from ci.config import PathKind, parse_config, referenced_paths
-from ci.errors import ConfigError, Problem
-from ci.model import Config
+from ci.core.concurrency import fan_out
+from ci.core.errors import ConfigError, Problem
+from ci.core.model import Config
 
 DEFAULT_CONFIG = "deploy/images.yaml"
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import anyio
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 from ci.index import CREATED, read_annotations
 from ci.registry import RegistryClient
 from ci.registry_values import OCI_INDEX, Manifest

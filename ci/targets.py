@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ci.errors import DrydockError
-from ci.model import Config, Plan, Variant
-from ci.naming import LATEST, STAGING, check_tag, labels_of, repository_of
+from ci.core.errors import DrydockError
+from ci.core.model import Config, Plan, Variant
+from ci.core.names import LATEST, STAGING, check_tag, labels_of, repository_of
 from ci.release_model import Target
 
 

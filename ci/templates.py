@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 
 # As Dagger takes it: no white space, nothing that YAML or a shell reads as more than text.
 _ADDRESS = re.compile(r"(?:https://|ssh://)?[A-Za-z0-9_.~][A-Za-z0-9_./~-]*(?:@[A-Za-z0-9_./-]+)?")

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
+from ci.core.names import sha_tag
 from ci.index import REVISION, read_annotations
 from ci.inspect import inspect_image
-from ci.naming import sha_tag
 from ci.registry import RegistryClient
 from ci.registry_values import Manifest
 from ci.release_model import Change, ImageFact, Release, TagOutcome, Target

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from ci.core.errors import ConfigError, Problem
 from ci.cursor import CORE, Cursor, show
-from ci.errors import ConfigError, Problem
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50

@@ -14,8 +14,8 @@ from dagger.mod import default_module
 
 import ci.main
 from ci.config import parse_config
-from ci.model import Plan
-from ci.naming import repository_of, sha_tag
+from ci.core.model import Plan
+from ci.core.names import repository_of, sha_tag
 from ci.targets import parse_tags
 from tests.workflow import ATTEST, CHECKOUT, DAGGER, FILE, ROOT, action_of, arguments_of, dagger_steps, load
 

@@ -6,7 +6,7 @@ import pytest
 from dagger import dag
 
 from ci.config import PathKind
-from ci.errors import ConfigError
+from ci.core.errors import ConfigError
 from ci.pipeline import build_all
 from ci.planning import plan_build
 from ci.report import Report

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import httpx
 import pytest
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 from ci.registry import RegistryClient
 from ci.registry_errors import RegistryError, RegistryErrorKind
 from ci.registry_values import OCI_INDEX, OCI_MANIFEST, Credentials, digest_of

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from dagger import dag
 
-from ci.model import Config
-from ci.naming import sha_tag
+from ci.core.model import Config
+from ci.core.names import sha_tag
 from ci.pipeline import build_all
 from ci.planning import plan_build
 from ci.publishing import Login, push_target

@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 import pytest_asyncio
 
-from ci.concurrency import fan_out
+from ci.core.concurrency import fan_out
 from ci.release_model import Change, Release
 from ci.verification import verify
 from tests.registry.proxy import Fault, FaultProxy, Kind, at

@@ -15,10 +15,10 @@ import pytest_asyncio
 from dagger import dag
 
 import ci.inputs
+from ci.core.model import Image, Plan
 from ci.definition import read_definition
 from ci.delivery import Delivery, Means, build, deliver, look
 from ci.index import read_annotations, read_entries, write_index
-from ci.model import Image, Plan
 from ci.planning import plan_build
 from ci.promotion import promote
 from ci.release import Wish

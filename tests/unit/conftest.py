@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ci.config import PathKind, parse_config
-from ci.errors import ConfigError, Problem
+from ci.core.errors import ConfigError, Problem
 
 # The same examples in each run, so that a change and not chance makes a test fail; `pytest tests/unit
 # --hypothesis-profile=search` looks for new ones.

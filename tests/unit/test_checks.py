@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ci.config import parse_config
-from ci.errors import Problem
-from ci.model import RunCheck
+from ci.core.errors import Problem
+from ci.core.model import RunCheck
 
 Problems = Callable[..., tuple[Problem, ...]]
 

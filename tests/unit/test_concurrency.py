@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from ci.concurrency import fan_out, variants_at_a_time
+from ci.core.concurrency import fan_out, variants_at_a_time
 
 
 async def test_results_come_in_the_order_of_the_items() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from ci.checks import PLATFORMS
 from ci.config import PathKind, parse_config, referenced_paths
-from ci.errors import ConfigError, Problem
-from ci.model import (
+from ci.core.errors import ConfigError, Problem
+from ci.core.model import (
     Compression,
     Config,
     ConfigCheck,

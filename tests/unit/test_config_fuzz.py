@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.config import PathKind, parse_config, referenced_paths
-from ci.errors import ConfigError
-from ci.model import Config
+from ci.core.errors import ConfigError
+from ci.core.model import Config
 from ci.planning import plan_build
 from ci.report import render_plan, render_plan_json
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ci.errors import PipelineError, SelectionError
+from ci.core.errors import PipelineError, SelectionError
 from ci.findings import Style, error, finish, note, parse_style, render_findings, render_sarif, sort_findings, warning
 from ci.linter_reports import parse_reports
 

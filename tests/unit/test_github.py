@@ -2,7 +2,7 @@
 
 import pytest
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 from ci.github import Event, decide
 
 

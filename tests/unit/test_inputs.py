@@ -9,10 +9,7 @@ from typing import Any  # a value of whatever field
 import pytest
 
 import ci.inputs
-from ci.dockerfile import parse_dockerfile
-from ci.dockerignore import parse_ignore
-from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
-from ci.model import (
+from ci.core.model import (
     Check,
     Compression,
     ConfigCheck,
@@ -24,6 +21,9 @@ from ci.model import (
     TextMatch,
     Variant,
 )
+from ci.dockerfile import parse_dockerfile
+from ci.dockerignore import parse_ignore
+from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
 
 AMD, ARM = "linux/amd64", "linux/arm64"
 DIGEST, OTHER = ("sha256:" + digit * 64 for digit in "12")

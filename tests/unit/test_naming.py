@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ci.errors import DrydockError
-from ci.model import Config, Image, Plan
-from ci.naming import check_tag, labels_of, repository_fault, repository_of, sha_tag
+from ci.core.errors import DrydockError
+from ci.core.model import Config, Image, Plan
+from ci.core.names import check_tag, labels_of, repository_fault, repository_of, sha_tag
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 IMAGE = Image(name="backend", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))

@@ -3,7 +3,7 @@
 import pytest
 
 from ci.config import parse_config
-from ci.errors import DrydockError, SelectionError
+from ci.core.errors import DrydockError, SelectionError
 from ci.planning import plan_build
 
 CONFIG = parse_config(

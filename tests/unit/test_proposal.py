@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.config import parse_config
+from ci.core.errors import DrydockError
+from ci.core.model import Config, Image
 from ci.dockerfile_search import find_dockerfiles
-from ci.errors import DrydockError
-from ci.model import Config, Image
 from ci.project import project_name
 from ci.proposal import Proposal, guess_context, name_images, propose
 from ci.proposal_yaml import render_proposal, schema_address

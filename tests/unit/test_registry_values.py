@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.errors import DrydockError
+from ci.core.errors import DrydockError
 from ci.registry_values import (
     Challenge,
     Credentials,

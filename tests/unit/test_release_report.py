@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ci.errors import PipelineError
-from ci.model import Config, Failure, Image, Outcome, Plan, Variant
+from ci.core.errors import PipelineError
+from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
 from ci.promotion import promote
 from ci.registry import RegistryClient
 from ci.registry_values import RegistryAddress

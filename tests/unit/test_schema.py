@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from ci.config import parse_config
-from ci.errors import ConfigError, Problem
+from ci.core.errors import ConfigError, Problem
 from ci.schema import INEXPRESSIBLE, config_schema
 
 from .test_checks import CHECKS, HEAD

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ci.config import parse_config, referenced_paths
-from ci.errors import Problem
+from ci.core.errors import Problem
 
 Problems = Callable[..., tuple[Problem, ...]]
 

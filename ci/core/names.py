@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from ci.errors import DrydockError
-from ci.model import Config, Image, Plan
+from ci.core.errors import DrydockError
+from ci.core.model import Config, Image, Plan
 
 PLACEHOLDERS = ("{name}", "{owner}")
 LATEST = "latest"

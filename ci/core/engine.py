@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import dagger
 from dagger.mod._exceptions import FunctionError
 
-from ci.errors import DrydockError
-from ci.model import Failure
-from ci.plaintext import last_lines
+from ci.core.errors import DrydockError
+from ci.core.model import Failure
+from ci.core.text import last_lines
 
 # Dagger prints an error as "<class>: <text>", a class of the builtins without its module; it logs no traceback
 # for a FunctionError.
