@@ -7,13 +7,13 @@ from functools import partial
 
 import dagger
 
+from ci.config.read import DEFAULT_CONFIG
 from ci.core.concurrency import fan_out
 from ci.core.errors import DrydockError
 from ci.dockerfile_search import SKIPPED, LeftOut, find_dockerfiles
 from ci.project import MANIFESTS, project_name
 from ci.proposal import Proposal, propose
 from ci.proposal_yaml import render_proposal, schema_address
-from ci.source import DEFAULT_CONFIG
 from ci.templates import adapt_hook, adapt_workflow, check_module
 
 WORKFLOW = ".github/workflows/images.yml"

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ci.config.cursor import nearest, show
 from ci.core.model import Image
 from ci.core.text import size_text
-from ci.cursor import nearest, show
 from ci.dockerfile import Dockerfile, Instruction, assignments, expand
 from ci.dockerignore import IgnoreFile, glob_expression, parse_ignore
 from ci.findings import Finding, error, note, warning

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.bases import list_bases, pin_bases
+from ci.config.cursor import nearest, show
 from ci.core.errors import DrydockError
 from ci.core.model import Image
-from ci.cursor import nearest, show
 from ci.dockerfile import (
     AUTOMATIC,
     Dockerfile,

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ci.calls import UNKNOWN, Call, read_workflow
+from ci.config.cursor import nearest, show
 from ci.core.errors import DrydockError
 from ci.core.names import check_tag
-from ci.cursor import nearest, show
 from ci.findings import Finding, error, warning
 from ci.tree import Tree
 

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import dagger
 
+from ci.config.cursor import show
 from ci.core.model import Image
-from ci.cursor import show
 from ci.dockerfile import NO_TEXT, Dockerfile, parse_dockerfile
 from ci.dockerignore import IgnoreFile, parse_ignore
 

@@ -11,6 +11,8 @@ from html import escape
 import dagger
 
 from ci import release
+from ci.config.plan import plan_build
+from ci.config.read import read_config
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
 from ci.core.model import Plan
@@ -18,12 +20,10 @@ from ci.core.names import sha_tag, utc_text
 from ci.core.text import clean
 from ci.delivery import Delivery, Means, build, deliver, finish_delivery
 from ci.github import Decision, Event, decide
-from ci.planning import plan_build
 from ci.promotion import promote
 from ci.release_report import render_checksums
 from ci.remote import connect, login_of
 from ci.report import Format
-from ci.source import read_config
 from ci.targets import parse_created, plan_targets
 from ci.verification import verify
 

@@ -11,6 +11,8 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 
 from ci import job, pipeline, release, report
 from ci.adoption import adopt
+from ci.config.plan import plan_build
+from ci.config.read import read_config
 from ci.core.engine import readable
 from ci.core.model import Config
 from ci.core.names import LATEST, utc_text
@@ -19,12 +21,10 @@ from ci.findings import finish, parse_style
 from ci.github import Event
 from ci.linting import find_all
 from ci.live import read_tags, render_live
-from ci.planning import plan_build
 from ci.promotion import promote
 from ci.release_model import Target
 from ci.release_report import finish_release
 from ci.remote import connect, login_of
-from ci.source import read_config
 from ci.surface import read_surface
 from ci.targets import parse_created, parse_tags, plan_targets
 from ci.verification import verify

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, count
 
-from ci.checks import LINE
+from ci.config.checks import LINE
 from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
 from ci.core.names import COMPONENT
 from ci.dockerfile import parse_dockerfile

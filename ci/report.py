@@ -10,6 +10,7 @@ from html import escape
 from textwrap import indent
 from typing import TypeVar
 
+from ci.config.cursor import nearest
 from ci.core.errors import PipelineError, SelectionError
 from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import fill_repository, sha_tag
@@ -22,7 +23,6 @@ from ci.core.text import (
     seconds_text,
     size_text,
 )
-from ci.cursor import nearest
 
 _HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
 _RIGHT = frozenset((2, 3, 4, 5))

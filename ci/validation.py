@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from ci.check_context import Context, check_context, ignore_file_of, read_context
 from ci.check_dockerfile import Base, bases_of, check_dockerfile, check_pins
 from ci.check_workflow import Surface, check_workflows
-from ci.config import PathKind, parse_config, referenced_paths
+from ci.config.cursor import show
+from ci.config.parse import PathKind, parse_config, referenced_paths
+from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError, Problem
 from ci.core.model import Config
-from ci.cursor import show
 from ci.dockerfile import parse_dockerfile
 from ci.findings import Finding, Severity, error, note
 from ci.tree import Tree
-from ci.yamltree import read_tree
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

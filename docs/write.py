@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> None:
     """Write both files anew."""
     sys.path.insert(0, str(ROOT))
-    from ci.reference import render_reference  # noqa: PLC0415  # ci is importable from here on
-    from ci.schema import render_schema  # noqa: PLC0415
+    from ci.config.reference import render_reference  # noqa: PLC0415  # ci is importable from here on
+    from ci.config.schema import render_schema  # noqa: PLC0415
 
     (ROOT / "deploy/images.schema.json").write_text(render_schema())
     (ROOT / "docs/configuration.md").write_text(render_reference())

@@ -11,7 +11,7 @@ import yaml
 from dagger.mod import default_module
 
 import ci.main
-from ci.config import parse_config
+from ci.config.parse import parse_config
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from ci.config import parse_config
-from ci.reference import render_reference
-from ci.schema import config_schema, render_schema
+from ci.config.parse import parse_config
+from ci.config.reference import render_reference
+from ci.config.schema import config_schema, render_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = config_schema()

@@ -13,7 +13,7 @@ import pytest
 from dagger.mod import default_module
 
 import ci.main
-from ci.config import parse_config
+from ci.config.parse import parse_config
 from ci.core.model import Plan
 from ci.core.names import repository_of, sha_tag
 from ci.targets import parse_tags

@@ -12,17 +12,17 @@ import pytest
 import pytest_asyncio
 from dagger import dag
 
+from ci.config.plan import plan_build
+from ci.config.read import read_config
 from ci.core.model import Config
 from ci.core.names import sha_tag
 from ci.pipeline import build_all
-from ci.planning import plan_build
 from ci.publishing import Login, push_target
 from ci.registry import RegistryClient
 from ci.registry_values import Credentials, RegistryAddress
 from ci.release import Resmoke, Wish, release
 from ci.release_model import Release, Target
 from ci.retry import RetryPolicy
-from ci.source import read_config
 from ci.targets import parse_created, plan_targets
 from tests.registry.proxy import FaultProxy
 from tests.registry.servers import Registry, run_registry

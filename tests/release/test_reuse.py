@@ -15,18 +15,18 @@ import pytest_asyncio
 from dagger import dag
 
 import ci.inputs
+from ci.config.plan import plan_build
+from ci.config.read import read_config
 from ci.core.model import Image, Plan
 from ci.definition import read_definition
 from ci.delivery import Delivery, Means, build, deliver, look
 from ci.index import read_annotations, read_entries, write_index
-from ci.planning import plan_build
 from ci.promotion import promote
 from ci.release import Wish
 from ci.release_model import Change, Target
 from ci.release_report import render_checksums
 from ci.report import render_json, render_table
 from ci.reuse import Search, describe_plan, find_reusable
-from ci.source import read_config
 from ci.targets import parse_created, plan_targets
 from ci.verification import verify
 from tests.registry.proxy import Fault, FaultProxy, Kind, always

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ci.config import PathKind, parse_config
+from ci.config.parse import PathKind, parse_config
 from ci.core.errors import ConfigError, Problem
 
 # The same examples in each run, so that a change and not chance makes a test fail; `pytest tests/unit

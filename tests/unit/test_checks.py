@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.config import parse_config
+from ci.config.parse import parse_config
 from ci.core.errors import Problem
 from ci.core.model import RunCheck
 

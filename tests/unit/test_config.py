@@ -5,8 +5,8 @@ from textwrap import dedent
 
 import pytest
 
-from ci.checks import PLATFORMS
-from ci.config import PathKind, parse_config, referenced_paths
+from ci.config.checks import PLATFORMS
+from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.core.errors import ConfigError, Problem
 from ci.core.model import (
     Compression,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ci.config import parse_config
+from ci.config.parse import parse_config
+from ci.config.plan import plan_build
 from ci.core.errors import DrydockError, SelectionError
-from ci.planning import plan_build
 
 CONFIG = parse_config(
     """

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.config import parse_config
+from ci.config.parse import parse_config
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image
 from ci.dockerfile_search import find_dockerfiles

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.config import parse_config
+from ci.config.parse import parse_config
+from ci.config.plan import plan_build
 from ci.core.errors import PipelineError, SelectionError
 from ci.core.model import Failure, Outcome, Plan
 from ci.core.text import clean, columns, last_lines, markdown_cell, seconds_text, size_text
-from ci.planning import plan_build
 from ci.report import (
     Format,
     Report,

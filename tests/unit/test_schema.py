@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from ci.config import parse_config
+from ci.config.parse import parse_config
+from ci.config.schema import INEXPRESSIBLE, config_schema
 from ci.core.errors import ConfigError, Problem
-from ci.schema import INEXPRESSIBLE, config_schema
 
 from .test_checks import CHECKS, HEAD
 from .test_config import ANYWHERE, FULL, IMAGES, SMALL, image

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.config import parse_config, referenced_paths
+from ci.config.parse import parse_config, referenced_paths
 from ci.core.errors import Problem
 
 Problems = Callable[..., tuple[Problem, ...]]

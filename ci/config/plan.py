@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ci.config.cursor import nearest
 from ci.core.errors import SelectionError
 from ci.core.model import Config, Plan, Variant
 from ci.core.names import check_revision
-from ci.cursor import nearest
 
 
 def plan_build(

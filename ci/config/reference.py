@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from ci.schema import INEXPRESSIBLE, config_schema
+from ci.config.schema import INEXPRESSIBLE, config_schema
 
 _HEAD = """\
 # The configuration
 
-<!-- Written by `make reference` from ci/schema.py. -->
+<!-- Written by `make reference` from ci/config/schema.py. -->
 
 `deploy/images.yaml`, or the file that `--config` names, says which images there are, how each is built, and what is
 checked before a release. It is read strictly: every mistake is reported at once, with file, line, key, the bad value,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from ci.config.cursor import CORE, Cursor, show
 from ci.core.errors import ConfigError, Problem
-from ci.cursor import CORE, Cursor, show
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50

@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any
 
-from ci import checks, config
+from ci.config import checks
+from ci.config import parse as config
 from ci.core import names as naming
 from ci.core.model import Compression
 

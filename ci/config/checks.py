@@ -6,8 +6,8 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 
+from ci.config.cursor import Cursor, nearest, show, take
 from ci.core.model import Check, ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
-from ci.cursor import Cursor, nearest, show, take
 
 PLATFORMS = (
     "linux/amd64",
