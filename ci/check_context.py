@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ci.config.cursor import nearest, show
 from ci.core.model import Image
 from ci.core.text import size_text
-from ci.dockerfile import Dockerfile, Instruction, assignments, expand
-from ci.dockerignore import IgnoreFile, glob_expression, parse_ignore
+from ci.dockerfile.ignore import IgnoreFile, glob_expression, parse_ignore
+from ci.dockerfile.parser import Dockerfile, Instruction, assignments, expand
 from ci.findings import Finding, error, note, warning
 from ci.tree import Tree
 

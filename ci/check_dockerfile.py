@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci.bases import list_bases, pin_bases
 from ci.config.cursor import nearest, show
 from ci.core.errors import DrydockError
 from ci.core.model import Image
-from ci.dockerfile import (
+from ci.dockerfile.bases import list_bases, pin_bases
+from ci.dockerfile.parser import (
     AUTOMATIC,
     Dockerfile,
     Instruction,

@@ -9,8 +9,8 @@ import dagger
 
 from ci.config.cursor import show
 from ci.core.model import Image
-from ci.dockerfile import NO_TEXT, Dockerfile, parse_dockerfile
-from ci.dockerignore import IgnoreFile, parse_ignore
+from ci.dockerfile.ignore import IgnoreFile, parse_ignore
+from ci.dockerfile.parser import NO_TEXT, Dockerfile, parse_dockerfile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, assignments, expand, find_stage
+from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, assignments, expand, find_stage
 
 SCRATCH = "scratch"  # the base that holds nothing
 

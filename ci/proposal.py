@@ -12,7 +12,7 @@ from itertools import chain, count
 from ci.config.checks import LINE
 from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
 from ci.core.names import COMPONENT
-from ci.dockerfile import parse_dockerfile
+from ci.dockerfile.parser import parse_dockerfile
 from ci.dockerfile_facts import SCRATCH, Facts, read_facts
 from ci.dockerfile_search import LeftOut, dockerfile_end
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import dagger
 
-from ci.bases import Base, final_base, find_remote, list_bases, pin_bases
 from ci.core.engine import explain
 from ci.core.errors import DrydockError
 from ci.definition import Definition, build_arguments
+from ci.dockerfile.bases import Base, final_base, find_remote, list_bases, pin_bases
 from ci.registry_values import is_digest
 
 

@@ -14,7 +14,7 @@ from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError, Problem
 from ci.core.model import Config
-from ci.dockerfile import parse_dockerfile
+from ci.dockerfile.parser import parse_dockerfile
 from ci.findings import Finding, Severity, error, note
 from ci.tree import Tree
 

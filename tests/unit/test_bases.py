@@ -6,9 +6,9 @@ from typing import Any  # the arguments that all of them take
 
 import pytest
 
-from ci.bases import Base, final_base, list_bases, pin_bases
 from ci.core.errors import DrydockError
-from ci.dockerfile import parse_dockerfile
+from ci.dockerfile.bases import Base, final_base, list_bases, pin_bases
+from ci.dockerfile.parser import parse_dockerfile
 
 AMD, ARM = "linux/amd64", "linux/arm64"
 DIGEST = f"sha256:{'1' * 64}"

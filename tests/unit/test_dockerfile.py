@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from ci.dockerfile import assignments, expand, parse_dockerfile
-from ci.dockerignore import parse_ignore
+from ci.dockerfile.ignore import parse_ignore
+from ci.dockerfile.parser import assignments, expand, parse_dockerfile
 
 
 def read(text: str) -> list[tuple[int, str, str]]:

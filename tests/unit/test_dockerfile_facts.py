@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from ci.dockerfile import parse_dockerfile
+from ci.dockerfile.parser import parse_dockerfile
 from ci.dockerfile_facts import Facts, read_facts
 
 

@@ -11,7 +11,7 @@ import pytest
 CI = Path(__file__).resolve().parents[2] / "ci"
 
 PURE = (
-    "bases",
+    "dockerfile/bases",
     "calls",
     "check_context",
     "check_dockerfile",
@@ -19,10 +19,10 @@ PURE = (
     "config/checks",
     "config/parse",
     "config/cursor",
-    "dockerfile",
+    "dockerfile/parser",
     "dockerfile_facts",
     "dockerfile_search",
-    "dockerignore",
+    "dockerfile/ignore",
     "core/errors",
     "findings",
     "github",

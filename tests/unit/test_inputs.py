@@ -21,8 +21,8 @@ from ci.core.model import (
     TextMatch,
     Variant,
 )
-from ci.dockerfile import parse_dockerfile
-from ci.dockerignore import parse_ignore
+from ci.dockerfile.ignore import parse_ignore
+from ci.dockerfile.parser import parse_dockerfile
 from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
 
 AMD, ARM = "linux/amd64", "linux/arm64"

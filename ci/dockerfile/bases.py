@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ci.core.errors import DrydockError
-from ci.dockerfile import (
+from ci.dockerfile.parser import (
     Dockerfile,
     Instruction,
     Stage,
