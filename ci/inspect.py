@@ -10,7 +10,10 @@ from ci.core.concurrency import fan_out
 from ci.core.errors import DrydockError
 from ci.core.names import origin_of
 from ci.core.text import size_text
-from ci.index import (
+from ci.inputs import INPUTS
+from ci.registry.address import Manifest
+from ci.registry.client import RegistryClient
+from ci.registry.manifests import (
     REVISION,
     Descriptor,
     is_index,
@@ -20,9 +23,6 @@ from ci.index import (
     read_entries,
     read_image,
 )
-from ci.inputs import INPUTS
-from ci.registry import RegistryClient
-from ci.registry_values import Manifest
 from ci.release_model import ImageFact, Target, VariantFact
 
 _MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration

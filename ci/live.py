@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
 from ci.core.text import clean, columns, markdown_table
-from ci.index import CREATED, REVISION, read_annotations
-from ci.registry import RegistryClient
+from ci.registry.client import RegistryClient
+from ci.registry.manifests import CREATED, REVISION, read_annotations
 from ci.release_model import Target
 from ci.report import Format
 from ci.tags import read_live

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
-from ci.index import REVISION, of_commit, read_annotations
 from ci.inspect import Inspection, inspect_image
-from ci.registry import RegistryClient
-from ci.registry_values import Manifest, is_digest
+from ci.registry.address import Manifest, is_digest
+from ci.registry.client import RegistryClient
+from ci.registry.manifests import REVISION, of_commit, read_annotations
 from ci.release_model import ImageFact, Release, Target
 from ci.tags import Choice, Move, Moved, leave_newer, move_tags, read_before, read_live
 

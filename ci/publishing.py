@@ -12,10 +12,10 @@ from ci.build import compression_of
 from ci.core.engine import failure_of
 from ci.core.errors import DrydockError
 from ci.core.model import Compression, Variant
-from ci.registry_errors import Refusal, error_of
-from ci.registry_values import is_digest
+from ci.registry.address import is_digest
+from ci.registry.errors import Refusal, error_of
+from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
 from ci.release_model import Staged, Target
-from ci.retry import ExhaustedError, Retry, RetryPolicy
 from ci.smoke import smoke_variant
 
 # What the engine says of a push that may succeed the next time.

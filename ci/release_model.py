@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ci.core.model import Image, Variant
-from ci.index import Descriptor
+from ci.registry.manifests import Descriptor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,8 +9,8 @@ import dagger
 
 from ci.core.errors import DrydockError
 from ci.publishing import Login
-from ci.registry import RegistryClient
-from ci.registry_values import Credentials, RegistryAddress, parse_repository
+from ci.registry.address import Credentials, RegistryAddress, parse_repository
+from ci.registry.client import RegistryClient
 from ci.release_model import Target
 
 

@@ -11,7 +11,7 @@ from ci.core.engine import explain
 from ci.core.errors import DrydockError
 from ci.definition import Definition, build_arguments
 from ci.dockerfile.bases import Base, final_base, find_remote, list_bases, pin_bases
-from ci.registry_values import is_digest
+from ci.registry.address import is_digest
 
 
 async def resolve_base(base: Base) -> str:

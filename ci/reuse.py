@@ -15,11 +15,11 @@ from ci.core.model import Image, Outcome, Plan
 from ci.core.names import origin_of
 from ci.core.progress import step
 from ci.definition import Definition, build_arguments, read_definition
-from ci.index import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
 from ci.inspect import inspect_image
-from ci.registry import RegistryClient
-from ci.registry_values import Manifest
+from ci.registry.address import Manifest
+from ci.registry.client import RegistryClient
+from ci.registry.manifests import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.release_model import Target, VariantFact
 from ci.resolution import resolve_bases
 from ci.tags import read_live

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
-from ci.index import REVISION, read_annotations
 from ci.inspect import inspect_image
-from ci.registry import RegistryClient
-from ci.registry_values import Manifest
+from ci.registry.address import Manifest
+from ci.registry.client import RegistryClient
+from ci.registry.manifests import REVISION, read_annotations
 from ci.release_model import Change, ImageFact, Release, TagOutcome, Target
 from ci.tags import read_live
 

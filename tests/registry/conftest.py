@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ci.registry import RegistryClient
-from ci.registry_values import OCI_MANIFEST, Credentials, RegistryAddress, digest_of
-from ci.retry import RetryPolicy
+from ci.registry.address import OCI_MANIFEST, Credentials, RegistryAddress, digest_of
+from ci.registry.client import RegistryClient
+from ci.registry.retry import RetryPolicy
 
 from .proxy import FaultProxy
 from .servers import (

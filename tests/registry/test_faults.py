@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from ci.registry import RegistryClient
-from ci.registry_errors import RegistryError, RegistryErrorKind
-from ci.registry_values import OCI_MANIFEST
-from ci.retry import RetryPolicy
+from ci.registry.address import OCI_MANIFEST
+from ci.registry.client import RegistryClient
+from ci.registry.errors import RegistryError, RegistryErrorKind
+from ci.registry.retry import RetryPolicy
 
 from .conftest import Content, client, fill
 from .proxy import Fault, FaultProxy, Kind, Seen, always, at

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from ci.registry_errors import RegistryError, RegistryErrorKind
-from ci.registry_values import OCI_INDEX, OCI_MANIFEST, digest_of
+from ci.registry.address import OCI_INDEX, OCI_MANIFEST, digest_of
+from ci.registry.errors import RegistryError, RegistryErrorKind
 
 from .conftest import LOGIN, client
 from .servers import PASSWORD, Certificate, Reply, Request, Stub

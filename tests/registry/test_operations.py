@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from ci.core.errors import DrydockError
-from ci.registry import RegistryClient
-from ci.registry_errors import RegistryError, RegistryErrorKind
-from ci.registry_values import OCI_INDEX, OCI_MANIFEST, Credentials, digest_of
+from ci.registry.address import OCI_INDEX, OCI_MANIFEST, Credentials, digest_of
+from ci.registry.client import RegistryClient
+from ci.registry.errors import RegistryError, RegistryErrorKind
 
 from .conftest import LOGIN, Content, client, fill
 from .servers import PASSWORD, USER, Certificate, Registry, Reply, TokenServer

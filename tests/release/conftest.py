@@ -18,11 +18,11 @@ from ci.core.model import Config
 from ci.core.names import sha_tag
 from ci.pipeline import build_all
 from ci.publishing import Login, push_target
-from ci.registry import RegistryClient
-from ci.registry_values import Credentials, RegistryAddress
+from ci.registry.address import Credentials, RegistryAddress
+from ci.registry.client import RegistryClient
+from ci.registry.retry import RetryPolicy
 from ci.release import Resmoke, Wish, release
 from ci.release_model import Release, Target
-from ci.retry import RetryPolicy
 from ci.targets import parse_created, plan_targets
 from tests.registry.proxy import FaultProxy
 from tests.registry.servers import Registry, run_registry

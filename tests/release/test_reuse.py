@@ -20,8 +20,8 @@ from ci.config.read import read_config
 from ci.core.model import Image, Plan
 from ci.definition import read_definition
 from ci.delivery import Delivery, Means, build, deliver, look
-from ci.index import read_annotations, read_entries, write_index
 from ci.promotion import promote
+from ci.registry.manifests import read_annotations, read_entries, write_index
 from ci.release import Wish
 from ci.release_model import Change, Target
 from ci.release_report import render_checksums

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.registry_errors import Refusal, RegistryError, RegistryErrorKind, error_of, parse_refusal, quote
+from ci.registry.errors import Refusal, RegistryError, RegistryErrorKind, error_of, parse_refusal, quote
 
 KIND = RegistryErrorKind
 

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from ci.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
+from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 
 class PassingError(Exception):

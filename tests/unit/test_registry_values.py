@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.core.errors import DrydockError
-from ci.registry_values import (
+from ci.registry.address import (
     Challenge,
     Credentials,
     RegistryAddress,

@@ -7,8 +7,8 @@ import pytest
 from ci.core.errors import PipelineError
 from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
 from ci.promotion import promote
-from ci.registry import RegistryClient
-from ci.registry_values import RegistryAddress
+from ci.registry.address import RegistryAddress
+from ci.registry.client import RegistryClient
 from ci.release_model import ImageFact, Release, VariantFact
 from ci.release_report import finish_release, render_checksums
 from ci.report import Format, Report, finish_gate

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 import httpx
 
-from ci.registry_errors import Refusal, RegistryError, error_of
-from ci.registry_http import Answer, Ask, Wire, host_of, parse_url, protocol_error
-from ci.registry_values import (
+from ci.registry.address import (
     Challenge,
     Credentials,
     RegistryAddress,
@@ -20,7 +18,9 @@ from ci.registry_values import (
     parse_retry_after,
     widen_scope,
 )
-from ci.retry import Clock
+from ci.registry.errors import Refusal, RegistryError, error_of
+from ci.registry.http import Answer, Ask, Wire, host_of, parse_url, protocol_error
+from ci.registry.retry import Clock
 
 _MAX_TOKEN = 256 * 1024  # bytes of a token server's answer
 _TOKEN = re.compile(r"[!-~]+")  # what a header can carry

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from ci.registry_errors import RegistryError, RegistryErrorKind, quote
-from ci.registry_values import RegistryAddress
+from ci.registry.address import RegistryAddress
+from ci.registry.errors import RegistryError, RegistryErrorKind, quote
 
 _MAX_PORT = 65535
 _MAX_ERROR = 64 * 1024  # bytes of an answer that says no

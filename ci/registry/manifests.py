@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any  # documents of others, whose shape _Shape checks
 
 from ci.core.errors import DrydockError
-from ci.registry_values import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
+from ci.registry.address import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
 
 REVISION = "org.opencontainers.image.revision"
 CREATED = "org.opencontainers.image.created"

@@ -10,10 +10,7 @@ from typing import Self
 
 from ci.core.errors import DrydockError
 from ci.core.names import check_tag
-from ci.registry_auth import Authenticator
-from ci.registry_errors import RegistryError, RegistryErrorKind, parse_refusal
-from ci.registry_http import Answer, Ask, Wire, protocol_error
-from ci.registry_values import (
+from ci.registry.address import (
     MANIFEST_TYPES,
     MAX_MANIFEST,
     Credentials,
@@ -26,7 +23,10 @@ from ci.registry_values import (
     is_digest,
     parse_media_type,
 )
-from ci.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
+from ci.registry.auth import Authenticator
+from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
+from ci.registry.http import Answer, Ask, Wire, protocol_error
+from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
