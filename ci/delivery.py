@@ -8,17 +8,18 @@ from functools import partial
 
 import dagger
 
-from ci import pipeline, release
+from ci import release
+from ci.build import pipeline
+from ci.build.definition import read_definition
+from ci.build.report import Format, Report, finish_gate
+from ci.build.resolution import label_base
 from ci.core.concurrency import fan_out
 from ci.core.model import Plan
 from ci.core.names import LATEST, sha_tag
-from ci.definition import read_definition
 from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
 from ci.release_model import Release, Target
 from ci.release_report import finish_release
 from ci.remote import connect
-from ci.report import Format, Report, finish_gate
-from ci.resolution import label_base
 from ci.reuse import Search, describe_plan, find_reusable
 
 _AT_A_TIME = 4

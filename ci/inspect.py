@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ci.build.inputs import INPUTS
 from ci.core.concurrency import fan_out
 from ci.core.errors import DrydockError
 from ci.core.names import origin_of
 from ci.core.text import size_text
-from ci.inputs import INPUTS
 from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import (

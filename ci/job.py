@@ -11,6 +11,7 @@ from html import escape
 import dagger
 
 from ci import release
+from ci.build.report import Format
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.engine import explain
@@ -23,7 +24,6 @@ from ci.github import Decision, Event, decide
 from ci.promotion import promote
 from ci.release_report import render_checksums
 from ci.remote import connect, login_of
-from ci.report import Format
 from ci.targets import parse_created, plan_targets
 from ci.verification import verify
 

@@ -9,8 +9,9 @@ from typing import Annotated, TypeVar
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci import job, pipeline, release, report
+from ci import job, release
 from ci.adoption import adopt
+from ci.build import pipeline, report
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.engine import readable

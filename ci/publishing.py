@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import dagger
 
-from ci.build import compression_of
+from ci.build.container import compression_of
+from ci.build.smoke import smoke_variant
 from ci.core.engine import failure_of
 from ci.core.errors import DrydockError
 from ci.core.model import Compression, Variant
@@ -16,7 +17,6 @@ from ci.registry.address import is_digest
 from ci.registry.errors import Refusal, error_of
 from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
 from ci.release_model import Staged, Target
-from ci.smoke import smoke_variant
 
 # What the engine says of a push that may succeed the next time.
 _TRANSIENT = re.compile(

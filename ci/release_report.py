@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from ci.build.report import Format
 from ci.core.errors import PipelineError
 from ci.core.text import clean, columns, markdown_cell, markdown_table, seconds_text, size_text
 from ci.release_model import Change, Release, TagOutcome
-from ci.report import Format
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
 _WRITTEN = {Change.CREATED, Change.MOVED}

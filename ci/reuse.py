@@ -9,19 +9,19 @@ from functools import partial
 
 import dagger
 
+from ci.build.definition import Definition, build_arguments, read_definition
+from ci.build.inputs import INPUTS, Inputs, digest_inputs, doubt
+from ci.build.resolution import resolve_bases
 from ci.core.concurrency import fan_out
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Outcome, Plan
 from ci.core.names import origin_of
 from ci.core.progress import step
-from ci.definition import Definition, build_arguments, read_definition
-from ci.inputs import INPUTS, Inputs, digest_inputs, doubt
 from ci.inspect import inspect_image
 from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
 from ci.release_model import Target, VariantFact
-from ci.resolution import resolve_bases
 from ci.tags import read_live
 
 _AT_A_TIME = 4

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from dagger import dag
 
+from ci.build.pipeline import build_all
+from ci.build.report import Report
 from ci.config.parse import PathKind
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.errors import ConfigError
-from ci.pipeline import build_all
-from ci.report import Report
 
 from .conftest import Repository
 

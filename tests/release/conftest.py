@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from dagger import dag
 
+from ci.build.pipeline import build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config
 from ci.core.names import sha_tag
-from ci.pipeline import build_all
 from ci.publishing import Login, push_target
 from ci.registry.address import Credentials, RegistryAddress
 from ci.registry.client import RegistryClient

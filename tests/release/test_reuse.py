@@ -14,18 +14,18 @@ import pytest
 import pytest_asyncio
 from dagger import dag
 
-import ci.inputs
+import ci.build.inputs
+from ci.build.definition import read_definition
+from ci.build.report import render_json, render_table
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Image, Plan
-from ci.definition import read_definition
 from ci.delivery import Delivery, Means, build, deliver, look
 from ci.promotion import promote
 from ci.registry.manifests import read_annotations, read_entries, write_index
 from ci.release import Wish
 from ci.release_model import Change, Target
 from ci.release_report import render_checksums
-from ci.report import render_json, render_table
 from ci.reuse import Search, describe_plan, find_reusable
 from ci.targets import parse_created, plan_targets
 from ci.verification import verify
@@ -327,7 +327,7 @@ async def test_a_version_makes_a_build(first: str, plain: Registry) -> None:
 
 
 async def test_other_rules_make_a_build(first: str, plain: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ci.inputs, "RULES", ci.inputs.RULES + 1)
+    monkeypatch.setattr(ci.build.inputs, "RULES", ci.build.inputs.RULES + 1)
     found = await search(FILES, plain.host, first)
     assert set(found.reasons.values()) == {"changed since sha-1111111: rules"}
 

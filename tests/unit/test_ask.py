@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from ci import ask
-from ci.ask import Match, compare
+from ci.build import probe as ask
+from ci.build.probe import Match, compare
 
 
 @pytest.mark.parametrize(

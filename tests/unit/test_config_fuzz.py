@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.build.report import render_plan, render_plan_json
 from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.config.plan import plan_build
 from ci.core.errors import ConfigError
 from ci.core.model import Config
-from ci.report import render_plan, render_plan_json
 
 GOOD = """
 repository: ghcr.io/{owner}/{name}

@@ -8,7 +8,8 @@ from typing import Any  # a value of whatever field
 
 import pytest
 
-import ci.inputs
+import ci.build.inputs
+from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
 from ci.core.model import (
     Check,
     Compression,
@@ -23,7 +24,6 @@ from ci.core.model import (
 )
 from ci.dockerfile.ignore import parse_ignore
 from ci.dockerfile.parser import parse_dockerfile
-from ci.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
 
 AMD, ARM = "linux/amd64", "linux/arm64"
 DIGEST, OTHER = ("sha256:" + digit * 64 for digit in "12")
@@ -183,7 +183,7 @@ def test_the_platform_that_builds_decides_something_only_where_the_dockerfile_na
 
 
 def test_other_rules_change_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ci.inputs, "RULES", ci.inputs.RULES + 1)
+    monkeypatch.setattr(ci.build.inputs, "RULES", ci.build.inputs.RULES + 1)
     assert inputs().changed(BASIS.annotations) == "rules"
 
 

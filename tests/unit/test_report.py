@@ -6,12 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.config.parse import parse_config
-from ci.config.plan import plan_build
-from ci.core.errors import PipelineError, SelectionError
-from ci.core.model import Failure, Outcome, Plan
-from ci.core.text import clean, columns, last_lines, markdown_cell, seconds_text, size_text
-from ci.report import (
+from ci.build.report import (
     Format,
     Report,
     finish,
@@ -22,6 +17,11 @@ from ci.report import (
     render_plan_json,
     render_table,
 )
+from ci.config.parse import parse_config
+from ci.config.plan import plan_build
+from ci.core.errors import PipelineError, SelectionError
+from ci.core.model import Failure, Outcome, Plan
+from ci.core.text import clean, columns, last_lines, markdown_cell, seconds_text, size_text
 
 REVISION = "0123456789abcdef"
 CONFIG = parse_config(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import dagger
 
+from ci.build.definition import Definition, build_arguments
+from ci.build.resolution import pin_dockerfile
 from ci.core.errors import DrydockError
 from ci.core.model import Compression, Variant
-from ci.definition import Definition, build_arguments
-from ci.resolution import pin_dockerfile
 
 # What the Dockerfile is called inside its context; a name nobody uses.
 _DOCKERFILE = ".drydock.Dockerfile"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import dagger
 
+from ci.build.definition import Definition, build_arguments
 from ci.core.engine import explain
 from ci.core.errors import DrydockError
-from ci.definition import Definition, build_arguments
 from ci.dockerfile.bases import Base, final_base, find_remote, list_bases, pin_bases
 from ci.registry.address import is_digest
 

@@ -10,16 +10,16 @@ from functools import partial
 
 import dagger
 
-from ci.build import build_variant, compressed_size
+from ci.build.container import build_variant, compressed_size
+from ci.build.definition import read_definition
+from ci.build.report import Report
+from ci.build.smoke import smoke_variant
 from ci.core.concurrency import fan_out, variants_at_a_time
 from ci.core.engine import failure_of
 from ci.core.errors import DrydockError, SelectionError
 from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.progress import step
-from ci.definition import read_definition
-from ci.report import Report
-from ci.smoke import smoke_variant
 
 _CHECKS_AT_A_TIME = 4
 _IMAGES_AT_A_TIME = 8  # whose ignore files are read

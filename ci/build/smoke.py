@@ -14,8 +14,8 @@ from itertools import groupby
 import anyio
 import dagger
 
-from ci import ask
-from ci.ask import Match, Request, compare
+from ci.build import probe as ask
+from ci.build.probe import Match, Request, compare
 from ci.core.concurrency import fan_out
 from ci.core.engine import failure_of
 from ci.core.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant

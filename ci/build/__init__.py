@@ -1,0 +1,1 @@
+"""Builds and checks the variants of a plan."""
