@@ -10,7 +10,6 @@ from html import escape
 
 import dagger
 
-from ci import release
 from ci.build.report import Format
 from ci.config.plan import plan_build
 from ci.config.read import read_config
@@ -19,13 +18,14 @@ from ci.core.errors import DrydockError, PipelineError
 from ci.core.model import Plan
 from ci.core.names import sha_tag, utc_text
 from ci.core.text import clean
-from ci.delivery import Delivery, Means, build, deliver, finish_delivery
 from ci.github import Decision, Event, decide
-from ci.promotion import promote
-from ci.release_report import render_checksums
-from ci.remote import connect, login_of
-from ci.targets import parse_created, plan_targets
-from ci.verification import verify
+from ci.release import release
+from ci.release.deliver import Delivery, Means, build, deliver, finish_delivery
+from ci.release.destination import connect, login_of
+from ci.release.promotion import promote
+from ci.release.report import render_checksums
+from ci.release.request import parse_created, plan_targets
+from ci.release.verification import verify
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci import job, release
+from ci import job
 from ci.adoption import adopt
 from ci.build import pipeline, report
 from ci.config.plan import plan_build
@@ -17,18 +17,19 @@ from ci.config.read import read_config
 from ci.core.engine import readable
 from ci.core.model import Config
 from ci.core.names import LATEST, utc_text
-from ci.delivery import Means, build, deliver, finish_delivery, look
 from ci.findings import finish, parse_style
 from ci.github import Event
 from ci.linting import find_all
-from ci.live import read_tags, render_live
-from ci.promotion import promote
-from ci.release_model import Target
-from ci.release_report import finish_release
-from ci.remote import connect, login_of
+from ci.release import release
+from ci.release.deliver import Means, build, deliver, finish_delivery, look
+from ci.release.destination import connect, login_of
+from ci.release.outcome import Target
+from ci.release.preview import read_tags, render_live
+from ci.release.promotion import promote
+from ci.release.report import finish_release
+from ci.release.request import parse_created, parse_tags, plan_targets
+from ci.release.verification import verify
 from ci.surface import read_surface
-from ci.targets import parse_created, parse_tags, plan_targets
-from ci.verification import verify
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.

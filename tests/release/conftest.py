@@ -17,13 +17,13 @@ from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config
 from ci.core.names import sha_tag
-from ci.publishing import Login, push_target
 from ci.registry.address import Credentials, RegistryAddress
 from ci.registry.client import RegistryClient
 from ci.registry.retry import RetryPolicy
-from ci.release import Resmoke, Wish, release
-from ci.release_model import Release, Target
-from ci.targets import parse_created, plan_targets
+from ci.release.outcome import Release, Target
+from ci.release.push import Login, push_target
+from ci.release.release import Resmoke, Wish, release
+from ci.release.request import parse_created, plan_targets
 from tests.registry.proxy import FaultProxy
 from tests.registry.servers import Registry, run_registry
 

@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 
 from ci.core.concurrency import fan_out
-from ci.release_model import Change, Release
-from ci.verification import verify
+from ci.release.outcome import Change, Release
+from ci.release.verification import verify
 from tests.registry.proxy import Fault, FaultProxy, Kind, at
 from tests.registry.servers import Registry
 

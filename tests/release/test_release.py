@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from dagger import dag
 
-from ci.promotion import promote
-from ci.publishing import Login, smoke_published
-from ci.release_model import Change, Release
-from ci.verification import verify
+from ci.release.outcome import Change, Release
+from ci.release.promotion import promote
+from ci.release.push import Login, smoke_published
+from ci.release.verification import verify
 from tests.registry.proxy import Fault, FaultProxy, Kind, always
 from tests.registry.servers import PASSWORD, USER, Registry, TokenServer, make_certificate, run_registry
 

@@ -20,15 +20,15 @@ from ci.build.report import render_json, render_table
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Image, Plan
-from ci.delivery import Delivery, Means, build, deliver, look
-from ci.promotion import promote
 from ci.registry.manifests import read_annotations, read_entries, write_index
-from ci.release import Wish
-from ci.release_model import Change, Target
-from ci.release_report import render_checksums
-from ci.reuse import Search, describe_plan, find_reusable
-from ci.targets import parse_created, plan_targets
-from ci.verification import verify
+from ci.release.deliver import Delivery, Means, build, deliver, look
+from ci.release.outcome import Change, Target
+from ci.release.promotion import promote
+from ci.release.release import Wish
+from ci.release.report import render_checksums
+from ci.release.request import parse_created, plan_targets
+from ci.release.reuse import Search, describe_plan, find_reusable
+from ci.release.verification import verify
 from tests.registry.proxy import Fault, FaultProxy, Kind, always
 from tests.registry.servers import Registry
 

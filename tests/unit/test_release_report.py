@@ -7,11 +7,11 @@ import pytest
 from ci.build.report import Format, Report, finish_gate
 from ci.core.errors import PipelineError
 from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
-from ci.promotion import promote
 from ci.registry.address import RegistryAddress
 from ci.registry.client import RegistryClient
-from ci.release_model import ImageFact, Release, VariantFact
-from ci.release_report import finish_release, render_checksums
+from ci.release.outcome import ImageFact, Release, VariantFact
+from ci.release.promotion import promote
+from ci.release.report import finish_release, render_checksums
 
 IMAGE = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
-from ci.inspect import inspect_image
 from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import REVISION, read_annotations
-from ci.release_model import Change, ImageFact, Release, TagOutcome, Target
-from ci.tags import read_live
+from ci.release.inspection import inspect_image
+from ci.release.outcome import Change, ImageFact, Release, TagOutcome, Target
+from ci.release.tags import read_live
 
 
 async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, tags: Sequence[str]) -> Release:

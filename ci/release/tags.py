@@ -12,7 +12,7 @@ from ci.core.errors import DrydockError
 from ci.registry.address import OCI_INDEX, Manifest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import CREATED, read_annotations
-from ci.release_model import Change, TagOutcome, Target
+from ci.release.outcome import Change, TagOutcome, Target
 
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 

@@ -16,7 +16,7 @@ from ci.core.model import Compression, Variant
 from ci.registry.address import is_digest
 from ci.registry.errors import Refusal, error_of
 from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
-from ci.release_model import Staged, Target
+from ci.release.outcome import Staged, Target
 
 # What the engine says of a push that may succeed the next time.
 _TRANSIENT = re.compile(

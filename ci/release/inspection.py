@@ -23,7 +23,7 @@ from ci.registry.manifests import (
     read_entries,
     read_image,
 )
-from ci.release_model import ImageFact, Target, VariantFact
+from ci.release.outcome import ImageFact, Target, VariantFact
 
 _MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
 _AT_A_TIME = 4

@@ -8,7 +8,6 @@ from functools import partial
 
 import dagger
 
-from ci import release
 from ci.build import pipeline
 from ci.build.definition import read_definition
 from ci.build.report import Format, Report, finish_gate
@@ -16,11 +15,12 @@ from ci.build.resolution import label_base
 from ci.core.concurrency import fan_out
 from ci.core.model import Plan
 from ci.core.names import LATEST, sha_tag
-from ci.publishing import PUSH_POLICY, Login, push_target, smoke_published
-from ci.release_model import Release, Target
-from ci.release_report import finish_release
-from ci.remote import connect
-from ci.reuse import Search, describe_plan, find_reusable
+from ci.release import release
+from ci.release.destination import connect
+from ci.release.outcome import Release, Target
+from ci.release.push import PUSH_POLICY, Login, push_target, smoke_published
+from ci.release.report import finish_release
+from ci.release.reuse import Search, describe_plan, find_reusable
 
 _AT_A_TIME = 4
 

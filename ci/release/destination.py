@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import dagger
 
 from ci.core.errors import DrydockError
-from ci.publishing import Login
 from ci.registry.address import Credentials, RegistryAddress, parse_repository
 from ci.registry.client import RegistryClient
-from ci.release_model import Target
+from ci.release.outcome import Target
+from ci.release.push import Login
 
 
 def login_of(username: str | None, password: dagger.Secret | None) -> Login | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Plan, Variant
 from ci.core.names import LATEST, STAGING, check_tag, labels_of, repository_of
-from ci.release_model import Target
+from ci.release.outcome import Target
 
 
 def plan_targets(

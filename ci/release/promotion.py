@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
-from ci.inspect import Inspection, inspect_image
 from ci.registry.address import Manifest, is_digest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import REVISION, of_commit, read_annotations
-from ci.release_model import ImageFact, Release, Target
-from ci.tags import Choice, Move, Moved, leave_newer, move_tags, read_before, read_live
+from ci.release.inspection import Inspection, inspect_image
+from ci.release.outcome import ImageFact, Release, Target
+from ci.release.tags import Choice, Move, Moved, leave_newer, move_tags, read_before, read_live
 
 
 async def promote(

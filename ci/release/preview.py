@@ -12,8 +12,8 @@ from ci.core.names import sha_tag
 from ci.core.text import clean, columns, markdown_table
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import CREATED, REVISION, read_annotations
-from ci.release_model import Target
-from ci.tags import read_live
+from ci.release.outcome import Target
+from ci.release.tags import read_live
 
 _SHORT = 19  # characters of a digest: "sha256:" and twelve digits
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from ci.build.report import Format
 from ci.core.errors import PipelineError
 from ci.core.text import clean, columns, markdown_cell, markdown_table, seconds_text, size_text
-from ci.release_model import Change, Release, TagOutcome
+from ci.release.outcome import Change, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
 _WRITTEN = {Change.CREATED, Change.MOVED}
@@ -64,7 +64,7 @@ def render_markdown(release: Release) -> str:
 
 
 def render_json(release: Release, before: str = "") -> str:
-    """Write it as JSON: the fields of ci.release_model.Release, with ok, schema (1) and the report of the build."""
+    """Write it as JSON: the fields of ci.release.outcome.Release, with ok, schema (1) and the report of the build."""
     document = {"schema": 1, "ok": release.ok, **asdict(release)}
     return json.dumps({**document, "build": json.loads(before)} if before else document, indent=2)
 

@@ -17,12 +17,12 @@ from ci.core.errors import DrydockError
 from ci.core.model import Image, Outcome, Plan
 from ci.core.names import origin_of
 from ci.core.progress import step
-from ci.inspect import inspect_image
 from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
-from ci.release_model import Target, VariantFact
-from ci.tags import read_live
+from ci.release.inspection import inspect_image
+from ci.release.outcome import Target, VariantFact
+from ci.release.tags import read_live
 
 _AT_A_TIME = 4
 _SKEW = timedelta(minutes=10)  # between the clocks of two machines
