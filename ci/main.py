@@ -17,9 +17,7 @@ from ci.config.read import read_config
 from ci.core.engine import readable
 from ci.core.model import Config
 from ci.core.names import LATEST, utc_text
-from ci.findings import finish, parse_style
 from ci.github import Event
-from ci.linting import find_all
 from ci.release import release
 from ci.release.deliver import Means, build, deliver, finish_delivery, look
 from ci.release.destination import connect, login_of
@@ -29,7 +27,9 @@ from ci.release.promotion import promote
 from ci.release.report import finish_release
 from ci.release.request import parse_created, parse_tags, plan_targets
 from ci.release.verification import verify
-from ci.surface import read_surface
+from ci.validate.findings import finish, parse_style
+from ci.validate.linting import find_all
+from ci.validate.surface import read_surface
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.

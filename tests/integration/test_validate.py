@@ -7,9 +7,9 @@ import pytest
 from dagger import dag
 
 import ci.main
-from ci.linter_reports import parse_reports
-from ci.linting import find_all, lint, linters
-from ci.surface import read_surface
+from ci.validate.linter_reports import parse_reports
+from ci.validate.linting import find_all, lint, linters
+from ci.validate.surface import read_surface
 
 from .conftest import ROOT, Call, Repository
 
@@ -132,7 +132,7 @@ async def test_without_the_linters_the_rest_is_found_all_the_same(
 ) -> None:
     repository.configure(APP)
     repository.write({"Dockerfile": "FROM python:3.13-slim\nCOPY helo.txt /srv/\n"})
-    monkeypatch.setattr("ci.linting.BASE", "127.0.0.1:9/no-such-registry/python:3.13-slim")
+    monkeypatch.setattr("ci.validate.linting.BASE", "127.0.0.1:9/no-such-registry/python:3.13-slim")
     source = dag.host().directory(str(repository.path))
     for offline, severity in ((True, "warning"), (False, "error")):
         findings = await find_all(source, None, SURFACE, offline=offline)

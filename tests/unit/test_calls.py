@@ -2,7 +2,7 @@
 
 import pytest
 
-from ci.calls import UNKNOWN, find_calls, read_workflow
+from ci.validate.calls import UNKNOWN, find_calls, read_workflow
 
 U = UNKNOWN
 

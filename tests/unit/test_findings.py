@@ -5,8 +5,18 @@ import json
 import pytest
 
 from ci.core.errors import PipelineError, SelectionError
-from ci.findings import Style, error, finish, note, parse_style, render_findings, render_sarif, sort_findings, warning
-from ci.linter_reports import parse_reports
+from ci.validate.findings import (
+    Style,
+    error,
+    finish,
+    note,
+    parse_style,
+    render_findings,
+    render_sarif,
+    sort_findings,
+    warning,
+)
+from ci.validate.linter_reports import parse_reports
 
 FOUND = sort_findings(
     [

@@ -12,10 +12,10 @@ CI = Path(__file__).resolve().parents[2] / "ci"
 
 PURE = (
     "dockerfile/bases",
-    "calls",
-    "check_context",
-    "check_dockerfile",
-    "check_workflow",
+    "validate/calls",
+    "validate/context",
+    "validate/dockerfile",
+    "validate/workflow",
     "config/checks",
     "config/parse",
     "config/cursor",
@@ -24,10 +24,10 @@ PURE = (
     "dockerfile_search",
     "dockerfile/ignore",
     "core/errors",
-    "findings",
+    "validate/findings",
     "github",
     "build/inputs",
-    "linter_reports",
+    "validate/linter_reports",
     "core/model",
     "core/names",
     "core/text",
@@ -39,8 +39,8 @@ PURE = (
     "build/report",
     "config/schema",
     "templates",
-    "tree",
-    "validation",
+    "validate/tree",
+    "validate/source",
     "config/yaml",
 )
 # What reads or changes anything but its arguments, or does work that a pure function has no need of.

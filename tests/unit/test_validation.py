@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import ci.main
-from ci.check_dockerfile import Answer, check_bases
-from ci.findings import Finding, Severity, sort_findings
-from ci.linters.survey import survey
-from ci.surface import read_surface
-from ci.tree import make_tree
-from ci.validation import validate_source
+from ci.validate.dockerfile import Answer, check_bases
+from ci.validate.findings import Finding, Severity, sort_findings
+from ci.validate.linters.survey import survey
+from ci.validate.source import validate_source
+from ci.validate.surface import read_surface
+from ci.validate.tree import make_tree
 
 assert ci.main.__doc__  # imported, the functions that workflows may call are known
 SURFACE = read_surface("ci")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ci.tree import Survey
+    from ci.validate.tree import Survey
 
 MAX_TEXT = 1 << 20
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ci.calls import UNKNOWN, Call, read_workflow
 from ci.config.cursor import nearest, show
 from ci.core.errors import DrydockError
 from ci.core.names import check_tag
-from ci.findings import Finding, error, warning
-from ci.tree import Tree
+from ci.validate.calls import UNKNOWN, Call, read_workflow
+from ci.validate.findings import Finding, error, warning
+from ci.validate.tree import Tree
 
 NAME = "drydock"  # what an address of this module ends with
 _TAGS = ("tags", "tag", "from", "to")  # arguments that are tags

@@ -7,7 +7,7 @@ from typing import Any  # whatever a function takes and returns
 from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
-from ci.check_workflow import Function, Parameter, Surface
+from ci.validate.workflow import Function, Parameter, Surface
 
 
 def read_surface(module: str, main: str = "Ci") -> Surface:

@@ -11,17 +11,17 @@ import anyio
 import dagger
 from dagger import dag
 
-from ci.check_dockerfile import Answer, check_bases
-from ci.check_workflow import Surface
 from ci.config.parse import referenced_paths
 from ci.config.read import DEFAULT_CONFIG
 from ci.core.concurrency import fan_out
 from ci.core.engine import failure_of
-from ci.findings import Finding, error, sort_findings, warning
-from ci.linter_reports import parse_reports
-from ci.linters.survey import survey
-from ci.tree import Tree, make_tree, parse_survey
-from ci.validation import dockerfiles_of, validate_source
+from ci.validate.dockerfile import Answer, check_bases
+from ci.validate.findings import Finding, error, sort_findings, warning
+from ci.validate.linter_reports import parse_reports
+from ci.validate.linters.survey import survey
+from ci.validate.source import dockerfiles_of, validate_source
+from ci.validate.tree import Tree, make_tree, parse_survey
+from ci.validate.workflow import Surface
 
 BASE = "python:3.13-slim"
 _TOOLS = "/linters"

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.check_context import Context, check_context, ignore_file_of, read_context
-from ci.check_dockerfile import Base, bases_of, check_dockerfile, check_pins
-from ci.check_workflow import Surface, check_workflows
 from ci.config.cursor import show
 from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError, Problem
 from ci.core.model import Config
 from ci.dockerfile.parser import parse_dockerfile
-from ci.findings import Finding, Severity, error, note
-from ci.tree import Tree
+from ci.validate.context import Context, check_context, ignore_file_of, read_context
+from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins
+from ci.validate.findings import Finding, Severity, error, note
+from ci.validate.tree import Tree
+from ci.validate.workflow import Surface, check_workflows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

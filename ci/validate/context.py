@@ -12,8 +12,8 @@ from ci.core.model import Image
 from ci.core.text import size_text
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, parse_ignore
 from ci.dockerfile.parser import Dockerfile, Instruction, assignments, expand
-from ci.findings import Finding, error, note, warning
-from ci.tree import Tree
+from ci.validate.findings import Finding, error, note, warning
+from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look
 _REMOTE = re.compile(r"(?:https?|git|ssh|ftp)://|git@", re.IGNORECASE)

@@ -20,7 +20,7 @@ from ci.dockerfile.parser import (
     find_target,
     parse_dockerfile,
 )
-from ci.findings import Finding, error, note, warning
+from ci.validate.findings import Finding, error, note, warning
 
 _DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

@@ -1,0 +1,1 @@
+"""All that can be found without a build."""
