@@ -10,7 +10,6 @@ import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
 from ci import job
-from ci.adoption import adopt
 from ci.build import pipeline, report
 from ci.config.plan import plan_build
 from ci.config.read import read_config
@@ -18,6 +17,7 @@ from ci.core.engine import readable
 from ci.core.model import Config
 from ci.core.names import LATEST, utc_text
 from ci.github import Event
+from ci.init.adopt import adopt
 from ci.release import release
 from ci.release.deliver import Means, build, deliver, finish_delivery, look
 from ci.release.destination import connect, login_of

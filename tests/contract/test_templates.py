@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from ci.adoption import HOOK, INSTALL, WORKFLOW
-from ci.templates import adapt_hook, adapt_workflow
+from ci.init.adopt import HOOK, INSTALL, WORKFLOW
+from ci.init.templates import adapt_hook, adapt_workflow
 
 from .test_module import FUNCTIONS
 

@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from ci.dockerfile.parser import parse_dockerfile
-from ci.dockerfile_facts import Facts, read_facts
+from ci.init.facts import Facts, read_facts
 
 
 def facts(text: str) -> Facts:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from ci.config.parse import parse_config
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image
-from ci.dockerfile_search import find_dockerfiles
-from ci.project import project_name
-from ci.proposal import Proposal, guess_context, name_images, propose
-from ci.proposal_yaml import render_proposal, schema_address
-from ci.templates import adapt_hook, adapt_workflow, check_module
+from ci.init.project import project_name
+from ci.init.proposal import Proposal, guess_context, name_images, propose
+from ci.init.proposal_yaml import render_proposal, schema_address
+from ci.init.search import find_dockerfiles
+from ci.init.templates import adapt_hook, adapt_workflow, check_module
 
 APP = "FROM python:3.13-slim\n"
 

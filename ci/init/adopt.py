@@ -10,11 +10,11 @@ import dagger
 from ci.config.read import DEFAULT_CONFIG
 from ci.core.concurrency import fan_out
 from ci.core.errors import DrydockError
-from ci.dockerfile_search import SKIPPED, LeftOut, find_dockerfiles
-from ci.project import MANIFESTS, project_name
-from ci.proposal import Proposal, propose
-from ci.proposal_yaml import render_proposal, schema_address
-from ci.templates import adapt_hook, adapt_workflow, check_module
+from ci.init.project import MANIFESTS, project_name
+from ci.init.proposal import Proposal, propose
+from ci.init.proposal_yaml import render_proposal, schema_address
+from ci.init.search import SKIPPED, LeftOut, find_dockerfiles
+from ci.init.templates import adapt_hook, adapt_workflow, check_module
 
 WORKFLOW = ".github/workflows/images.yml"
 HOOK, INSTALL = ".githooks/pre-push", ".githooks/install"

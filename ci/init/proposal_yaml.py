@@ -10,7 +10,7 @@ import yaml
 
 from ci.config.parse import parse_config
 from ci.core.model import ConfigCheck, HttpCheck, SmokeCheck
-from ci.proposal import Proposal, Proposed
+from ci.init.proposal import Proposal, Proposed
 
 REPOSITORY = "ghcr.io/{owner}/{name}"
 _SCHEMA = "deploy/images.schema.json"
