@@ -9,14 +9,14 @@ from typing import Annotated, TypeVar
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci import job
 from ci.build import pipeline, report
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.engine import readable
 from ci.core.model import Config
 from ci.core.names import LATEST, utc_text
-from ci.github import Event
+from ci.github import run as job
+from ci.github.events import Event
 from ci.init.adopt import adopt
 from ci.release import release
 from ci.release.deliver import Means, build, deliver, finish_delivery, look

@@ -32,7 +32,7 @@ def adapt_workflow(text: str, module: str) -> str:
     adapted, count = _ARGUMENTS.subn(rf"\1module: {module}\n\1\2", text)
     if not count or "module:" in text:
         raise ValueError("the workflow no longer calls Dagger with `args: >-` and `--source .`")
-    return adapted.replace("ci/github.py", "ci/github.py of the module")
+    return adapted.replace("ci/github/events.py", "ci/github/events.py of the module")
 
 
 def adapt_hook(text: str, module: str) -> str:

@@ -30,8 +30,8 @@ def test_every_step_of_the_workflow_that_calls_dagger_calls_the_module() -> None
     called = [step["with"]["module"] for step in steps if step.get("uses", "").startswith("dagger/dagger-for-github@")]
     assert called == [MODULE] * text.count("dagger/dagger-for-github@")
     removed, added = changed(text, adapted)
-    assert all("ci/github.py" in line for line in removed)
-    assert [line for line in added if "ci/github.py" not in line] == [f"module: {MODULE}"] * len(called)
+    assert all("ci/github/events.py" in line for line in removed)
+    assert [line for line in added if "ci/github/events.py" not in line] == [f"module: {MODULE}"] * len(called)
 
 
 def test_the_hook_asks_git_before_it_calls_the_module(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from ci.core.errors import DrydockError
-from ci.github import Event, decide
+from ci.github.events import Event, decide
 
 
 def event(name: str, ref: str, default_branch: str = "main") -> Event:

@@ -25,7 +25,7 @@ PURE = (
     "dockerfile/ignore",
     "core/errors",
     "validate/findings",
-    "github",
+    "github/events",
     "build/inputs",
     "validate/linter_reports",
     "core/model",

@@ -18,7 +18,7 @@ from ci.core.errors import DrydockError, PipelineError
 from ci.core.model import Plan
 from ci.core.names import sha_tag, utc_text
 from ci.core.text import clean
-from ci.github import Decision, Event, decide
+from ci.github.events import Decision, Event, decide
 from ci.release import release
 from ci.release.deliver import Delivery, Means, build, deliver, finish_delivery
 from ci.release.destination import connect, login_of
