@@ -66,6 +66,8 @@ def test_the_entry_point_and_the_module_agree() -> None:
 def test_no_file_with_dagger_types_hides_its_import() -> None:
     """Dagger evaluates annotations when it loads the module; an import for type checkers only would be missing."""
     for file in (ROOT / "ci").rglob("*.py"):
+        if file.parent.name == "linters":
+            continue  # programs of another container, where nothing of ci/ is
         assert "TYPE_CHECKING" not in file.read_text(), file.name
 
 

@@ -17,7 +17,7 @@ from ci.config.parse import parse_config
 from ci.core.model import Plan
 from ci.core.names import repository_of, sha_tag
 from ci.release.request import parse_tags
-from tests.workflow import ATTEST, CHECKOUT, DAGGER, FILE, ROOT, action_of, arguments_of, dagger_steps, load
+from tests.support.workflow import ATTEST, CHECKOUT, DAGGER, FILE, ROOT, action_of, arguments_of, dagger_steps, load
 
 TEXT = FILE.read_text()
 WORKFLOW = load(TEXT)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.registry.servers import PASSWORD, USER, Registry, Reply, Stub, run_registry
+from tests.support.servers import PASSWORD, USER, Registry, Reply, Stub, run_registry
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 300  # seconds for one call
 REVISION = "c" * 40
 COMMIT = ("--revision", REVISION, "--created", "2026-03-01T12:00:00+01:00")
@@ -181,7 +181,7 @@ def test_no_secret_is_left_anywhere(source: Path, tmp_path: Path) -> None:
         places["traces"] = b"\n".join(request.body for request in collector.requests)
     blobs = [file for file in (tmp_path / "registry/data").rglob("data") if file.stat().st_size < 1_000_000]
     places["images"] = b"\n".join(file.read_bytes() for file in blobs)
-    logs = Path(os.environ["_EXPERIMENTAL_DAGGER_CLI_BIN"]).parents[1] / "logs/engine.log"
+    logs = Path(os.environ["_EXPERIMENTAL_DAGGER_CLI_BIN"]).parents[3] / "logs/engine.log"
     if logs.exists():  # of the embedded engine
         places["engine"] = logs.read_bytes()
     assert b"dagger" in places["arguments"]

@@ -9,9 +9,9 @@ import pytest
 
 from ci.registry.address import OCI_INDEX, OCI_MANIFEST, digest_of
 from ci.registry.errors import RegistryError, RegistryErrorKind
+from tests.support.servers import PASSWORD, Certificate, Reply, Request, Stub
 
 from .conftest import LOGIN, client
-from .servers import PASSWORD, Certificate, Reply, Request, Stub
 
 BODY = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST}).encode()
 TYPE = {"Content-Type": OCI_MANIFEST}

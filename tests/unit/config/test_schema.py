@@ -16,8 +16,8 @@ from ci.config.schema import INEXPRESSIBLE, config_schema
 from ci.core.errors import ConfigError, Problem
 
 from .test_checks import CHECKS, HEAD
-from .test_config import ANYWHERE, FULL, IMAGES, SMALL, image
-from .test_config_fuzz import GOOD, TREE, VALUES, places
+from .test_parse import ANYWHERE, FULL, IMAGES, SMALL, image
+from .test_parse_fuzz import GOOD, TREE, VALUES, places
 
 # What the parser says where no schema can: a pattern for the problem's text, and the sentence that tells of it.
 BEYOND = {

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CI = Path(__file__).resolve().parents[2] / "ci"
+FOLDERS = {"ci", *(f"ci.{room}" for room in ("core", "config", "validate"))}
+CI = Path(__file__).resolve().parents[3] / "ci"
 
 PURE = (
     "dockerfile/bases",
@@ -63,7 +64,7 @@ def imported(module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative imports hide where they lead"
             base = node.module or ""
-            names.update(f"ci.{alias.name}" if base == "ci" else base for alias in node.names)
+            names.update(f"{base}.{alias.name}" if base in FOLDERS else base for alias in node.names)
     return names
 
 

@@ -18,12 +18,12 @@ import pytest_asyncio
 from ci.core.concurrency import fan_out
 from ci.release.outcome import Change, Release
 from ci.release.verification import verify
-from tests.registry.proxy import Fault, FaultProxy, Kind, at
-from tests.registry.servers import Registry
+from tests.support.proxy import Fault, FaultProxy, Kind, at
+from tests.support.servers import Registry
 
 from .conftest import Commit, client, live, publish
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(900)]
 
@@ -151,7 +151,7 @@ async def kill(old: Commit, plain: Registry, facts: Facts, position: int) -> str
         os.killpg(victim[0].pid, signal.SIGKILL)
 
     with FaultProxy(plain.port, rule=at(position, Fault(kind=Kind.RESET, run=strike))) as proxy:
-        command = [sys.executable, "-m", "tests.release.victim", proxy.host, prefix]
+        command = [sys.executable, "-m", "tests.real.release.victim", proxy.host, prefix]
         victim.append(subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL))  # noqa: ASYNC220
         code = await anyio.to_thread.run_sync(victim[0].wait)
     if code != -signal.SIGKILL:

@@ -29,8 +29,8 @@ from ci.release.report import render_checksums
 from ci.release.request import parse_created, plan_targets
 from ci.release.reuse import Search, describe_plan, find_reusable
 from ci.release.verification import verify
-from tests.registry.proxy import Fault, FaultProxy, Kind, always
-from tests.registry.servers import Registry
+from tests.support.proxy import Fault, FaultProxy, Kind, always
+from tests.support.servers import Registry
 
 from .conftest import client, live
 

@@ -13,10 +13,10 @@ from ci.registry.address import OCI_MANIFEST
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
 from ci.registry.retry import RetryPolicy
+from tests.support.proxy import Fault, FaultProxy, Kind, Seen, always, at
+from tests.support.servers import Registry
 
 from .conftest import Content, client, fill
-from .proxy import Fault, FaultProxy, Kind, Seen, always, at
-from .servers import Registry
 
 Operation = Callable[[RegistryClient, Content], Awaitable[object]]
 

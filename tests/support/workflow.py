@@ -10,7 +10,7 @@ from typing import Any  # a YAML document
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / ".github/workflows/images.yml"
 DAGGER, ATTEST, CHECKOUT = "dagger/dagger-for-github", "actions/attest", "actions/checkout"
 

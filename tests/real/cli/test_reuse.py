@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.registry.servers import Registry, run_registry
+from tests.support.servers import Registry, run_registry
 
-from .test_cli import call
+from .test_release import call
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -13,8 +13,8 @@ from ci.release.outcome import Change, Release
 from ci.release.promotion import promote
 from ci.release.push import Login, smoke_published
 from ci.release.verification import verify
-from tests.registry.proxy import Fault, FaultProxy, Kind, always
-from tests.registry.servers import PASSWORD, USER, Registry, TokenServer, make_certificate, run_registry
+from tests.support.proxy import Fault, FaultProxy, Kind, always
+from tests.support.servers import PASSWORD, USER, Registry, TokenServer, make_certificate, run_registry
 
 from .conftest import Commit, client, live, publish
 

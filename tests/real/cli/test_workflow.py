@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.registry.proxy import Fault, FaultProxy, Kind, Seen
-from tests.workflow import FILE, JobResult, Runner, load
+from tests.support.proxy import Fault, FaultProxy, Kind, Seen
+from tests.support.workflow import FILE, JobResult, Runner, load
 
 from .conftest import Repository
 

@@ -14,9 +14,8 @@ import pytest
 from ci.registry.address import OCI_MANIFEST, Credentials, RegistryAddress, digest_of
 from ci.registry.client import RegistryClient
 from ci.registry.retry import RetryPolicy
-
-from .proxy import FaultProxy
-from .servers import (
+from tests.support.proxy import FaultProxy
+from tests.support.servers import (
     PASSWORD,
     USER,
     Certificate,

@@ -1,17 +1,14 @@
 """One engine session for the whole run, small repositories to build, and the real CLI."""
 
 import os
-import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import dagger
 import pytest
-import pytest_asyncio
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 300  # seconds for one call; a missing engine would hang for ever
 
 SERVER = """\
@@ -79,13 +76,3 @@ def call(repository: Repository) -> Call:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
-    """Hold one client session with the real engine."""
-    if not shutil.which("dagger"):
-        pytest.fail("no dagger CLI on PATH; run the tests by `make test`")
-    with (tmp_path_factory.mktemp("engine") / "session.log").open("w") as log:
-        async with dagger.connection(dagger.Config(log_output=log)):
-            yield

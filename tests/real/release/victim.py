@@ -1,11 +1,11 @@
-"""A release in a process of its own, to be killed: `python -m tests.release.victim HOST PREFIX`."""
+"""A release in a process of its own, to be killed: `python -m tests.real.release.victim HOST PREFIX`."""
 
 import asyncio
 import sys
 
 import dagger
 
-from tests.release.conftest import NEW, make_commit, publish
+from tests.real.release.conftest import NEW, make_commit, publish
 
 
 async def main() -> None:

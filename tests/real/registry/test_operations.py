@@ -12,9 +12,9 @@ from ci.core.errors import DrydockError
 from ci.registry.address import OCI_INDEX, OCI_MANIFEST, Credentials, digest_of
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
+from tests.support.servers import PASSWORD, USER, Certificate, Registry, Reply, TokenServer
 
 from .conftest import LOGIN, Content, client, fill
-from .servers import PASSWORD, USER, Certificate, Registry, Reply, TokenServer
 
 UNKNOWN = digest_of(b"nowhere")
 BASIC = httpx.BasicAuth(USER, PASSWORD)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,8 +23,8 @@ from ci.release.outcome import Release, Target
 from ci.release.push import Login, push_target
 from ci.release.release import Resmoke, Wish, release
 from ci.release.request import parse_created, plan_targets
-from tests.registry.proxy import FaultProxy
-from tests.registry.servers import Registry, run_registry
+from tests.support.proxy import FaultProxy
+from tests.support.servers import Registry, run_registry
 
 QUICK = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
 PUSHING = RetryPolicy(attempts=4, base=0.01, deadline=15.0, longest=0.1)
@@ -128,16 +127,6 @@ async def make_commit(digit: str, created: str) -> Commit:
     built = await build_all(plan, _source(), secrets=[], parallel=2, labels=labels)
     assert built.report.ok, built.report
     return Commit(revision=digit * 40, created=created, targets=targets, containers=dict(built.containers))
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
-    """Hold one client session with the real engine."""
-    if not shutil.which("dagger"):
-        pytest.fail("no dagger CLI on PATH; run the tests by `make test`")
-    with (tmp_path_factory.mktemp("engine") / "session.log").open("w") as log:
-        async with dagger.connection(dagger.Config(log_output=log)):
-            yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
