@@ -10,22 +10,23 @@ import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
 from ci.build import pipeline, report
-from ci.config.plan import plan_build
+from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.config.read import read_config
 from ci.core.engine import readable
 from ci.core.model import Config
 from ci.core.names import LATEST, utc_text
+from ci.core.text import Format as TextFormat
+from ci.core.text import parse_format
 from ci.github import run as job
 from ci.github.events import Event
 from ci.init.adopt import adopt
 from ci.release import release
 from ci.release.deliver import Means, build, deliver, finish_delivery, look
 from ci.release.destination import connect, login_of
-from ci.release.outcome import Target
 from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
 from ci.release.report import finish_release
-from ci.release.request import parse_created, parse_tags, plan_targets
+from ci.release.request import Target, parse_created, parse_tags, plan_targets
 from ci.release.verification import verify
 from ci.validate.findings import finish, parse_style
 from ci.validate.linting import find_all
@@ -94,11 +95,11 @@ class Ci:
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
-            wanted = report.parse_format(format)
+            wanted = parse_format(format)
             plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
             if repository:
                 plan = replace(plan, config=replace(plan.config, repository=repository))
-            render = report.render_plan_json if wanted is report.Format.JSON else report.render_plan
+            render = render_plan_json if wanted is TextFormat.JSON else render_plan
             text = render(plan, owner=owner)
             if not live:
                 return text
@@ -141,7 +142,7 @@ class Ci:
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
-            wanted = report.parse_format(format)
+            wanted = parse_format(format)
             plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
             if not reuse:
                 built = await pipeline.build_all(plan, self.source, secrets=secrets or [], parallel=parallel)
@@ -175,7 +176,7 @@ class Ci:
     ) -> str:
         """Build, smoke-check and release all images: every tag of all of them, or none."""
         with readable():
-            wanted = report.parse_format(format)
+            wanted = parse_format(format)
             plan = plan_build(await self._config(), revision=revision)
             made = parse_created(created)
             targets = plan_targets(plan, repository=repository, owner=owner, version=version, created=made)
@@ -202,7 +203,7 @@ class Ci:
     ) -> str:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
         with readable():
-            wanted = report.parse_format(format)
+            wanted = parse_format(format)
             targets, login = await self._targets(revision, repository, owner), login_of(username, password)
             async with connect(targets, login, registry) as client:
                 done = await verify(client, targets, revision, parse_tags(tags or (), latest=latest))
@@ -226,7 +227,7 @@ class Ci:
     ) -> str:
         """Put what one tag names under another, for all images or none, without building."""
         with readable():
-            wanted = report.parse_format(format)
+            wanted = parse_format(format)
             targets, login = await self._targets(None, repository, owner), login_of(username, password)
             async with connect(targets, login, registry) as client:
                 done = await promote(client, targets, from_, parse_tags([tag], latest=False))

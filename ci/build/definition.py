@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import dagger
 
-from ci.config.cursor import show
 from ci.core.model import Image
+from ci.core.text import show
 from ci.dockerfile.ignore import IgnoreFile, parse_ignore
 from ci.dockerfile.parser import NO_TEXT, Dockerfile, parse_dockerfile
 

@@ -14,15 +14,14 @@ from ci.build.container import build_variant, compressed_size
 from ci.build.definition import read_definition
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
-from ci.core.concurrency import fan_out, variants_at_a_time
-from ci.core.engine import failure_of
+from ci.core.engine import failure_of, fan_out, step
 from ci.core.errors import DrydockError, SelectionError
 from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
-from ci.core.progress import step
 
 _CHECKS_AT_A_TIME = 4
 _IMAGES_AT_A_TIME = 8  # whose ignore files are read
+_MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,3 +142,16 @@ async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[st
         flags = " ".join(f"--secrets env:{name}" for name in missing)
         raise SelectionError(f"The images need build secrets that were not given: {', '.join(missing)}; add {flags}")
     return given
+
+
+def variants_at_a_time(*, processors: int, memory: int) -> int:
+    """Choose how many variants are worked on at once: one for each processor, as long as each has its memory.
+
+    A build, an emulated start and compression are all bound by the processors.
+
+    Args:
+        processors: that may be used.
+        memory: of the machine, in bytes.
+
+    """
+    return max(1, min(processors, memory // _MEMORY_OF_A_VARIANT))

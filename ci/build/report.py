@@ -5,16 +5,13 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from html import escape
 from textwrap import indent
-from typing import TypeVar
 
-from ci.config.cursor import nearest
-from ci.core.errors import PipelineError, SelectionError
-from ci.core.model import Failure, Outcome, Plan, Variant
-from ci.core.names import fill_repository, sha_tag
+from ci.core.errors import PipelineError
+from ci.core.model import Failure, Outcome, Plan
 from ci.core.text import (
+    Format,
     clean,
     columns,
     last_lines,
@@ -27,7 +24,6 @@ from ci.core.text import (
 _HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
 _RIGHT = frozenset((2, 3, 4, 5))
 _SCHEMA = 1
-Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,28 +39,6 @@ class Report:
     def ok(self) -> bool:
         """Whether there is an outcome for every variant, and nothing failed."""
         return len(self.outcomes) == len(self.plan.variants) > 0 and all(o.ok for o in self.outcomes)
-
-
-class Format(StrEnum):
-    """How a report is written."""
-
-    TABLE = "table"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
-
-def parse_format(name: str) -> Format:
-    """Read the name of a format; refuse any other word."""
-    return parse_word(name, Format)
-
-
-def parse_word(name: str, words: type[Word]) -> Word:
-    """Read one of several words that --format may be; refuse any other."""
-    if name not in list(words):
-        close = nearest(name, list(words))
-        hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(words)}{hint}")
-    return words(name)
 
 
 def finish(report: Report, wanted: Format) -> str:
@@ -151,49 +125,6 @@ def render_json(report: Report) -> str:
             "variants": [_outcome_json(outcome, report.reasons) for outcome in report.outcomes],
         }
     )
-
-
-def render_plan(plan: Plan, *, owner: str | None = None) -> str:
-    """Write what would be built for a terminal: a row for each variant, then the names of its checks."""
-    head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
-    rows = [
-        (
-            str(variant),
-            variant.platform,
-            variant.image.dockerfile,
-            variant.image.context,
-            str(len(variant.checks)) if variant.checks else "none",
-            _reference(plan, variant, owner),
-        )
-        for variant in plan.variants
-    ]
-    checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
-    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\nSmoke checks\n{columns(checks)}")
-
-
-def render_plan_json(plan: Plan, *, owner: str | None = None) -> str:
-    """Write what would be built as JSON.
-
-    Keys: schema (1), revision (or null), and variants, a list of variant, image, platform, dockerfile,
-    context, target (or null), checks (their names), smoke_reason (or null), budget (bytes, or null) and
-    reference (repository, and tag where the revision is known).
-    """
-    variants = [
-        {
-            "variant": str(variant),
-            "image": variant.image.name,
-            "platform": variant.platform,
-            "dockerfile": variant.image.dockerfile,
-            "context": variant.image.context,
-            "target": variant.image.target,
-            "checks": [check.name for check in variant.checks],
-            "smoke_reason": variant.image.smoke_reason,
-            "budget": variant.image.budget,
-            "reference": _reference(plan, variant, owner),
-        }
-        for variant in plan.variants
-    ]
-    return _json({"schema": _SCHEMA, "revision": plan.revision, "variants": variants})
 
 
 def _json(value: object) -> str:
@@ -283,14 +214,3 @@ def _failure_json(failure: Failure) -> dict[str, object]:
         "exit_code": failure.exit_code,
         "stderr": None if failure.stderr is None else last_lines(failure.stderr),
     }
-
-
-def _check_names(variant: Variant) -> str:
-    if not variant.checks:
-        return f"none ({variant.image.smoke_reason})"
-    return ", ".join(check.name for check in variant.checks)
-
-
-def _reference(plan: Plan, variant: Variant, owner: str | None) -> str:
-    name = fill_repository(plan.config.repository, name=variant.image.name, owner=owner.lower() if owner else "{owner}")
-    return f"{name}:{sha_tag(plan.revision)}" if plan.revision else name

@@ -10,8 +10,8 @@ import dagger
 from ci.build.definition import Definition, build_arguments
 from ci.core.engine import explain
 from ci.core.errors import DrydockError
+from ci.core.names import is_digest
 from ci.dockerfile.bases import Base, final_base, find_remote, list_bases, pin_bases
-from ci.registry.address import is_digest
 
 
 async def resolve_base(base: Base) -> str:

@@ -16,8 +16,7 @@ import dagger
 
 from ci.build import probe as ask
 from ci.build.probe import Match, Request, compare
-from ci.core.concurrency import fan_out
-from ci.core.engine import failure_of
+from ci.core.engine import failure_of, fan_out
 from ci.core.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
 from ci.core.text import last_lines
 

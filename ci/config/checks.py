@@ -6,8 +6,9 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 
-from ci.config.cursor import Cursor, nearest, show, take
+from ci.config.cursor import Cursor, take
 from ci.core.model import Check, ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
+from ci.core.text import nearest, show
 
 PLATFORMS = (
     "linux/amd64",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TypeVar
 
 import yaml
 
 from ci.core.errors import Problem
+from ci.core.text import nearest, show
 
 CORE = "tag:yaml.org,2002:"  # what the names of YAML's own types begin with
 
@@ -28,17 +28,6 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,17}")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./-]{1,80}")
 # No program can be handed these, whatever the key: the end of a C string, and half a character.
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-def nearest(value: str, options: Iterable[str]) -> str:
-    """Find the option that looks most like a value, in whatever case; nothing if none does."""
-    folded = {option.casefold(): str(option) for option in options}
-    return next((folded[match] for match in get_close_matches(value.casefold(), folded, n=1)), "")
-
-
-def show(value: str, limit: int = 60) -> str:
-    """Quote a value for a message: on one line, without control characters, shortened."""
-    return repr(value if len(value) <= limit else f"{value[:limit]}...")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

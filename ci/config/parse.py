@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from ci.config.checks import LINE, NO_SMOKE, PLATFORMS, read_smoke, string_map
-from ci.config.cursor import Cursor, nearest, show, take
+from ci.config.cursor import Cursor, take
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Compression, Config, Image
 from ci.core.names import COMPONENT, PLACEHOLDERS, fill_repository, repository_fault
+from ci.core.text import nearest, show
 
 
 class PathKind(StrEnum):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from ci.config.cursor import nearest
 from ci.core.errors import SelectionError
 from ci.core.model import Config, Plan, Variant
-from ci.core.names import check_revision
+from ci.core.names import check_revision, fill_repository, sha_tag
+from ci.core.text import clean, columns, nearest
 
 
 def plan_build(
@@ -56,3 +57,57 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
     if unknown:
         raise SelectionError(f"Nothing selected has the {what} {', '.join(unknown)}; accepted: {options}")
     return wanted
+
+
+def render_plan(plan: Plan, *, owner: str | None = None) -> str:
+    """Write what would be built for a terminal: a row for each variant, then the names of its checks."""
+    head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
+    rows = [
+        (
+            str(variant),
+            variant.platform,
+            variant.image.dockerfile,
+            variant.image.context,
+            str(len(variant.checks)) if variant.checks else "none",
+            _reference(plan, variant, owner),
+        )
+        for variant in plan.variants
+    ]
+    checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
+    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\nSmoke checks\n{columns(checks)}")
+
+
+def render_plan_json(plan: Plan, *, owner: str | None = None) -> str:
+    """Write what would be built as JSON.
+
+    Keys: schema (1), revision (or null), and variants, a list of variant, image, platform, dockerfile,
+    context, target (or null), checks (their names), smoke_reason (or null), budget (bytes, or null) and
+    reference (repository, and tag where the revision is known).
+    """
+    variants = [
+        {
+            "variant": str(variant),
+            "image": variant.image.name,
+            "platform": variant.platform,
+            "dockerfile": variant.image.dockerfile,
+            "context": variant.image.context,
+            "target": variant.image.target,
+            "checks": [check.name for check in variant.checks],
+            "smoke_reason": variant.image.smoke_reason,
+            "budget": variant.image.budget,
+            "reference": _reference(plan, variant, owner),
+        }
+        for variant in plan.variants
+    ]
+    return json.dumps({"schema": 1, "revision": plan.revision, "variants": variants}, indent=2)
+
+
+def _check_names(variant: Variant) -> str:
+    if not variant.checks:
+        return f"none ({variant.image.smoke_reason})"
+    return ", ".join(check.name for check in variant.checks)
+
+
+def _reference(plan: Plan, variant: Variant, owner: str | None) -> str:
+    name = fill_repository(plan.config.repository, name=variant.image.name, owner=owner.lower() if owner else "{owner}")
+    return f"{name}:{sha_tag(plan.revision)}" if plan.revision else name

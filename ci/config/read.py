@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagger
 
 from ci.config.parse import PathKind, parse_config, referenced_paths
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out
 from ci.core.errors import ConfigError, Problem
 from ci.core.model import Config
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from ci.config.cursor import CORE, Cursor, show
+from ci.config.cursor import CORE, Cursor
 from ci.core.errors import ConfigError, Problem
+from ci.core.text import show
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50

@@ -1,18 +1,26 @@
-"""Turns whatever the engine or the pipeline raises into text a user can read."""
+"""What all rooms ask of the engine: bounded parallel work, named steps, and errors that a user can read."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
+import anyio
 import dagger
 from dagger.mod._exceptions import FunctionError
+from opentelemetry import trace
 
 from ci.core.errors import DrydockError
 from ci.core.model import Failure
 from ci.core.text import last_lines
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_tracer = trace.get_tracer("drydock")
 
 # Dagger prints an error as "<class>: <text>", a class of the builtins without its module; it logs no traceback
 # for a FunctionError.
@@ -72,3 +80,28 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Show a step, such as "backend@linux/arm64 smoke", for as long as it lasts."""
+    with _tracer.start_as_current_span(name):
+        yield
+
+
+async def fan_out(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, limit: int) -> tuple[R, ...]:
+    """Work on all items, at most `limit` at a time; return the results in the order of the items.
+
+    `work` reports failure by what it returns: an exception would cancel its neighbours.
+    """
+    limiter = anyio.CapacityLimiter(limit)
+    results: dict[int, R] = {}
+
+    async def one(index: int, item: T) -> None:
+        async with limiter:
+            results[index] = await work(item)
+
+    async with anyio.create_task_group() as group:
+        for index, item in enumerate(items):
+            group.start_soon(one, index, item)
+    return tuple(results[index] for index in range(len(items)))

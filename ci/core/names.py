@@ -17,6 +17,10 @@ MAX_REPOSITORY = 255
 
 _LETTER = "[a-z0-9]"
 _PLACEHOLDER = r"\{(?:name|owner)\}"
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_REVISION = re.compile(r"[0-9a-f]{7,64}")
+_SHORT = 7  # digits of a revision in a tag
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 def _part(letter: str) -> str:
@@ -34,9 +38,6 @@ COMPONENT = re.compile(_part(_LETTER))
 # With placeholders, each of which stands for what a part may begin and end with.
 TEMPLATE = _repository(f"(?:{_LETTER}|{_PLACEHOLDER})")
 _REPOSITORY = _repository(_LETTER)
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
-_REVISION = re.compile(r"[0-9a-f]{7,64}")
-_SHORT = 7  # digits of a revision in a tag
 
 
 def fill_repository(template: str, *, name: str, owner: str) -> str:
@@ -152,3 +153,20 @@ def labels_of(
         "description": image.description,
     }
     return {f"org.opencontainers.image.{key}": value for key, value in known.items() if value}
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text is a whole digest of an algorithm registered by the image specification."""
+    return bool(_DIGEST.fullmatch(text))
+
+
+def check_digest(digest: str) -> str:
+    """Return a digest; refuse anything else.
+
+    Raises:
+        DrydockError: it is no digest by SHA-256 or SHA-512.
+
+    """
+    if not is_digest(digest):
+        raise DrydockError(f"{digest[:140]!r} is not a digest: sha256: and 64 lower-case hexadecimal digits")
+    return digest

@@ -1,10 +1,17 @@
-"""Puts values into text that any terminal and any Markdown page can show, whoever wrote them."""
+"""Texts that any terminal and any Markdown page can show, whoever wrote them, and the words a user may choose from."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeVar
+
+from ci.core.errors import SelectionError
+
+Word = TypeVar("Word", bound=StrEnum)
 
 # What a terminal obeys: control sequences, the strings that set titles and links, other escapes.
 _ESCAPES = re.compile(
@@ -74,3 +81,36 @@ def seconds_text(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+def nearest(value: str, options: Iterable[str]) -> str:
+    """Find the option that looks most like a value, in whatever case; nothing if none does."""
+    folded = {option.casefold(): str(option) for option in options}
+    return next((folded[match] for match in get_close_matches(value.casefold(), folded, n=1)), "")
+
+
+def show(value: str, limit: int = 60) -> str:
+    """Quote a value for a message: on one line, without control characters, shortened."""
+    return repr(value if len(value) <= limit else f"{value[:limit]}...")
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def parse_format(name: str) -> Format:
+    """Read the name of a format; refuse any other word."""
+    return parse_word(name, Format)
+
+
+def parse_word(name: str, words: type[Word]) -> Word:
+    """Read one of several words that --format may be; refuse any other."""
+    if name not in list(words):
+        close = nearest(name, list(words))
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise SelectionError(f"--format {name!r} is not one of {', '.join(words)}{hint}")
+    return words(name)

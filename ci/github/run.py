@@ -10,14 +10,13 @@ from html import escape
 
 import dagger
 
-from ci.build.report import Format
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
 from ci.core.model import Plan
 from ci.core.names import sha_tag, utc_text
-from ci.core.text import clean
+from ci.core.text import Format, clean
 from ci.github.events import Decision, Event, decide
 from ci.release import release
 from ci.release.deliver import Delivery, Means, build, deliver, finish_delivery

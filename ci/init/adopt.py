@@ -8,7 +8,7 @@ from functools import partial
 import dagger
 
 from ci.config.read import DEFAULT_CONFIG
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.init.project import MANIFESTS, project_name
 from ci.init.proposal import Proposal, propose

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
 import httpx
 
-from ci.registry.address import (
-    Challenge,
-    Credentials,
-    RegistryAddress,
-    parse_challenges,
-    parse_retry_after,
-    widen_scope,
-)
+from ci.core.errors import DrydockError
+from ci.registry.address import RegistryAddress
 from ci.registry.errors import Refusal, RegistryError, error_of
-from ci.registry.http import Answer, Ask, Wire, host_of, parse_url, protocol_error
+from ci.registry.http import Request, Response, Transport, host_of, parse_retry_after, parse_url, protocol_error
 from ci.registry.retry import Clock
 
 _MAX_TOKEN = 256 * 1024  # bytes of a token server's answer
@@ -27,6 +22,11 @@ _TOKEN = re.compile(r"[!-~]+")  # what a header can carry
 _SECONDS = 60  # how long a token lives that says nothing (token specification, "Token Response Fields")
 _MARGIN = 0.8  # part of its life a token is used for, so that none expires on the way
 _HIDDEN = "***"
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, section 5.6.2
+_SCHEME = re.compile(_WORD)
+_PARAMETER = re.compile(rf'({_WORD})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_SEPARATORS = re.compile(r"[\s,]*")
+_MAX_HEADER = 8192  # characters of a challenge that are read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,17 +38,19 @@ class _Token:
 class Authenticator:
     """Knows what to send a registry so that it lets a request pass."""
 
-    def __init__(self, address: RegistryAddress, credentials: Credentials | None, wire: Wire, clock: Clock) -> None:
+    def __init__(
+        self, address: RegistryAddress, credentials: Credentials | None, transport: Transport, clock: Clock
+    ) -> None:
         """Start without anything sent: the registry says first what it wants.
 
         Args:
             address: the only host that is sent the credentials, besides the token server it names over TLS.
             credentials: None to stay anonymous.
-            wire: carries the requests for tokens.
+            transport: carries the requests for tokens.
             clock: tells when a token has expired.
 
         """
-        self._address, self._credentials, self._wire, self._clock = address, credentials, wire, clock
+        self._address, self._credentials, self._transport, self._clock = address, credentials, transport, clock
         self._basic = False
         self._tokens: dict[str, _Token] = {}  # by the scope that is needed
         self._secrets: set[str] = set()
@@ -72,7 +74,7 @@ class Authenticator:
         token = self._tokens.get(scope)
         return token.header if token and self._clock.monotonic() < token.until else None
 
-    async def answer(self, refused: Answer, *, what: str, scope: str, sent: str | None) -> str | None:
+    async def answer(self, refused: Response, *, what: str, scope: str, sent: str | None) -> str | None:
         """Return the header that a challenge asks for; nothing if there is none, or it was sent already.
 
         Args:
@@ -107,7 +109,7 @@ class Authenticator:
         query = {"scope": asked}
         if service := challenge.parameters.get("service"):
             query["service"] = service
-        ask = Ask(
+        request = Request(
             method="GET",
             url=str(realm.copy_merge_params(query)),
             what=f"{what}: asking for a token",
@@ -115,10 +117,10 @@ class Authenticator:
             limit=_MAX_TOKEN,
         )
         start = self._clock.monotonic()
-        answer = await self._wire.send(ask, self._credentials.basic if self._credentials else None)
+        answer = await self._transport.send(request, self._credentials.basic if self._credentials else None)
         if not answer.ok:
-            raise self.error(answer, what=ask.what, scope=asked)
-        return self._token(answer, ask.what, start)
+            raise self.error(answer, what=request.what, scope=asked)
+        return self._token(answer, request.what, start)
 
     def _realm(self, challenge: Challenge, what: str) -> httpx.URL:
         """Return the token server's address, if the registry may be believed in it.
@@ -138,7 +140,7 @@ class Authenticator:
             raise protocol_error(what, str(self._address), why)
         return realm
 
-    def _token(self, answer: Answer, what: str, start: float) -> _Token:
+    def _token(self, answer: Response, what: str, start: float) -> _Token:
         found: object
         try:
             found = json.loads(answer.body)
@@ -154,7 +156,7 @@ class Authenticator:
         seconds = life if isinstance(life, int) and not isinstance(life, bool) and life > 0 else _SECONDS
         return _Token(header=f"Bearer {token}", until=start + _MARGIN * seconds)
 
-    def error(self, answer: Answer, *, what: str, scope: str) -> RegistryError:
+    def error(self, answer: Response, *, what: str, scope: str) -> RegistryError:
         """Turn an answer that says no into an error without secrets.
 
         Args:
@@ -175,3 +177,67 @@ class Authenticator:
             retry_after=parse_retry_after(answer.headers.get("Retry-After", ""), now=self._clock.wall()),
         )
         return error_of(refusal, redact=self.redact)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """Who logs in to a registry; the password is never shown."""
+
+    username: str
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if ":" in self.username:
+            raise DrydockError("A user name of a registry cannot hold a colon")  # RFC 7617, section 2
+
+    @property
+    def basic(self) -> str:
+        """The value of the header that logs in, itself a secret."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Challenge:
+    """One way a server accepts to be convinced: a scheme and its parameters, names in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+
+def parse_challenges(header: str) -> tuple[Challenge, ...]:
+    """Read a WWW-Authenticate header; what comes after the first thing that is no challenge is left out.
+
+    RFC 9110, section 11.6.1: commas separate the parameters of one challenge, and challenges too.
+    """
+    header = header[:_MAX_HEADER]
+    challenges: list[tuple[str, dict[str, str]]] = []
+    position = 0
+    while True:
+        start = _SEPARATORS.match(header, position)
+        position = start.end() if start else position
+        if challenges and (found := _PARAMETER.match(header, position)):
+            name, quoted, plain = found.groups()
+            value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            challenges[-1][1].setdefault(name.lower(), value)
+        elif found := _SCHEME.match(header, position):
+            challenges.append((found[0].lower(), {}))
+        else:
+            return tuple(Challenge(scheme=scheme, parameters=parameters) for scheme, parameters in challenges)
+        position = found.end()
+
+
+def widen_scope(asked: str | None, needed: str) -> str:
+    """Name the scope to ask a token for: what the registry asks, with the actions that are needed added to it.
+
+    Args:
+        asked: the scope of the registry's challenge; a registry may know the repository by a name of its own.
+        needed: such as "repository:acme/backend:pull,push".
+
+    """
+    resource, _, actions = needed.rpartition(":")
+    if not asked:
+        return needed
+    if asked.rpartition(":")[0] != resource:
+        return asked
+    both = dict.fromkeys([*asked.rpartition(":")[2].split(","), *actions.split(",")])
+    return f"{resource}:{','.join(both)}"

@@ -9,23 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from ci.core.errors import DrydockError
-from ci.core.names import check_tag
-from ci.registry.address import (
-    MANIFEST_TYPES,
-    MAX_MANIFEST,
-    Credentials,
-    Manifest,
-    RegistryAddress,
-    check_digest,
-    check_name,
-    check_reference,
-    digest_of,
-    is_digest,
-    parse_media_type,
-)
-from ci.registry.auth import Authenticator
+from ci.core.names import check_digest, check_tag, is_digest
+from ci.registry.address import RegistryAddress, check_name, check_reference
+from ci.registry.auth import Authenticator, Credentials
 from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
-from ci.registry.http import Answer, Ask, Wire, protocol_error
+from ci.registry.http import Request, Response, Transport, parse_media_type, protocol_error
+from ci.registry.manifests import MANIFEST_TYPES, MAX_MANIFEST, Manifest, digest_of
 from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
@@ -38,7 +27,7 @@ _DIGEST_HEADER = "Docker-Content-Digest"
 class _Call:
     """What is asked of the registry, and what a token has to allow for it."""
 
-    ask: Ask
+    request: Request
     scope: str
 
 
@@ -73,8 +62,8 @@ class RegistryClient:
         """
         clock = clock or Clock()
         self._address = address
-        self._wire = Wire(address, verify=verify, timeout=timeout)
-        self._auth = Authenticator(address, credentials, self._wire, clock)
+        self._transport = Transport(address, verify=verify, timeout=timeout)
+        self._auth = Authenticator(address, credentials, self._transport, clock)
         self._retry = Retry(wait_of=_wait_of, policy=policy or RetryPolicy(), clock=clock)
 
     def __repr__(self) -> str:
@@ -86,7 +75,7 @@ class RegistryClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._wire.close()
+        await self._transport.close()
 
     @property
     def effort(self) -> Effort:
@@ -103,7 +92,7 @@ class RegistryClient:
         digest: str = answer.headers.get(_DIGEST_HEADER, "")
         if answer.ok and is_digest(digest):
             if is_digest(reference) and digest != reference and _same_algorithm(digest, reference):
-                raise protocol_error(call.ask.what, answer.where, f"it answers with another digest, {digest}")
+                raise protocol_error(call.request.what, answer.where, f"it answers with another digest, {digest}")
             return digest
         if answer.ok or answer.status == 404:  # noqa: PLR2004
             # A HEAD has no body to give the reason in, and the digest's header is optional.
@@ -112,14 +101,14 @@ class RegistryClient:
             if answer.status == 404 and parse_refusal(answer.body)[0] in _ABSENT:  # noqa: PLR2004
                 return None
         self._require(call, answer)
-        return _check_manifest(call.ask.what, answer, reference).digest
+        return _check_manifest(call.request.what, answer, reference).digest
 
     async def get_manifest(self, repository: str, reference: str) -> Manifest:
         """Return a manifest whose digest and media type are as they claim to be."""
         call = self._manifest("GET", repository, reference)
         answer = await self._send(call)
         self._require(call, answer)
-        return _check_manifest(call.ask.what, answer, reference)
+        return _check_manifest(call.request.what, answer, reference)
 
     async def put_manifest(self, repository: str, reference: str, body: bytes, media_type: str) -> str:
         """Write a manifest under a tag or its digest, byte for byte, and return the digest of the bytes.
@@ -141,12 +130,12 @@ class RegistryClient:
             if digest != reference:
                 raise DrydockError(f"The manifest to be written as {reference} has the digest {digest}")
         call = self._manifest("PUT", repository, reference)
-        ask = replace(call.ask, headers={"Content-Type": media_type}, body=body)
-        answer = await self._send(replace(call, ask=ask))
+        request = replace(call.request, headers={"Content-Type": media_type}, body=body)
+        answer = await self._send(replace(call, request=request))
         self._require(call, answer)
         served = answer.headers.get(_DIGEST_HEADER)
         if served is not None and served != digest_of(body, like=served if is_digest(served) else digest):
-            raise protocol_error(ask.what, answer.where, f"it says it stored another digest than {digest}")
+            raise protocol_error(request.what, answer.where, f"it says it stored another digest than {digest}")
         return digest
 
     async def get_blob(self, repository: str, digest: str, *, limit: int) -> bytes:
@@ -155,7 +144,7 @@ class RegistryClient:
         answer = await self._send(call)
         self._require(call, answer)
         if (found := digest_of(answer.body, like=digest)) != digest:
-            raise protocol_error(call.ask.what, answer.where, f"the body has the digest {found}")
+            raise protocol_error(call.request.what, answer.where, f"the body has the digest {found}")
         return answer.body
 
     async def blob_size(self, repository: str, digest: str) -> int | None:
@@ -167,7 +156,7 @@ class RegistryClient:
         self._require(call, answer)
         length = answer.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
-            raise protocol_error(call.ask.what, answer.where, "the answer names no size")
+            raise protocol_error(call.request.what, answer.where, "the answer names no size")
         return int(length)
 
     async def delete_tag(self, repository: str, tag: str) -> bool:
@@ -187,7 +176,7 @@ class RegistryClient:
         actions = {"PUT": "pull,push", "DELETE": "delete"}.get(method, "pull")
         joined = "@" if ":" in reference else ":"
         return _Call(
-            ask=Ask(
+            request=Request(
                 method=method,
                 url=f"{self._address.url}/v2/{check_name(repository)}/manifests/{check_reference(reference)}",
                 what=f"{method} {repository}{joined}{reference}",
@@ -199,7 +188,7 @@ class RegistryClient:
 
     def _blob(self, method: str, repository: str, digest: str, *, limit: int) -> _Call:
         return _Call(
-            ask=Ask(
+            request=Request(
                 method=method,
                 url=f"{self._address.url}/v2/{check_name(repository)}/blobs/{check_digest(digest)}",
                 what=f"{method} blob {repository}@{digest}",
@@ -209,10 +198,10 @@ class RegistryClient:
             scope=f"repository:{repository}:pull",
         )
 
-    async def _send(self, call: _Call) -> Answer:
+    async def _send(self, call: _Call) -> Response:
         """Return the registry's last word on a request: an answer of any status that is not worth repeating."""
 
-        async def attempt() -> Answer:
+        async def attempt() -> Response:
             answer = await self._authorized(call)
             if not answer.ok and (error := self._error(call, answer)).wait is not None:
                 raise error
@@ -230,27 +219,27 @@ class RegistryClient:
             raise ended.last
         raise RegistryError(
             kind=RegistryErrorKind.UNAVAILABLE,
-            what=call.ask.what,
+            what=call.request.what,
             where=str(self._address),
             why=f"no answer in {ended.seconds:.1f} s",
             remedy="Check the address and the network, then run the same command again.",
         )
 
-    async def _authorized(self, call: _Call) -> Answer:
+    async def _authorized(self, call: _Call) -> Response:
         header = self._auth.known(call.scope)
-        answer = await self._wire.send(call.ask, header)
+        answer = await self._transport.send(call.request, header)
         # Where a redirect led away, the challenge is not the registry's.
         if answer.status != _UNAUTHORIZED or answer.left:
             return answer
-        header = await self._auth.answer(answer, what=call.ask.what, scope=call.scope, sent=header)
-        return await self._wire.send(call.ask, header) if header else answer
+        header = await self._auth.answer(answer, what=call.request.what, scope=call.scope, sent=header)
+        return await self._transport.send(call.request, header) if header else answer
 
-    def _require(self, call: _Call, answer: Answer) -> None:
+    def _require(self, call: _Call, answer: Response) -> None:
         if not answer.ok:
             raise self._error(call, answer)
 
-    def _error(self, call: _Call, answer: Answer) -> RegistryError:
-        return self._auth.error(answer, what=call.ask.what, scope=call.scope)
+    def _error(self, call: _Call, answer: Response) -> RegistryError:
+        return self._auth.error(answer, what=call.request.what, scope=call.scope)
 
 
 def _wait_of(error: Exception) -> float | None:
@@ -261,7 +250,7 @@ def _same_algorithm(one: str, other: str) -> bool:
     return one.partition(":")[0] == other.partition(":")[0]
 
 
-def _check_manifest(what: str, answer: Answer, reference: str) -> Manifest:
+def _check_manifest(what: str, answer: Response, reference: str) -> Manifest:
     served = answer.headers.get(_DIGEST_HEADER)
     for promised in (served, reference if ":" in reference else None):
         if promised is not None and (not is_digest(promised) or digest_of(answer.body, like=promised) != promised):

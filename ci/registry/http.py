@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -20,6 +23,7 @@ _MAX_REDIRECTS = 5
 _CONNECT_SECONDS = 10.0
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+_MAX_SECONDS_DIGITS = 9
 
 
 def _loud(_record: logging.LogRecord) -> bool:
@@ -42,7 +46,7 @@ def _quiet() -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
+class Request:
     """One request, as it is told in messages and as it is sent, without what authorizes it."""
 
     method: str
@@ -55,7 +59,7 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Response:
     """What came back, read to its end."""
 
     status: int
@@ -107,7 +111,7 @@ def protocol_error(what: str, where: str, why: str) -> RegistryError:
     )
 
 
-class Wire:
+class Transport:
     """Sends one request at a time over kept connections."""
 
     def __init__(self, address: RegistryAddress, *, verify: ssl.SSLContext | None, timeout: float) -> None:
@@ -132,44 +136,44 @@ class Wire:
         """Close all connections."""
         await self._client.aclose()
 
-    async def send(self, ask: Ask, authorization: str | None = None) -> Answer:
+    async def send(self, request: Request, authorization: str | None = None) -> Response:
         """Send a request and follow redirects where they are allowed.
 
-        Only a GET or HEAD follows a redirect at all; `Ask.leave` says whether to another origin. The authorization
+        Only a GET or HEAD follows a redirect at all; `Request.leave` says whether to another origin. The authorization
         stays behind for good as soon as a redirect leaves the origin. One from https to http is refused.
 
         Raises:
             RegistryError: there was no whole answer, or it was too long, or led where it must not.
 
         """
-        first = url = httpx.URL(ask.url)
+        first = url = httpx.URL(request.url)
         left = False
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await self._once(ask, url, None if left else authorization, left=left)
+            answer = await self._once(request, url, None if left else authorization, left=left)
             if answer.status not in _REDIRECTS:
                 return answer
-            url = _next(ask, answer)
+            url = _next(request, answer)
             left = left or origin_of(url) != origin_of(first)
-        raise protocol_error(ask.what, answer.where, f"more than {_MAX_REDIRECTS} redirects")
+        raise protocol_error(request.what, answer.where, f"more than {_MAX_REDIRECTS} redirects")
 
-    async def _once(self, ask: Ask, url: httpx.URL, authorization: str | None, *, left: bool) -> Answer:
-        headers = {**ask.headers, **({"Authorization": authorization} if authorization else {})}
-        request = self._client.build_request(ask.method, url, headers=headers, content=ask.body)
+    async def _once(self, request: Request, url: httpx.URL, authorization: str | None, *, left: bool) -> Response:
+        headers = {**request.headers, **({"Authorization": authorization} if authorization else {})}
+        outgoing = self._client.build_request(request.method, url, headers=headers, content=request.body)
         failure: RegistryError
         try:
             with _quiet():
-                response = await self._client.send(request, stream=True)
+                response = await self._client.send(outgoing, stream=True)
                 try:
-                    body, whole = await _read(response, ask.limit)
+                    body, whole = await _read(response, request.limit)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            failure = _failure(ask.what, host_of(url), error)
+            failure = _failure(request.what, host_of(url), error)
         else:
-            answer = Answer(status=response.status_code, headers=response.headers, body=body, url=url, left=left)
+            answer = Response(status=response.status_code, headers=response.headers, body=body, url=url, left=left)
             if whole or not answer.ok:
                 return answer
-            failure = protocol_error(ask.what, answer.where, f"the answer is longer than {ask.limit} bytes")
+            failure = protocol_error(request.what, answer.where, f"the answer is longer than {request.limit} bytes")
         # Outside the handler, since the exceptions of httpx hold the request with its headers.
         raise failure
 
@@ -188,20 +192,20 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     return bytes(body), True
 
 
-def _next(ask: Ask, answer: Answer) -> httpx.URL:
+def _next(request: Request, answer: Response) -> httpx.URL:
     location = parse_url(answer.headers.get("Location", ""))
     target = None if location is None else answer.url.join(location)
     if not answer.headers.get("Location") or target is None or not target.host:
-        raise protocol_error(ask.what, answer.where, f"{answer.status} leads to no legal address")
-    if ask.method not in {"GET", "HEAD"}:
+        raise protocol_error(request.what, answer.where, f"{answer.status} leads to no legal address")
+    if request.method not in {"GET", "HEAD"}:
         raise protocol_error(
-            ask.what, answer.where, f"{answer.status} leads elsewhere, and {ask.method} does not follow"
+            request.what, answer.where, f"{answer.status} leads elsewhere, and {request.method} does not follow"
         )
     if answer.url.scheme == "https" and target.scheme != "https":
-        raise protocol_error(ask.what, answer.where, "a redirect leads from https to http")
-    if not ask.leave and origin_of(target) != origin_of(answer.url):
+        raise protocol_error(request.what, answer.where, "a redirect leads from https to http")
+    if not request.leave and origin_of(target) != origin_of(answer.url):
         where = quote(host_of(target))
-        raise protocol_error(ask.what, answer.where, f"a redirect leads to another host, {where}")
+        raise protocol_error(request.what, answer.where, f"a redirect leads to another host, {where}")
     return target
 
 
@@ -234,3 +238,27 @@ def _distrust(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def parse_retry_after(value: str, *, now: float) -> float | None:
+    """Read how many seconds a Retry-After header asks to wait; nothing if it says nothing legible.
+
+    Args:
+        value: seconds, or a date (RFC 9110, section 10.2.3).
+        now: seconds since 1970, to compare a date with.
+
+    """
+    value = value.strip()
+    if re.fullmatch(r"[0-9]+", value):
+        return float(value[:_MAX_SECONDS_DIGITS])
+    try:
+        date = parsedate_to_datetime(value)
+        stamp = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, stamp - now)
+
+
+def parse_media_type(header: str) -> str:
+    """Read the media type of a Content-Type header, without its parameters."""
+    return header.partition(";")[0].strip().lower()

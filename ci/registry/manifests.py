@@ -5,16 +5,23 @@ Source of the shapes: OCI image specification 1.1, image-index.md, manifest.md, 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any  # documents of others, whose shape _Shape checks
 
 from ci.core.errors import DrydockError
-from ci.registry.address import DOCKER_LIST, OCI_INDEX, Manifest, is_digest
+from ci.core.names import is_digest
 
 REVISION = "org.opencontainers.image.revision"
 CREATED = "org.opencontainers.image.created"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
+MAX_MANIFEST = 4 * 1024 * 1024  # bytes; what the distribution specification asks registries to accept
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,3 +170,18 @@ def _platform(value: dict[str, Any]) -> str:
     if parts[1:] == ["arm64", "v8"]:
         parts[2] = ""
     return "/".join(filter(None, map(str, parts)))
+
+
+def digest_of(body: bytes, *, like: str = "sha256:") -> str:
+    """Compute the digest of bytes, by the algorithm of the digest it will be compared with."""
+    algorithm = like.partition(":")[0]
+    return f"{algorithm}:{hashlib.new(algorithm, body, usedforsecurity=True).hexdigest()}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A manifest or an index, byte for byte as the registry serves it."""
+
+    body: bytes
+    media_type: str
+    digest: str

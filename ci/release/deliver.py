@@ -10,16 +10,18 @@ import dagger
 
 from ci.build import pipeline
 from ci.build.definition import read_definition
-from ci.build.report import Format, Report, finish_gate
+from ci.build.report import Report, finish_gate
 from ci.build.resolution import label_base
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out
 from ci.core.model import Plan
 from ci.core.names import LATEST, sha_tag
+from ci.core.text import Format
 from ci.release import release
 from ci.release.destination import connect
-from ci.release.outcome import Release, Target
+from ci.release.outcome import Release
 from ci.release.push import PUSH_POLICY, Login, push_target, smoke_published
 from ci.release.report import finish_release
+from ci.release.request import Target
 from ci.release.reuse import Search, describe_plan, find_reusable
 
 _AT_A_TIME = 4

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 import dagger
 
 from ci.core.errors import DrydockError
-from ci.registry.address import Credentials, RegistryAddress, parse_repository
+from ci.registry.address import RegistryAddress, parse_repository
+from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
-from ci.release.outcome import Target
 from ci.release.push import Login
+from ci.release.request import Target
 
 
 def login_of(username: str | None, password: dagger.Secret | None) -> Login | None:

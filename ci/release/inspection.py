@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ci.build.inputs import INPUTS
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.core.names import origin_of
 from ci.core.text import size_text
-from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import (
     REVISION,
     Descriptor,
+    Manifest,
     is_index,
     of_commit,
     read_annotations,
@@ -23,7 +23,8 @@ from ci.registry.manifests import (
     read_entries,
     read_image,
 )
-from ci.release.outcome import ImageFact, Target, VariantFact
+from ci.release.outcome import ImageFact, VariantFact
+from ci.release.request import Target
 
 _MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
 _AT_A_TIME = 4

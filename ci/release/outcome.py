@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ci.core.model import Image, Variant
 from ci.registry.manifests import Descriptor
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
-    """One image of a release, and the repository it goes to."""
-
-    image: Image
-    repository: str  # whole, such as "ghcr.io/acme/backend"
-    name: str  # as the registry knows it: "acme/backend"
-    variants: tuple[Variant, ...]
-    labels: Mapping[str, str]  # of every variant, and annotations of the index
+from ci.release.request import Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,13 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ci.build.report import Format
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
-from ci.core.text import clean, columns, markdown_table
+from ci.core.text import Format, clean, columns, markdown_table
 from ci.registry.client import RegistryClient
 from ci.registry.manifests import CREATED, REVISION, read_annotations
-from ci.release.outcome import Target
+from ci.release.request import Target
 from ci.release.tags import read_live
 
 _SHORT = 19  # characters of a digest: "sha256:" and twelve digits

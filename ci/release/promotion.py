@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import sha_tag
-from ci.registry.address import Manifest, is_digest
+from ci.core.names import is_digest, sha_tag
 from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, of_commit, read_annotations
+from ci.registry.manifests import REVISION, Manifest, of_commit, read_annotations
 from ci.release.inspection import Inspection, inspect_image
-from ci.release.outcome import ImageFact, Release, Target
+from ci.release.outcome import ImageFact, Release
+from ci.release.request import Target
 from ci.release.tags import Choice, Move, Moved, leave_newer, move_tags, read_before, read_live
 
 

@@ -13,10 +13,11 @@ from ci.build.smoke import smoke_variant
 from ci.core.engine import failure_of
 from ci.core.errors import DrydockError
 from ci.core.model import Compression, Variant
-from ci.registry.address import is_digest
+from ci.core.names import is_digest
 from ci.registry.errors import Refusal, error_of
 from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
-from ci.release.outcome import Staged, Target
+from ci.release.outcome import Staged
+from ci.release.request import Target
 
 # What the engine says of a push that may succeed the next time.
 _TRANSIENT = re.compile(

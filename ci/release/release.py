@@ -9,15 +9,24 @@ from functools import partial
 
 import anyio
 
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out, step
 from ci.core.errors import DrydockError
 from ci.core.names import STAGING, sha_tag
-from ci.core.progress import step
-from ci.registry.address import OCI_INDEX, Manifest, digest_of
 from ci.registry.client import RegistryClient
-from ci.registry.manifests import CREATED, Descriptor, is_index, of_commit, read_entries, write_index
+from ci.registry.manifests import (
+    CREATED,
+    OCI_INDEX,
+    Descriptor,
+    Manifest,
+    digest_of,
+    is_index,
+    of_commit,
+    read_entries,
+    write_index,
+)
 from ci.release.inspection import Inspection, inspect_image
-from ci.release.outcome import ImageFact, Release, Staged, TagOutcome, Target
+from ci.release.outcome import ImageFact, Release, Staged, TagOutcome
+from ci.release.request import Target
 from ci.release.tags import Move, leave_newer, move_tags, read_before, untouched
 
 _AGAIN = "Run the same command again: what is done already is found and left as it is."

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from ci.build.report import Format
 from ci.core.errors import PipelineError
-from ci.core.text import clean, columns, markdown_cell, markdown_table, seconds_text, size_text
+from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
 from ci.release.outcome import Change, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ci.core.errors import DrydockError
-from ci.core.model import Config, Plan, Variant
+from ci.core.model import Config, Image, Plan, Variant
 from ci.core.names import LATEST, STAGING, check_tag, labels_of, repository_of
-from ci.release.outcome import Target
 
 
 def plan_targets(
@@ -67,3 +66,14 @@ def parse_tags(tags: Sequence[str], *, latest: bool) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys([*(tag for tag in given if tag != LATEST), *([LATEST] if latest or LATEST in given else [])])
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One image of a release, and the repository it goes to."""
+
+    image: Image
+    repository: str  # whole, such as "ghcr.io/acme/backend"
+    name: str  # as the registry knows it: "acme/backend"
+    variants: tuple[Variant, ...]
+    labels: Mapping[str, str]  # of every variant, and annotations of the index

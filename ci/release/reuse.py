@@ -12,16 +12,15 @@ import dagger
 from ci.build.definition import Definition, build_arguments, read_definition
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, doubt
 from ci.build.resolution import resolve_bases
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out, step
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Outcome, Plan
 from ci.core.names import origin_of
-from ci.core.progress import step
-from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, Descriptor, is_index, of_commit, read_annotations, read_entries
+from ci.registry.manifests import REVISION, Descriptor, Manifest, is_index, of_commit, read_annotations, read_entries
 from ci.release.inspection import inspect_image
-from ci.release.outcome import Target, VariantFact
+from ci.release.outcome import VariantFact
+from ci.release.request import Target
 from ci.release.tags import read_live
 
 _AT_A_TIME = 4

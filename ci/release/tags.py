@@ -9,10 +9,10 @@ from itertools import groupby
 import anyio
 
 from ci.core.errors import DrydockError
-from ci.registry.address import OCI_INDEX, Manifest
 from ci.registry.client import RegistryClient
-from ci.registry.manifests import CREATED, read_annotations
-from ci.release.outcome import Change, TagOutcome, Target
+from ci.registry.manifests import CREATED, OCI_INDEX, Manifest, read_annotations
+from ci.release.outcome import Change, TagOutcome
+from ci.release.request import Target
 
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag
-from ci.registry.address import Manifest
 from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, read_annotations
+from ci.registry.manifests import REVISION, Manifest, read_annotations
 from ci.release.inspection import inspect_image
-from ci.release.outcome import Change, ImageFact, Release, TagOutcome, Target
+from ci.release.outcome import Change, ImageFact, Release, TagOutcome
+from ci.release.request import Target
 from ci.release.tags import read_live
 
 

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci.config.cursor import nearest, show
 from ci.core.model import Image
-from ci.core.text import size_text
+from ci.core.text import nearest, show, size_text
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, parse_ignore
 from ci.dockerfile.parser import Dockerfile, Instruction, assignments, expand
 from ci.validate.findings import Finding, error, note, warning

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci.config.cursor import nearest, show
 from ci.core.errors import DrydockError
 from ci.core.model import Image
+from ci.core.text import nearest, show
 from ci.dockerfile.bases import list_bases, pin_bases
 from ci.dockerfile.parser import (
     AUTOMATIC,

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from ci.build.report import parse_word
 from ci.core.errors import PipelineError
-from ci.core.text import clean, columns
+from ci.core.text import clean, columns, parse_word
 
 _SCHEMA = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -13,8 +13,7 @@ from dagger import dag
 
 from ci.config.parse import referenced_paths
 from ci.config.read import DEFAULT_CONFIG
-from ci.core.concurrency import fan_out
-from ci.core.engine import failure_of
+from ci.core.engine import failure_of, fan_out
 from ci.validate.dockerfile import Answer, check_bases
 from ci.validate.findings import Finding, error, sort_findings, warning
 from ci.validate.linter_reports import parse_reports

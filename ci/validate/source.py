@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.config.cursor import show
 from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError, Problem
 from ci.core.model import Config
+from ci.core.text import show
 from ci.dockerfile.parser import parse_dockerfile
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins

@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from ci.core.errors import DrydockError
-from ci.registry.address import OCI_INDEX, OCI_MANIFEST, Credentials, digest_of
+from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
+from ci.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.support.servers import PASSWORD, USER, Certificate, Registry, Reply, TokenServer
 
 from .conftest import LOGIN, Content, client, fill
@@ -252,7 +253,7 @@ async def test_names_that_would_lead_elsewhere_are_not_sent(plain: Registry, con
 def test_nothing_shows_the_password(plain: Registry) -> None:
     registry = client(plain.host, login=True)
     encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    for value in (LOGIN, registry, registry._auth, registry._wire):
+    for value in (LOGIN, registry, registry._auth, registry._transport):
         for text in (repr(value), str(value), f"{value}"):
             assert PASSWORD not in text
             assert encoded not in text

@@ -16,13 +16,14 @@ from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config
 from ci.core.names import sha_tag
-from ci.registry.address import Credentials, RegistryAddress
+from ci.registry.address import RegistryAddress
+from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.retry import RetryPolicy
-from ci.release.outcome import Release, Target
+from ci.release.outcome import Release
 from ci.release.push import Login, push_target
 from ci.release.release import Resmoke, Wish, release
-from ci.release.request import parse_created, plan_targets
+from ci.release.request import Target, parse_created, plan_targets
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Registry, run_registry
 

@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 import pytest_asyncio
 
-from ci.core.concurrency import fan_out
+from ci.core.engine import fan_out
 from ci.release.outcome import Change, Release
 from ci.release.verification import verify
 from tests.support.proxy import Fault, FaultProxy, Kind, at

@@ -22,11 +22,11 @@ from ci.config.read import read_config
 from ci.core.model import Image, Plan
 from ci.registry.manifests import read_annotations, read_entries, write_index
 from ci.release.deliver import Delivery, Means, build, deliver, look
-from ci.release.outcome import Change, Target
+from ci.release.outcome import Change
 from ci.release.promotion import promote
 from ci.release.release import Wish
 from ci.release.report import render_checksums
-from ci.release.request import parse_created, plan_targets
+from ci.release.request import Target, parse_created, plan_targets
 from ci.release.reuse import Search, describe_plan, find_reusable
 from ci.release.verification import verify
 from tests.support.proxy import Fault, FaultProxy, Kind, always

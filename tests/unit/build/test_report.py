@@ -6,22 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.build.report import (
-    Format,
-    Report,
-    finish,
-    parse_format,
-    render_json,
-    render_markdown,
-    render_plan,
-    render_plan_json,
-    render_table,
-)
+from ci.build.report import Report, finish, render_json, render_markdown, render_table
 from ci.config.parse import parse_config
-from ci.config.plan import plan_build
+from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import PipelineError, SelectionError
 from ci.core.model import Failure, Outcome, Plan
-from ci.core.text import clean, columns, last_lines, markdown_cell, seconds_text, size_text
+from ci.core.text import Format, clean, columns, last_lines, markdown_cell, parse_format, seconds_text, size_text
 
 REVISION = "0123456789abcdef"
 CONFIG = parse_config(

@@ -9,9 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.build.report import render_plan, render_plan_json
 from ci.config.parse import PathKind, parse_config, referenced_paths
-from ci.config.plan import plan_build
+from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import ConfigError
 from ci.core.model import Config
 

@@ -3,7 +3,8 @@
 import anyio
 import pytest
 
-from ci.core.concurrency import fan_out, variants_at_a_time
+from ci.build.pipeline import variants_at_a_time
+from ci.core.engine import fan_out
 
 
 async def test_results_come_in_the_order_of_the_items() -> None:

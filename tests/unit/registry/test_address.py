@@ -5,20 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.core.errors import DrydockError
-from ci.registry.address import (
-    Challenge,
-    Credentials,
-    RegistryAddress,
-    check_digest,
-    check_name,
-    check_reference,
-    digest_of,
-    parse_challenges,
-    parse_media_type,
-    parse_repository,
-    parse_retry_after,
-    widen_scope,
-)
+from ci.core.names import check_digest
+from ci.registry.address import RegistryAddress, check_name, check_reference, parse_repository
+from ci.registry.auth import Challenge, Credentials, parse_challenges, widen_scope
+from ci.registry.http import parse_media_type, parse_retry_after
+from ci.registry.manifests import digest_of
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ci.build.report import Format, Report, finish_gate
+from ci.build.report import Report, finish_gate
 from ci.core.errors import PipelineError
 from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
+from ci.core.text import Format
 from ci.registry.address import RegistryAddress
 from ci.registry.client import RegistryClient
 from ci.release.outcome import ImageFact, Release, VariantFact
