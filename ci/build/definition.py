@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import dagger
 
 from ci.core.model import Image
 from ci.core.text import show
-from ci.dockerfile.ignore import IgnoreFile, parse_ignore
+from ci.dockerfile.ignore import IgnoreFile, ignore_files, parse_ignore
 from ci.dockerfile.parser import NO_TEXT, Dockerfile, parse_dockerfile
 
 
@@ -49,13 +48,10 @@ async def read_definition(source: dagger.Directory, image: Image) -> Definition:
 
 
 async def _ignored(source: dagger.Directory, image: Image) -> tuple[str, IgnoreFile]:
-    """Read what is left out of a build: what the Dockerfile's own ignore file says, else that of the context.
-
-    Source: https://docs.docker.com/build/concepts/context/#filename-and-location
-    """
-    for name in (f"{image.dockerfile}.dockerignore", str(PurePosixPath(image.context) / ".dockerignore")):
-        if await source.exists(name) and (text := await source.file(name).contents()):
-            return name, parse_ignore(text)
+    """Read the ignore file that counts for an image, with its name; "" where there is none."""
+    for name in ignore_files(image.dockerfile, image.context):
+        if await source.exists(name):
+            return name, parse_ignore(await source.file(name).contents())
     return "", IgnoreFile()
 
 

@@ -11,7 +11,8 @@ from ci.build.definition import Definition, build_arguments
 from ci.core.engine import explain
 from ci.core.errors import DrydockError
 from ci.core.names import is_digest
-from ci.dockerfile.bases import Base, final_base, find_remote, list_bases, pin_bases
+from ci.dockerfile.bases import Base, final_base, list_bases, pin_bases
+from ci.dockerfile.stages import find_remote
 
 
 async def resolve_base(base: Base) -> str:

@@ -51,6 +51,19 @@ class IgnoreFile:
         return self._seen[path]
 
 
+def ignore_files(dockerfile: str, context: str) -> tuple[str, str]:
+    """Name the ignore files that a build looks for: the first that exists counts, even an empty one.
+
+    Source: BuildKit, frontend/dockerui/config.go, ReadEntrypoint and dockerIgnorePatterns.
+
+    Args:
+        dockerfile: its path in the source.
+        context: its path in the source.
+
+    """
+    return f"{dockerfile}.dockerignore", posixpath.normpath(posixpath.join(context, ".dockerignore"))
+
+
 def parse_ignore(text: str) -> IgnoreFile:
     """Read a .dockerignore; patterns that are none are in `faults`."""
     patterns: list[Pattern] = []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, assignments, expand, find_stage
-
-SCRATCH = "scratch"  # the base that holds nothing
+from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, assignments, expand
+from ci.dockerfile.stages import Scope, Step, Variables, lineage, list_mounts, needed_stages, read_stages
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)[^{}]*\})")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
@@ -19,8 +18,6 @@ _URL = re.compile(
     r"(?::([0-9]{1,5}|\{[^{}]*\}|\$\{[^{}]*\}|\$\w+))?"
     r"(/[A-Za-z0-9/._~%?=&+:@,-]*)?(?=[\s\"'`|;)\\]|$)"
 )
-
-Variables = Mapping[str, str | None]  # None: it has a value that the text does not tell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,94 +55,65 @@ class Facts:
 
 @dataclass(kw_only=True, slots=True)
 class _State:
-    """What a stage's instructions have added up to."""
+    """What the instructions of a stage, and of those it descends from, have added up to."""
 
-    base: str | None
-    variables: dict[str, str | None]  # of ENV
-    arguments: dict[str, str | None] = field(default_factory=dict)  # of ARG, which ends with its stage
     user: str | None = None
     entrypoint: tuple[str, ...] | None = None
     ports: tuple[str, ...] | None = ()
     healthcheck: str | None = None
 
-    def expand(self, text: str) -> str | None:
-        """Fill in the variables of a text; a base may have set those that no instruction sets."""
-        missing = "" if self.base == SCRATCH else None
-        return expand(_unquote(text), {**self.arguments, **self.variables}, missing=missing)
+    def apply(self, step: Step) -> None:
+        """Add one instruction."""
+        made = step.made
+        match made.keyword:
+            case "USER":
+                self.user = step.fill(made.arguments)
+            case "ENTRYPOINT":
+                self.entrypoint = made.list_form or None
+            case "EXPOSE" if self.ports is not None:
+                added = [_ports(step.fill(word)) for word in made.arguments.split()]
+                known = [port for ports in added for port in ports]
+                self.ports = _unique([*self.ports, *known]) if all(added) else None
+            case "HEALTHCHECK":
+                self.healthcheck = _healthcheck(made)
+            case _:
+                pass
 
 
 def read_facts(dockerfile: Dockerfile) -> Facts:
     """Follow a Dockerfile, which has at least one stage, from its bases to its last stage."""
-    arguments: dict[str, str | None] = dict.fromkeys(AUTOMATIC)
-    for instruction in dockerfile.arguments:
-        # A default for what BuildKit sets is never used.
-        arguments |= {name: v for name, v in _assigned(instruction, arguments).items() if name not in AUTOMATIC}
-    needed = _needed(dockerfile)
-    states: dict[int, _State] = {}
-    for number in needed:
-        stage = dockerfile.stages[number]
-        parent = _stage(dockerfile, stage.base, number)
-        if parent is None:
-            state = _State(base=expand(_unquote(stage.base), arguments) or None, variables={})
-        else:
-            state = replace(states[parent], variables=dict(states[parent].variables), arguments={})
-        for instruction in stage.instructions:
-            _apply(instruction, state, arguments)
-        states[number] = state
-    last = states[needed[-1]]
-    stages = [dockerfile.stages[number] for number in needed]
-    outer = [dockerfile.stages[n] for n in needed if _stage(dockerfile, dockerfile.stages[n].base, n) is None]
-    bases = [expand(_unquote(stage.base), arguments) for stage in outer]
-    open_ = [stage.base for stage, base in zip(outer, bases, strict=True) if not base]
-    unfilled = [name for base in open_ for name in _names(base) if not arguments.get(name)]
-    run = [instruction for stage in stages for instruction in stage.instructions]
+    # A build goes on without the value that an ARG lacks; whoever adopts the Dockerfile is asked for it.
+    scopes = read_stages(dockerfile, arguments={}, unset=None)
+    needed = [scopes[number] for number in needed_stages(scopes, len(scopes) - 1)]
+    line = lineage(scopes, len(scopes) - 1)
+    state = _State()
+    for step in (step for scope in line for step in scope.steps):
+        state.apply(step)
+    bases = [scope.origin for scope in needed if scope.origin.stage is None]
+    known = scopes[0].variables
+    unfilled = [name for base in bases if not base.reference for name in _names(base.written) if not known.get(name)]
+    steps = [step for scope in needed for step in scope.steps]
+    run = [step.made for step in steps]
+    mounts = [mount for made in run for mount in list_mounts(made)]
     return Facts(
-        base=last.base,
-        bases=_unique(base for base in bases if base and base != SCRATCH),
+        base=line[0].origin.reference or None,
+        bases=_unique(base.image for base in bases if base.image),
         unfilled=_unique(name for name in unfilled if name not in AUTOMATIC),
-        platforms=_unique(p for stage in stages if (p := expand(_unquote(stage.platform), arguments))),
-        user=last.user,
-        entrypoint=last.entrypoint,
-        ports=last.ports,
-        healthcheck=last.healthcheck,
-        sources=_unique(source for instruction in run for source in _sources(instruction)),
-        secrets=_unique(name for mount in _mounts(run, "secret") if (name := _secret(mount))),
-        ssh=any(True for _ in _mounts(run, "ssh")),
-        unset=_unique(name for stage in stages for name in _unset(stage.instructions, arguments)),
-        ends=_ends(dockerfile),
+        platforms=_unique(p for scope in needed if (p := expand(scope.stage.platform, known))),
+        user=state.user,
+        entrypoint=state.entrypoint,
+        ports=state.ports,
+        healthcheck=_filled(state.healthcheck, line[-1].environment),
+        sources=_unique(source for step in steps for source in _sources(step)),
+        secrets=_unique(mount.secret for mount in mounts if mount.kind == "secret" and mount.secret),
+        ssh=any(mount.kind == "ssh" for mount in mounts),
+        unset=_unique(name for scope in needed for name in _unset(scope.stage.instructions, known)),
+        ends=_ends(scopes),
         commands=tuple(i.arguments for i in run if i.keyword == "RUN" or (i.keyword == "ADD" and "://" in i.arguments)),
     )
 
 
-def _stage(dockerfile: Dockerfile, name: str, before: int) -> int | None:
-    """Find the number of a stage by its name or number, among those before a number."""
-    named = find_stage(dockerfile, name, before)
-    if named is not None:
-        return named
-    return int(name) if re.fullmatch("[0-9]{1,6}", name) and int(name) < before else None
-
-
-def _needed(dockerfile: Dockerfile) -> list[int]:
-    """List the stages that the last one needs, itself included, in their order."""
-    needed: set[int] = set()
-    left = [len(dockerfile.stages) - 1]
-    while left:
-        number = left.pop()
-        if number not in needed:
-            needed.add(number)
-            left += _parents(dockerfile, number)
-    return sorted(needed)
-
-
-def _parents(dockerfile: Dockerfile, number: int) -> list[int]:
-    """List the stages that a stage is made of."""
-    stage = dockerfile.stages[number]
-    names = [stage.base, *(name for i in stage.instructions if (name := i.flag("from")))]
-    names += [mount["from"] for mount in _mounts(stage.instructions) if "from" in mount]
-    return [found for name in names if (found := _stage(dockerfile, name, number)) is not None]
-
-
-def _unset(instructions: Iterable[Instruction], outer: Variables) -> Iterator[str]:
+def _unset(instructions: Iterable[Instruction], outer: Collection[str]) -> Iterator[str]:
     """List the ARGs that have no value where a command, a file's name or a variable is made of them."""
     empty: set[str] = set()
     for instruction in instructions:
@@ -158,50 +126,23 @@ def _unset(instructions: Iterable[Instruction], outer: Variables) -> Iterator[st
             yield from (m[1] or m[2] for m in found if ":" not in m[0] and (m[1] or m[2]) in empty)
 
 
-def _ends(dockerfile: Dockerfile) -> tuple[str, ...]:
-    used = {parent for number in range(len(dockerfile.stages)) for parent in _parents(dockerfile, number)}
-    return tuple(stage.name for n, stage in enumerate(dockerfile.stages[:-1]) if stage.name and n not in used)
+def _ends(scopes: Sequence[Scope]) -> tuple[str, ...]:
+    used = {origin.stage for scope in scopes for origin in scope.origins}
+    return tuple(scope.stage.name for scope in scopes[:-1] if scope.stage.name and scope.number not in used)
 
 
-def _assigned(instruction: Instruction, outer: Variables) -> dict[str, str | None]:
-    """Read an ARG; one without a default has the value of the outer one of its name."""
-    values = assignments(instruction)
-    return {name: outer.get(name) if value is None else expand(value, outer) for name, value in values.items()}
-
-
-def _apply(instruction: Instruction, state: _State, arguments: Variables) -> None:
-    """Add one instruction to what is known of the image."""
-    match instruction.keyword:
-        case "ARG":
-            state.arguments |= {
-                name: arguments.get(name) if value is None or name in AUTOMATIC else state.expand(value)
-                for name, value in assignments(instruction).items()
-            }
-        case "ENV":
-            # All at once: a value does not see the others of its own line.
-            state.variables |= {name: state.expand(value or "") for name, value in assignments(instruction).items()}
-        case "USER":
-            state.user = state.expand(instruction.arguments)
-        case "ENTRYPOINT":
-            state.entrypoint = instruction.list_form or None
-        case "EXPOSE" if state.ports is not None:
-            added = [_ports(state.expand(word)) for word in instruction.arguments.split()]
-            known = [port for ports in added for port in ports or ()]
-            state.ports = _unique([*state.ports, *known]) if all(added) else None
-        case "HEALTHCHECK":
-            state.healthcheck = _healthcheck(instruction, state)
-        case _:
-            pass
-
-
-def _healthcheck(instruction: Instruction, state: _State) -> str | None:
-    word, _, command = instruction.arguments.partition(" ")
+def _healthcheck(made: Instruction) -> str | None:
+    """Read the command of a HEALTHCHECK; None where it says NONE."""
+    word, _, command = made.arguments.partition(" ")
     if word.upper() != "CMD":
         return None
-    form = Instruction(line=instruction.line, keyword="CMD", arguments=command.strip()).list_form
-    # A shell in the image fills the variables in; those that cannot be known stay as they are.
-    text = " ".join(form) if form else command
-    return _REFERENCE.sub(lambda found: expand(found[0], dict(state.variables)) or found[0], text)
+    form = replace(made, keyword="CMD", arguments=command.strip()).list_form
+    return " ".join(form) if form else command
+
+
+def _filled(command: str | None, environment: Variables) -> str | None:
+    """Fill in the variables of a health check, as a shell in the image does; those not known stay as they are."""
+    return command and _REFERENCE.sub(lambda found: expand(found[0], environment) or found[0], command)
 
 
 def _ports(text: str | None) -> list[str]:
@@ -213,34 +154,12 @@ def _ports(text: str | None) -> list[str]:
     return [f"{port}/{(found[3] or 'tcp').lower()}" for port in range(low, high + 1)]
 
 
-def _sources(instruction: Instruction) -> Iterator[str]:
+def _sources(step: Step) -> Iterator[str]:
     """List what an instruction takes from the context."""
-    if instruction.keyword in ("COPY", "ADD") and not instruction.flag("from"):
-        words = (_unquote(word) for word in instruction.words[:-1])
-        yield from (word for word in words if not re.search(r"\$|<<|://|@", word))
-    for mount in _mounts([instruction], "bind"):
-        source = mount.get("source") or mount.get("src") or ""
-        if source and "from" not in mount and "$" not in source:
-            yield source
-
-
-def _mounts(instructions: Iterable[Instruction], kind: str = "") -> Iterator[dict[str, str]]:
-    """List the mounts of RUN instructions, of one kind or of all."""
-    for instruction in instructions:
-        for name, value in instruction.flags:
-            mount = dict(_unquote(part).partition("=")[::2] for part in value.split(","))
-            if name == "mount" and (not kind or mount.get("type", "bind") == kind):
-                yield mount
-
-
-def _secret(mount: Mapping[str, str]) -> str:
-    path = mount.get("target") or mount.get("dst") or mount.get("destination") or ""
-    return mount.get("id") or path.rpartition("/")[2]
-
-
-def _unquote(text: str) -> str:
-    """Drop the quotes around and inside a word."""
-    return re.sub(r"(?<!\\)[\"']", "", text)
+    yield from filter(None, step.copied())
+    for mount in list_mounts(step.made):
+        if mount.kind == "bind" and not mount.origin and mount.source and "$" not in mount.source:
+            yield mount.source
 
 
 def _names(text: str) -> list[str]:

@@ -13,7 +13,8 @@ from ci.config.checks import LINE
 from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
 from ci.core.names import COMPONENT
 from ci.dockerfile.parser import parse_dockerfile
-from ci.init.facts import SCRATCH, Facts, read_facts
+from ci.dockerfile.stages import SCRATCH
+from ci.init.facts import Facts, read_facts
 from ci.init.search import LeftOut, dockerfile_end
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"

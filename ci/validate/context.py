@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from ci.core.model import Image
 from ci.core.text import nearest, show, size_text
-from ci.dockerfile.ignore import IgnoreFile, glob_expression, parse_ignore
-from ci.dockerfile.parser import Dockerfile, Instruction, assignments, expand
+from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
+from ci.dockerfile.stages import Scope, list_mounts
 from ci.validate.findings import Finding, error, note, warning
 from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look
-_REMOTE = re.compile(r"(?:https?|git|ssh|ftp)://|git@", re.IGNORECASE)
 _CREDENTIALS = re.compile(
     r"\.env(?:\.(?!example$|sample$|template$|dist$).*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
     r"|.*\.(?:pfx|p12|keystore|jks)"
@@ -47,10 +46,8 @@ class Context:
 
 
 def ignore_file_of(tree: Tree, image: Image) -> str:
-    """Find the .dockerignore that counts for an image; "" where there is none."""
-    prefix = "" if image.context == "." else f"{image.context}/"
-    candidates = (f"{image.dockerfile}.dockerignore", f"{prefix}.dockerignore")
-    return next((path for path in candidates if path in tree.files), "")
+    """Find the ignore file that counts for an image; "" where there is none."""
+    return next((path for path in ignore_files(image.dockerfile, image.context) if path in tree.files), "")
 
 
 def read_context(tree: Tree, path: str, ignore_file: str) -> Context:
@@ -70,21 +67,23 @@ def read_context(tree: Tree, path: str, ignore_file: str) -> Context:
     )
 
 
-def check_context(context: Context, image: Image, dockerfile: Dockerfile, *, config: str, line: int) -> list[Finding]:
+def check_context(context: Context, image: Image, scopes: Sequence[Scope], *, config: str, line: int) -> list[Finding]:
     """Find what is wrong with a context: what it lacks, what it should not hold, and how large it is.
 
     Args:
         context: as it was read.
         image: whose context it is.
-        dockerfile: what copies from it.
+        scopes: the stages of the Dockerfile that copies from it.
         config: the configuration's file.
         line: where that file names the context, or else the image.
 
     """
     findings = [*_ignore_file(context, config, line), *_credentials(context)]
-    copies = list(_copies(dockerfile, image))
+    steps = [step for scope in scopes for step in scope.steps]
+    copies = [(step.made.line, path) for step in steps for path in step.copied()]
     findings += [f for at, path in copies if path is not None for f in _copied(context, image, at, path)]
-    if not any(_binds(value) for made in dockerfile.instructions for name, value in made.flags if name == "mount"):
+    mounts = [mount for step in steps for mount in list_mounts(step.made)]
+    if not any(mount.kind == "bind" and not mount.origin for mount in mounts):
         findings += _unread(context, image, [path for _, path in copies])
     sent = sum(path in context.sent for path in context.files)
     where = "the source" if context.path == "." else context.path
@@ -123,36 +122,6 @@ def _credentials(context: Context) -> Iterator[Finding]:
         yield warning(context.in_source(path), 1, "context-credential", message, remedy)
 
 
-def _copies(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, str | None]]:
-    """List what is copied from the context: line, and path or pattern, its variables filled in; None: nobody knows."""
-    outside: dict[str, str | None] = {}
-    for made in dockerfile.arguments:
-        for name, value in assignments(made).items():
-            outside[name] = image.build_args.get(name, expand(value, outside) if value is not None else "")
-    environments: dict[str, dict[str, str | None]] = {}
-    for stage in dockerfile.stages:
-        known = dict(environments.get(stage.base.lower(), {}))
-        for made in stage.instructions:
-            if made.keyword in ("ARG", "ENV"):
-                known |= _assigned(made, known, outside, image)
-            elif made.keyword in ("COPY", "ADD") and made.flag("from") is None and not made.heredocs:
-                for word in made.words[:-1]:
-                    path = expand(word, known, missing=None)
-                    if path is None or not _REMOTE.match(path):
-                        yield made.line, path
-        environments[stage.name] = known
-
-
-def _assigned(
-    made: Instruction, known: Mapping[str, str | None], outside: Mapping[str, str | None], image: Image
-) -> dict[str, str | None]:
-    values: dict[str, str | None] = {}
-    for name, value in assignments(made).items():
-        default = expand(value, known, missing=None) if value is not None else outside.get(name)
-        values[name] = image.build_args.get(name, default) if made.keyword == "ARG" else default
-    return values
-
-
 def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Finding]:
     """Look for one source of a COPY among what reaches the build."""
     file = image.dockerfile
@@ -179,12 +148,6 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
     close = nearest(clean, _alike(clean, context.sent))
     remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in the context, {context.path}."
     yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)
-
-
-def _binds(mount: str) -> bool:
-    """Tell whether a mount of RUN is one of the context."""
-    options = dict(option.partition("=")[::2] for option in mount.lower().split(","))
-    return options.get("type", "bind") == "bind" and "from" not in options
 
 
 def _unread(context: Context, image: Image, copies: Sequence[str | None]) -> Iterator[Finding]:

@@ -10,16 +10,8 @@ from ci.core.errors import DrydockError
 from ci.core.model import Image
 from ci.core.text import nearest, show
 from ci.dockerfile.bases import list_bases, pin_bases
-from ci.dockerfile.parser import (
-    AUTOMATIC,
-    Dockerfile,
-    Instruction,
-    Stage,
-    assignments,
-    expand,
-    find_target,
-    parse_dockerfile,
-)
+from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, Stage, assignments, find_target, parse_dockerfile
+from ci.dockerfile.stages import Origin, Scope, list_mounts
 from ci.validate.findings import Finding, error, note, warning
 
 _DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
@@ -60,12 +52,13 @@ class Answer:
     unknown: str = ""  # why the registry did not say
 
 
-def bases_of(dockerfile: Dockerfile, image: Image) -> tuple[Base, ...]:
-    """List the images that a Dockerfile takes from, as far as they can be known without a build."""
+def bases_of(scopes: Sequence[Scope]) -> tuple[Base, ...]:
+    """List the images that the stages of a Dockerfile take from, as far as they can be known without a build."""
+    images = [origin for scope in scopes for origin in scope.origins if origin.image]
     return tuple(
-        Base(line=line, pin_line=pin_line, reference=text, pinned=bool(found["digest"]))
-        for line, pin_line, text in _references(dockerfile, image)
-        if text and (found := _REFERENCE.fullmatch(text))
+        Base(line=origin.line, pin_line=origin.pin_line, reference=origin.image, pinned=bool(found["digest"]))
+        for origin in images
+        if (found := _REFERENCE.fullmatch(origin.image))
     )
 
 
@@ -94,11 +87,14 @@ def check_bases(bases: Iterable[tuple[str, Base]], answers: Mapping[str, Answer]
             yield warning(file, base.pin_line, "base-unpinned", message, f"Write {pin}, and let a bot renew it.")
 
 
-def check_dockerfile(dockerfile: Dockerfile, image: Image, *, config: str, lines: Mapping[str, int]) -> list[Finding]:
+def check_dockerfile(
+    dockerfile: Dockerfile, scopes: Sequence[Scope], image: Image, *, config: str, lines: Mapping[str, int]
+) -> list[Finding]:
     """Find what is wrong with a Dockerfile, and between it and its image.
 
     Args:
         dockerfile: as it was read.
+        scopes: its stages.
         image: what the configuration says of it.
         config: the configuration's file.
         lines: of the image's keys in that file.
@@ -108,8 +104,8 @@ def check_dockerfile(dockerfile: Dockerfile, image: Image, *, config: str, lines
     findings = [error(file, f.line, "dockerfile-syntax", f.message, f.remedy) for f in dockerfile.faults]
     findings += _forms(dockerfile, file)
     findings += _credentials(dockerfile, file)
-    findings += _stages(dockerfile, file)
-    findings += _base_findings(dockerfile, image)
+    findings += _stages(scopes, file)
+    findings += _references(scopes, file)
     if dockerfile.stages:
         findings += _platforms(dockerfile, image)
         findings += _promises(dockerfile, image, config, lines)
@@ -119,9 +115,10 @@ def check_dockerfile(dockerfile: Dockerfile, image: Image, *, config: str, lines
 def check_pins(text: str, image: Image) -> Iterator[Finding]:
     """Find what keeps a build from being given its images by digest, of a Dockerfile without errors."""
     arguments = {"BUILDPLATFORM": image.platforms[0], "REVISION": "0" * 40, **image.build_args}
+    dockerfile = parse_dockerfile(text)
     for platform in image.platforms:
         try:
-            found = list_bases(parse_dockerfile(text), target=image.target, arguments=arguments, platform=platform)
+            found = list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
             digests = dict.fromkeys(found, f"sha256:{'0' * 64}")
             pin_bases(text, digests, target=image.target, arguments=arguments, platform=platform)
         except DrydockError as reason:
@@ -157,27 +154,32 @@ def _credentials(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
                 )
 
 
-def _stages(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
-    names = [stage.name for stage in dockerfile.stages]
-    for index, stage in enumerate(dockerfile.stages):
-        if stage.name and stage.name in names[:index]:
-            first = dockerfile.stages[names.index(stage.name)].line
-            message = f"two stages are called {show(stage.name)}, the first on line {first}"
-            yield error(file, stage.line, "stage-duplicate", message, "Give each stage a name of its own.")
-        for made, name in _sources(stage):
-            before = names[:index]
-            if name.isdecimal():
-                if int(name) >= index:
-                    message = f"--from={name} is no earlier stage: this is stage {index}"
-                    yield error(file, made.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
-            elif name.lower() in before:
-                continue
-            elif name.lower() in names[index:]:
-                message = f"the stage {show(name)} does not come before this one"
-                yield error(file, made.line, "stage-order", message, "Move that stage up.")
-            elif close := _misspelt(name, before):
-                message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
-                yield error(file, made.line, "stage-unknown", message, f"Did you mean {close!r}?")
+def _stages(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
+    names = [scope.stage.name for scope in scopes]
+    for scope in scopes:
+        name = scope.stage.name
+        if name and name in names[: scope.number]:
+            first = scopes[names.index(name)].stage.line
+            message = f"two stages are called {show(name)}, the first on line {first}"
+            yield error(file, scope.stage.line, "stage-duplicate", message, "Give each stage a name of its own.")
+        for origin in scope.origins:
+            yield from _origin(origin, scope.number, names, file)
+
+
+def _origin(origin: Origin, number: int, names: Sequence[str], file: str) -> Iterator[Finding]:
+    """Hold what the stage of a number takes from against the names of all stages."""
+    name, before = origin.written, names[:number]
+    if origin.image and not origin.outer and (close := _misspelt(name, before)):
+        message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
+        yield error(file, origin.line, "stage-unknown", message, f"Did you mean {close!r}?")
+    elif origin.stage is None or 0 <= origin.stage < number or name.lower() in before:
+        return
+    elif name.lower() in names:
+        message = f"the stage {show(name)} does not come before this one"
+        yield error(file, origin.line, "stage-order", message, "Move that stage up.")
+    else:
+        message = f"--from={name} is no earlier stage: this is stage {number}"
+        yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
 
 
 def _misspelt(name: str, stages: Sequence[str]) -> str:
@@ -185,56 +187,16 @@ def _misspelt(name: str, stages: Sequence[str]) -> str:
     return nearest(name, filter(None, stages)) if re.fullmatch(r"[\w-]+", name) else ""
 
 
-def _sources(stage: Stage) -> Iterator[tuple[Instruction, str]]:
-    """List what the instructions of a stage copy or mount from: stages, and images."""
-    for made in stage.instructions:
-        if made.keyword in ("COPY", "ADD") and (name := made.flag("from")):
-            yield made, name.strip("\"'")
-        for options in _mounts(made):
-            if name := options.get("from"):
-                yield made, name
-
-
-def _mounts(made: Instruction) -> Iterator[dict[str, str]]:
-    for name, value in made.flags:
-        if made.keyword == "RUN" and name == "mount":
-            yield {key: text for key, _, text in (part.partition("=") for part in value.split(","))}
-
-
-def _references(dockerfile: Dockerfile, image: Image) -> Iterator[tuple[int, int, str | None]]:
-    """List every FROM and --from that names no stage: line, line of the pin, reference (None: not known yet)."""
-    known: dict[str, str | None] = dict.fromkeys(AUTOMATIC)
-    held: dict[str, int] = {}
-    for made in dockerfile.arguments:
-        for name, value in assignments(made).items():
-            given = image.build_args.get(name)
-            known[name] = given if given is not None else expand(value, known) if value is not None else ""
-            if given is None:
-                held[name] = made.line
-    names: list[str] = []
-    for stage in dockerfile.stages:
-        base = expand(stage.base, known)
-        if base is None or (base != "scratch" and base.lower() not in names):
-            used = re.findall(r"\$\{?([A-Za-z_]\w*)", stage.base)
-            yield stage.line, next((held[name] for name in used if name in held), stage.line), base
-        for made, name in _sources(stage):
-            everywhere = ["scratch", *(other.name for other in dockerfile.stages)]
-            if not name.isdecimal() and name.lower() not in everywhere and not _misspelt(name, names):
-                yield made.line, made.line, name if "$" not in name else None
-        names.append(stage.name)
-
-
-def _base_findings(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
-    file = image.dockerfile
-    for line, pin_line, reference in _references(dockerfile, image):
-        if reference is None:
-            continue
-        if not reference:
+def _references(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
+    for origin in (origin for scope in scopes for origin in scope.origins):
+        if origin.outer and origin.reference == "":
             message = "the base image has no name: its variable is given no value"
-            yield error(file, line, "base-empty", message, "Give the ARG before the first FROM a default.")
-        elif not _REFERENCE.fullmatch(reference):
+            remedy = "Give the ARG before the first FROM a default."
+            yield error(file, origin.line, "base-empty", message, remedy)
+        elif origin.image and not _REFERENCE.fullmatch(origin.image):
             remedy = "Lower case, [registry/]repository[:tag][@sha256:digest], such as python:3.13-slim."
-            yield error(file, pin_line, "base-reference", f"{show(reference)} is no image's reference", remedy)
+            message = f"{show(origin.image)} is no image's reference"
+            yield error(file, origin.pin_line, "base-reference", message, remedy)
 
 
 def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
@@ -270,8 +232,7 @@ def _promises(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[
             close = nearest(name, declared)
             remedy = f"Did you mean {close!r}?" if close else f"Say ARG {name} in the Dockerfile, or delete the key."
             yield warning(config, lines.get("build-args", 1), "build-arg-unused", message, remedy)
-    mounts = [(each, options) for each in made for options in _mounts(each) if options.get("type") == "secret"]
-    mounted = {options.get("id") or options.get("target", "").rpartition("/")[2]: each for each, options in mounts}
+    mounted = {mount.secret: each for each in made for mount in list_mounts(each) if mount.kind == "secret"}
     for name in image.secrets:
         if name not in mounted:
             message = f"{file} mounts no secret {show(name)}"

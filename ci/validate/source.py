@@ -12,6 +12,7 @@ from ci.core.errors import ConfigError, Problem
 from ci.core.model import Config
 from ci.core.text import show
 from ci.dockerfile.parser import parse_dockerfile
+from ci.dockerfile.stages import read_stages
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins
 from ci.validate.findings import Finding, Severity, error, note
@@ -54,7 +55,8 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
         dockerfile = parse_dockerfile(written)
-        found = check_dockerfile(dockerfile, image, config=config, lines=lines)
+        scopes = read_stages(dockerfile, arguments=image.build_args)
+        found = check_dockerfile(dockerfile, scopes, image, config=config, lines=lines)
         findings += found
         if not any(finding.severity is Severity.ERROR for finding in found):
             findings += check_pins(written, image)
@@ -62,8 +64,10 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         key = (image.context, ignore_file_of(tree, image))
         if key not in contexts:
             contexts[key] = read_context(tree, *key)
-        findings += check_context(contexts[key], image, dockerfile, config=config, line=line)
-        bases += [(image.dockerfile, base) for base in bases_of(dockerfile, image)]
+        findings += check_context(contexts[key], image, scopes, config=config, line=line)
+        # What is most likely a stage has been said to be none: its image is not asked for.
+        misspelt = {finding.line for finding in found if finding.rule == "stage-unknown"}
+        bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
     findings += _unused(tree, parsed)
     return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)))
 

@@ -13,6 +13,7 @@ CI = Path(__file__).resolve().parents[3] / "ci"
 
 PURE = (
     "dockerfile/bases",
+    "dockerfile/stages",
     "validate/calls",
     "validate/context",
     "validate/dockerfile",

@@ -160,12 +160,16 @@ MISTAKES = [
     Mistake(D, '["python", "-c", "print()"]', '["python" "-c"]', "exec-form", "Dockerfile:13", "HEALTHCHECK"),
     Mistake(D, "ARG FOLDER", "ENV API_TOKEN=x\nARG FOLDER", "credential-in-image", "Dockerfile:4", "history", WARNING),
     Mistake(D, "--from=build", "--from=buidl", "stage-unknown", "Dockerfile:11", "'build'"),
+    Mistake(D, "USER", "RUN --mount=from=buidl,target=/x true\nUSER", "stage-unknown", "Dockerfile:12", "'build'"),
     Mistake(D, "--from=build", "--from=2", "stage-unknown", "Dockerfile:11", "no earlier stage"),
     Mistake(D, "--from=build", "--from=final", "stage-order", "Dockerfile:11", "does not come before"),
     Mistake(D, "USER", "FROM build AS build\nUSER", "stage-duplicate", "Dockerfile:12", "the first on line 2"),
     # Base images.
     Mistake(D, f"@sha256:{'a1' * 32}", "", "base-unpinned", "Dockerfile:1", "python:3.13-slim", WARNING),
     Mistake(D, "USER", "COPY --from=busybox:1 /bin/sh /sh\nUSER", "base-unpinned", "Dockerfile:12", "busybox", WARNING),
+    Mistake(D, "USER", "RUN --mount=type=bind,FROM=busybox:1,target=/b true\nUSER", "base-unpinned", "Dockerfile:12",
+            "busybox:1", WARNING),
+    Mistake(D, "FROM ${PYTHON_IMAGE} AS final", "FROM Scratch AS final", "base-reference", "Dockerfile:10", "Scratch"),
     Mistake(D, BASE, "Python:3.13-slim", "base-reference", "Dockerfile:1", "'Python:3.13-slim'"),
     Mistake(D, "FROM ${PYTHON_IMAGE} AS final", "FROM ${PYTON_IMAGE} AS final", "base-empty", "Dockerfile:10", "value"),
     # The build context and its .dockerignore.
@@ -279,6 +283,7 @@ def test_a_quoted_stage_and_scratch_are_no_images_to_ask_for(repository: Reposit
         ('RUN --mount=type=bind,target="/a b",from=build true', "Dockerfile:12", "a quote or a backslash in a flag"),
         ("RUN --mount=target=/a,\\\nfrom=busybox true", "Dockerfile:12", "is not found again"),
         ("COPY --from=$WHO / /", "Dockerfile:12", "'$WHO', which only a build fills in"),
+        ("COPY --from=busybox:$V / /", "Dockerfile:12", "'busybox:$V', which only a build fills in"),
     ],
 )
 def test_a_base_that_cannot_be_fixed_is_a_note(repository: Repository, new: str, place: str, message: str) -> None:
@@ -324,6 +329,18 @@ def test_what_reaches_a_build_and_is_not_copied_is_a_note(
 def test_a_dockerfiles_own_ignore_file_comes_first(repository: Repository) -> None:
     repository.write("Dockerfile.dockerignore", ".git\nrequirements.txt\n")
     assert warnings_of(repository) == [("copy-ignored", "Dockerfile:7")]
+
+
+def test_an_empty_ignore_file_of_a_dockerfile_comes_first_too(repository: Repository) -> None:
+    repository.write("Dockerfile.dockerignore", "")
+    assert warnings_of(repository) == [("dockerignore-git", "Dockerfile.dockerignore:1")]
+
+
+def test_an_image_that_is_most_likely_a_stage_is_not_asked_for(repository: Repository) -> None:
+    repository.edit(D, "--from=build", "--from=buidl")
+    rules = [f.rule for f in repository.findings(buidl=Answer(missing="not found"))]
+    assert "stage-unknown" in rules
+    assert not {"base-missing", "base-unpinned"} & {*rules}
 
 
 def test_a_call_of_another_module_or_tool_is_nobodys_business(repository: Repository) -> None:
