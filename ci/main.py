@@ -28,8 +28,8 @@ from ci.release.promotion import promote
 from ci.release.report import finish_release
 from ci.release.request import Target, parse_created, parse_tags, plan_targets
 from ci.release.verification import verify
-from ci.validate.findings import finish, parse_style
 from ci.validate.linting import find_all
+from ci.validate.report import finish, parse_style
 from ci.validate.surface import read_surface
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import dagger
 
 from ci.core.model import Image
-from ci.core.text import show
 from ci.dockerfile.ignore import IgnoreFile, ignore_files, parse_ignore
 from ci.dockerfile.parser import NO_TEXT, Dockerfile, parse_dockerfile
 
@@ -35,24 +34,24 @@ async def read_definition(source: dagger.Directory, image: Image) -> Definition:
 
     """
     context = source.directory(image.context)
-    name, ignored = await _ignored(source, image)
+    ignored = await _ignored(source, image)
     if ignored.excludes:
         context = context.filter(exclude=ignored.excludes)
     text = await source.file(image.dockerfile).contents()
     # Without a pattern that nobody can read, the build would see what it was to keep out.
-    faults = [f"{name}:{line}: {show(pattern)} is no pattern" for line, pattern in ignored.faults]
+    faults = [str(fault) for fault in ignored.faults]
     if NO_TEXT in text:
         faults.append(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
-    dockerfile = parse_dockerfile(text)
+    dockerfile = parse_dockerfile(text, file=image.dockerfile)
     return Definition(image=image, context=context, text=text, dockerfile=dockerfile, fault="; ".join(faults))
 
 
-async def _ignored(source: dagger.Directory, image: Image) -> tuple[str, IgnoreFile]:
-    """Read the ignore file that counts for an image, with its name; "" where there is none."""
+async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
+    """Read the ignore file that counts for an image; an empty one where there is none."""
     for name in ignore_files(image.dockerfile, image.context):
         if await source.exists(name):
-            return name, parse_ignore(await source.file(name).contents())
-    return "", IgnoreFile()
+            return parse_ignore(await source.file(name).contents(), file=name)
+    return IgnoreFile()
 
 
 def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:

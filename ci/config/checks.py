@@ -55,7 +55,7 @@ def read_smoke(smoke: Cursor, image_platforms: Sequence[str]) -> tuple[SmokeChec
                 nearest=nearest(word, (NO_SMOKE,)),
             )
         return ()
-    before = len(smoke.problems)
+    before = len(smoke.findings)
     checks: list[SmokeCheck] = []
     for item in smoke.items():
         runs = sum(isinstance(check.check, RunCheck) for check in checks)
@@ -67,7 +67,7 @@ def read_smoke(smoke: Cursor, image_platforms: Sequence[str]) -> tuple[SmokeChec
                     key=f"{item.key}.name",
                 )
             checks.append(check)
-    if len(smoke.problems) == before:
+    if len(smoke.findings) == before:
         for platform in image_platforms:
             if not any(not check.platforms or platform in check.platforms for check in checks):
                 smoke.report(f"no check runs on {platform}", accepted="at least one check for each platform")

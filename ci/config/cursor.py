@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import yaml
 
-from ci.core.errors import Problem
+from ci.core.findings import Finding, mistake
 from ci.core.text import nearest, show
 
 CORE = "tag:yaml.org,2002:"  # what the names of YAML's own types begin with
@@ -34,7 +34,7 @@ _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 class Cursor:
     """One value of the file, and where it stands.
 
-    A reader that meets a mistake writes it down in `problems` and returns an empty value of its type, so
+    A reader that meets a mistake writes it down in `findings` and returns an empty value of its type, so
     that a single pass finds every mistake.
     """
 
@@ -42,19 +42,12 @@ class Cursor:
     key: str
     line: int
     file: str
-    problems: list[Problem]
+    findings: list[Finding]
 
     def report(self, message: str, *, accepted: str = "", nearest: str = "", key: str = "", line: int = 0) -> None:
         """Write down a mistake in this value, or at one of its keys."""
-        self.problems.append(
-            Problem(
-                file=self.file,
-                line=line or self.line,
-                key=key or self.key,
-                message=message,
-                accepted=accepted,
-                nearest=nearest,
-            )
+        self.findings.append(
+            mistake(self.file, line or self.line, key or self.key, message, accepted=accepted, nearest=nearest)
         )
 
     @property
@@ -98,9 +91,9 @@ class Cursor:
 
     def matching(self, pattern: re.Pattern[str], accepted: str) -> str:
         """Read a text that the whole of a pattern matches."""
-        before = len(self.problems)
+        before = len(self.findings)
         value = self.text()
-        if len(self.problems) == before and not pattern.fullmatch(value):
+        if len(self.findings) == before and not pattern.fullmatch(value):
             self.report(f"{show(value)} is not accepted", accepted=accepted)
             return ""
         return value
@@ -211,7 +204,7 @@ class Cursor:
     def _child(self, key: str, node: yaml.Node, key_line: int = 0) -> Cursor:
         # A block stands under its key, which is the line a reader looks for; a scalar is its own place.
         line = key_line if key_line and not isinstance(node, yaml.ScalarNode) else node.start_mark.line + 1
-        return Cursor(node=node, key=key, line=line, file=self.file, problems=self.problems)
+        return Cursor(node=node, key=key, line=line, file=self.file, findings=self.findings)
 
     def _usable(self) -> str:
         value: str = self.node.value

@@ -74,8 +74,8 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         compression=take(fields, "compression", _compression, Compression.ZSTD),
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
     )
-    if root.problems:
-        raise ConfigError(sorted(root.problems, key=lambda problem: problem.line))
+    if root.findings:
+        raise ConfigError(sorted(root.findings, key=lambda finding: finding.line))
     return config
 
 

@@ -6,7 +6,8 @@ import dagger
 
 from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.core.engine import fan_out
-from ci.core.errors import ConfigError, Problem
+from ci.core.errors import ConfigError
+from ci.core.findings import mistake
 from ci.core.model import Config
 
 DEFAULT_CONFIG = "deploy/images.yaml"
@@ -16,17 +17,9 @@ async def read_config(source: dagger.Directory, file: dagger.File | None) -> Con
     """Read and check the configuration; raise ConfigError with every problem at once."""
     if file is None:
         if not await source.exists(DEFAULT_CONFIG, expected_type=dagger.ExistsType.REGULAR_TYPE):
-            raise ConfigError(
-                [
-                    Problem(
-                        file=DEFAULT_CONFIG,
-                        line=1,
-                        key="",
-                        message="the file does not exist in the source",
-                        accepted="such a file, or another one named by --config",
-                    )
-                ]
-            )
+            message = "the file does not exist in the source"
+            accepted = "such a file, or another one named by --config"
+            raise ConfigError([mistake(DEFAULT_CONFIG, 1, "", message, accepted=accepted)])
         file = source.file(DEFAULT_CONFIG)
         name = DEFAULT_CONFIG
     else:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import yaml
 
 from ci.config.cursor import CORE, Cursor
-from ci.core.errors import ConfigError, Problem
+from ci.core.errors import ConfigError
+from ci.core.findings import mistake
 from ci.core.text import show
 
 MAX_BYTES = 1 << 20
@@ -40,7 +41,7 @@ def read_tree(text: str, *, file: str) -> Cursor:
         raise limits.refusal(f"not YAML: {show(message, limit=300)[1:-1]}", mark.line + 1 if mark else 1) from None
     if node is None or (node.tag == f"{CORE}null" and not node.value):
         raise limits.refusal("the file is empty", 1, "a mapping (key: value)")
-    return Cursor(node=node, key="", line=node.start_mark.line + 1, file=file, problems=[])
+    return Cursor(node=node, key="", line=node.start_mark.line + 1, file=file, findings=[])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,7 +63,7 @@ class _Limits:
 
     def refusal(self, message: str, line: int, accepted: str = "") -> ConfigError:
         """Say why the file cannot be read any further."""
-        return ConfigError([Problem(file=self.file, line=line, key="", message=message, accepted=accepted)])
+        return ConfigError([mistake(self.file, line, "", message, accepted=accepted)])
 
     def check(self, text: str) -> None:
         """Look at all events of a text."""

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from ci.core.findings import Finding
 
 
 class DrydockError(Exception):
     """Base of every error that is the user's to mend; its text is all that is shown."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """One mistake in the configuration."""
-
-    file: str
-    line: int  # from 1
-    key: str  # such as "images[0].platforms[1]"; "" for the whole file
-    message: str  # what is wrong, with the bad value
-    accepted: str = ""  # what would be right
-    nearest: str = ""  # the accepted value closest to the bad one
-
-    def __str__(self) -> str:
-        key = f" {self.key}:" if self.key else ""
-        text = f"{self.file}:{self.line}:{key} {self.message}"
-        if self.accepted:
-            text += f"; accepted: {self.accepted}"
-        if self.nearest:
-            text += f"; did you mean {self.nearest!r}?"
-        return text
+    def __init__(self, text: str, *, line: int = 0) -> None:
+        super().__init__(text)
+        self.line = line  # of the file that it is about, from 1; 0 where it is about none
 
 
 class ConfigError(DrydockError):
-    """The configuration has mistakes; all of them are in `problems`."""
+    """The configuration has mistakes; all of them are in `findings`."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = len(self.problems)
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        count = len(self.findings)
         head = f"{count} problem{'' if count == 1 else 's'} in the configuration"
-        super().__init__("\n".join([head, *(f"  {p}" for p in self.problems)]))
+        super().__init__("\n".join([head, *(f"  {finding}" for finding in self.findings)]))
 
 
 class SelectionError(DrydockError):

@@ -44,7 +44,7 @@ def list_uses(
     """
     if dockerfile.faults:
         fault = dockerfile.faults[0]
-        raise DrydockError(f"the Dockerfile's line {fault.line} cannot be read: {fault.message}")
+        raise _refusal(fault.line, f"cannot be read: {fault.message}")
     for stage in dockerfile.stages:
         _check_from(stage)
     scopes = read_stages(dockerfile, arguments=arguments, platform=platform)
@@ -113,7 +113,7 @@ def _pin(lines: list[str], origin: Origin, base: Base, pinned: str) -> None:
         if not _COMMENT.match(lines[at]) and (found := place.search(lines[at], begin)):
             lines[at] = f"{lines[at][: found.start()]}{found[1]}{pinned}{lines[at][found.end() :]}"
             return
-    raise DrydockError(f"the Dockerfile's line {origin.line} names {base.reference} in a way that is not found again")
+    raise _refusal(origin.line, f"names {base.reference} in a way that is not found again")
 
 
 def final_base(
@@ -143,21 +143,16 @@ def _check_origin(origin: Origin, scope: Scope) -> None:
     if origin.outer:
         _filled(origin.written, scope)
     elif origin.reference is None:
-        raise DrydockError(
-            f"the Dockerfile's line {origin.line} takes files from {origin.written!r}, which only a build fills in"
-        )
+        raise _refusal(origin.line, f"takes files from {origin.written!r}, which only a build fills in")
     if origin.stage is not None and not 0 <= origin.stage < scope.number:
-        raise DrydockError(
-            f"the Dockerfile's line {origin.line} takes files from {origin.written!r}, which is no earlier stage"
-        )
+        raise _refusal(origin.line, f"takes files from {origin.written!r}, which is no earlier stage")
 
 
 def _filled(text: str, scope: Scope) -> str:
     """Fill in the variables of a FROM; refuse one that has no value."""
     filled = expand(text, scope.variables, missing=None)
     if not filled:
-        line = scope.stage.line
-        raise DrydockError(f"the Dockerfile's line {line} takes its image from {text!r}, which only a build fills in")
+        raise _refusal(scope.stage.line, f"takes its image from {text!r}, which only a build fills in")
     return filled
 
 
@@ -166,7 +161,7 @@ def _check_from(stage: Stage) -> None:
     flags = any(_ESCAPED.search(value) for _, value in stage.flags)
     base = stage.base.count('"') % 2 or re.search(r"['\\`]|^--", stage.base)
     if flags or base:
-        raise DrydockError(f"the Dockerfile's line {stage.line} has a quote or a backslash, which is not read")
+        raise _refusal(stage.line, "has a quote or a backslash, which is not read")
 
 
 def _check_flags(stage: Stage) -> None:
@@ -175,8 +170,10 @@ def _check_flags(stage: Stage) -> None:
         # What is left of a flag that was not taken for one.
         odd = made.keyword in _FLAGGED and made.arguments.startswith("--")
         if odd or any(_ESCAPED.search(value) for _, value in made.flags):
-            raise DrydockError(
-                f"the Dockerfile's line {made.line} has a quote or a backslash in a flag, which is not read"
-            )
+            raise _refusal(made.line, "has a quote or a backslash in a flag, which is not read")
         if made.keyword == "ONBUILD" and "from=" in made.arguments.lower():
-            raise DrydockError(f"the Dockerfile's line {made.line} takes files by ONBUILD, which only a build does")
+            raise _refusal(made.line, "takes files by ONBUILD, which only a build does")
+
+
+def _refusal(line: int, why: str) -> DrydockError:
+    return DrydockError(f"the Dockerfile's line {line} {why}", line=line)

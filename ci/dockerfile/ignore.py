@@ -6,6 +6,9 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
+from ci.core.findings import Finding, error
+from ci.core.text import show
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pattern:
@@ -23,7 +26,7 @@ class IgnoreFile:
     """A whole .dockerignore."""
 
     patterns: tuple[Pattern, ...] = ()
-    faults: tuple[tuple[int, str], ...] = ()  # line and text of the patterns that are none
+    faults: tuple[Finding, ...] = ()  # the lines that are no pattern
     _seen: dict[str, tuple[bool, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -64,10 +67,16 @@ def ignore_files(dockerfile: str, context: str) -> tuple[str, str]:
     return f"{dockerfile}.dockerignore", posixpath.normpath(posixpath.join(context, ".dockerignore"))
 
 
-def parse_ignore(text: str) -> IgnoreFile:
-    """Read a .dockerignore; patterns that are none are in `faults`."""
+def parse_ignore(text: str, *, file: str = ".dockerignore") -> IgnoreFile:
+    """Read a .dockerignore; what is no pattern is in `faults`.
+
+    Args:
+        text: of the ignore file.
+        file: its path in the source, for the faults.
+
+    """
     patterns: list[Pattern] = []
-    faults: list[tuple[int, str]] = []
+    faults: list[Finding] = []
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = raw.strip()
         if not line or raw.startswith("#"):
@@ -80,7 +89,8 @@ def parse_ignore(text: str) -> IgnoreFile:
         except ValueError:
             expression = None
         if expression is None or not path:
-            faults.append((number, line))
+            remedy = "Close the bracket, or put a backslash before it." if "[" in line else "Write a path behind it."
+            faults.append(error(file, number, "dockerignore-pattern", f"{show(line)} is no pattern", remedy))
         elif path != ".":  # which BuildKit passes over
             patterns.append(Pattern(line=number, text=line, path=path, keep=keep, expression=expression))
     return IgnoreFile(patterns=tuple(patterns), faults=tuple(faults))

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ci.core.findings import Finding, error
 from ci.core.text import nearest, show
 
 INSTRUCTIONS = (
@@ -73,21 +74,12 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """What keeps a text from being a Dockerfile."""
-
-    line: int
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Dockerfile:
     """A whole Dockerfile, as far as it can be read."""
 
     arguments: tuple[Instruction, ...] = ()  # each ARG before the first FROM
     stages: tuple[Stage, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Finding, ...] = ()  # what keeps a text from being a Dockerfile
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -99,14 +91,15 @@ class Dockerfile:
 class _Reader:
     """The lines of a Dockerfile while they are read."""
 
+    file: str
     lines: list[str]
     escape: str = "\\"
     at: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
 
     def fault(self, line: int, message: str, remedy: str) -> None:
         """Write down what is wrong with a line."""
-        self.faults.append(Fault(line=line, message=message, remedy=remedy))
+        self.faults.append(error(self.file, line, "dockerfile-syntax", message, remedy))
 
     def directives(self) -> None:
         """Read the directives, which end at the first line that is none."""
@@ -164,9 +157,15 @@ class _Reader:
         return replace(made, heredocs=tuple(name for _, _, name in found))
 
 
-def parse_dockerfile(text: str) -> Dockerfile:
-    """Read a Dockerfile; what is wrong with it is in `faults`, and the rest is read all the same."""
-    reader = _Reader(lines=text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"))
+def parse_dockerfile(text: str, *, file: str = "Dockerfile") -> Dockerfile:
+    """Read a Dockerfile; what is wrong with it is in `faults`, and the rest is read all the same.
+
+    Args:
+        text: of the Dockerfile.
+        file: its path in the source, for the faults.
+
+    """
+    reader = _Reader(file=file, lines=text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"))
     reader.directives()
     arguments: list[Instruction] = []
     stages: list[Stage] = []

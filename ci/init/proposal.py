@@ -98,7 +98,7 @@ def _read(path: str, text: str) -> tuple[Facts | None, str]:
     """Read one Dockerfile, or say why no image of it can be proposed."""
     if not LINE.fullmatch(path) or "\\" in path:
         return None, "its path holds a backslash or a control character"
-    dockerfile = parse_dockerfile(text)
+    dockerfile = parse_dockerfile(text, file=path)
     if dockerfile.faults:
         fault = dockerfile.faults[0]
         return None, f"it cannot be read: line {fault.line}: {fault.message}"

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.text import nearest, show, size_text
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.stages import Scope, list_mounts
-from ci.validate.findings import Finding, error, note, warning
 from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look
@@ -53,7 +53,7 @@ def ignore_file_of(tree: Tree, image: Image) -> str:
 def read_context(tree: Tree, path: str, ignore_file: str) -> Context:
     """Work out which files of a context reach the builds that use this .dockerignore."""
     prefix = "" if path == "." else f"{path}/"
-    ignore = parse_ignore(tree.text(ignore_file) or "") if ignore_file else IgnoreFile()
+    ignore = parse_ignore(tree.text(ignore_file) or "", file=ignore_file) if ignore_file else IgnoreFile()
     files = {other.removeprefix(prefix): size for other, size in tree.files.items() if other.startswith(prefix)}
     folders = [other.removeprefix(prefix) for other in tree.directories if other.startswith(prefix)]
     everything = [*files, *folders]
@@ -103,10 +103,7 @@ def _ignore_file(context: Context, config: str, line: int) -> Iterator[Finding]:
         message = f"there is no {where}, so that every file reaches the build and makes it run again"
         yield warning(config, line, "dockerignore-missing", message, "Write one: * first, then !what the build needs.")
         return
-    for number, text in context.ignore.faults:
-        message = f"{show(text)} is no pattern"
-        remedy = "Close the bracket, or put a backslash before it." if "[" in text else "Write a path behind it."
-        yield error(context.ignore_file, number, "dockerignore-pattern", message, remedy)
+    yield from context.ignore.faults
     if context.path == "." and not context.ignore.excluded_by(".git/config"):
         message = ".git is not excluded: credentials that a checkout left there may end up in the image"
         yield warning(context.ignore_file, 1, "dockerignore-git", message, "Add a line that says .git")

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.core.errors import DrydockError
+from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.text import nearest, show
 from ci.dockerfile.bases import list_bases, pin_bases
 from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, Stage, assignments, find_target, parse_dockerfile
 from ci.dockerfile.stages import Origin, Scope, list_mounts
-from ci.validate.findings import Finding, error, note, warning
 
 _DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -101,7 +101,7 @@ def check_dockerfile(
 
     """
     file = image.dockerfile
-    findings = [error(file, f.line, "dockerfile-syntax", f.message, f.remedy) for f in dockerfile.faults]
+    findings = [*dockerfile.faults]
     findings += _forms(dockerfile, file)
     findings += _credentials(dockerfile, file)
     findings += _stages(scopes, file)
@@ -122,10 +122,9 @@ def check_pins(text: str, image: Image) -> Iterator[Finding]:
             digests = dict.fromkeys(found, f"sha256:{'0' * 64}")
             pin_bases(text, digests, target=image.target, arguments=arguments, platform=platform)
         except DrydockError as reason:
-            line = re.search(r"line (\d+)", str(reason))
             message = f"{reason}: {image.name} is built anew in each run, and never reused"
             remedy = "Name each image in one word of one line, without what only a build can fill in."
-            yield note(image.dockerfile, int(line[1]) if line else 1, "base-unclear", message, remedy)
+            yield note(image.dockerfile, reason.line or 1, "base-unclear", message, remedy)
             return
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ci.validate.findings import Finding, Severity, error
+from ci.core.findings import Finding, Severity, error
 
 _HADOLINT = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.NOTE, "style": Severity.NOTE}
 _ZIZMOR = {"High": Severity.ERROR, "Medium": Severity.WARNING, "Unknown": Severity.WARNING}

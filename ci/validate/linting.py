@@ -14,10 +14,11 @@ from dagger import dag
 from ci.config.parse import referenced_paths
 from ci.config.read import DEFAULT_CONFIG
 from ci.core.engine import failure_of, fan_out
+from ci.core.findings import Finding, error, warning
 from ci.validate.dockerfile import Answer, check_bases
-from ci.validate.findings import Finding, error, sort_findings, warning
 from ci.validate.linter_reports import parse_reports
 from ci.validate.linters.survey import survey
+from ci.validate.report import sort_findings
 from ci.validate.source import dockerfiles_of, validate_source
 from ci.validate.tree import Tree, make_tree, parse_survey
 from ci.validate.workflow import Surface

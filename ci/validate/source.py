@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from ci.config.parse import PathKind, parse_config, referenced_paths
 from ci.config.yaml import read_tree
-from ci.core.errors import ConfigError, Problem
+from ci.core.errors import ConfigError
+from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config
 from ci.core.text import show
 from ci.dockerfile.parser import parse_dockerfile
 from ci.dockerfile.stages import read_stages
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins
-from ci.validate.findings import Finding, Severity, error, note
 from ci.validate.tree import Tree
 from ci.validate.workflow import Surface, check_workflows
 
@@ -41,8 +41,8 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
     findings = list(check_workflows(tree, surface))
     try:
         parsed = parse_config(text, file=config, kinds=_kinds(tree))
-    except ConfigError as problems:
-        findings += [config_finding(problem) for problem in problems.problems]
+    except ConfigError as mistakes:
+        findings += mistakes.findings
         message = "Dockerfiles and contexts were not held against this configuration"
         findings.append(note(config, 1, "config-skipped", message, "Mend its errors, and validate again."))
         return Validation(findings=tuple(findings))
@@ -54,7 +54,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             message = "it is no text of at most 1 MiB"
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
-        dockerfile = parse_dockerfile(written)
+        dockerfile = parse_dockerfile(written, file=image.dockerfile)
         scopes = read_stages(dockerfile, arguments=image.build_args)
         found = check_dockerfile(dockerfile, scopes, image, config=config, lines=lines)
         findings += found
@@ -70,15 +70,6 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
     findings += _unused(tree, parsed)
     return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)))
-
-
-def config_finding(problem: Problem) -> Finding:
-    """Write a mistake of the configuration as a finding."""
-    key = f"{problem.key}: " if problem.key else ""
-    accepted = f"Accepted: {problem.accepted}." if problem.accepted else ""
-    close = f"Did you mean {problem.nearest!r}?" if problem.nearest else ""
-    remedy = " ".join(filter(None, (close, accepted))) or "See what the configuration takes in the documentation."
-    return error(problem.file, problem.line, "config", f"{key}{problem.message}", remedy)
 
 
 def dockerfiles_of(tree: Tree, text: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ci.core.errors import DrydockError
+from ci.core.findings import Finding, error, warning
 from ci.core.names import check_tag
 from ci.core.text import nearest, show
 from ci.validate.calls import UNKNOWN, Call, read_workflow
-from ci.validate.findings import Finding, error, warning
 from ci.validate.tree import Tree
 
 NAME = "drydock"  # what an address of this module ends with

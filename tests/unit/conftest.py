@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ci.config.parse import PathKind, parse_config
-from ci.core.errors import ConfigError, Problem
+from ci.core.errors import ConfigError
+from ci.core.findings import Finding
 
 # The same examples in each run, so that a change and not chance makes a test fail; `pytest tests/unit
 # --hypothesis-profile=search` looks for new ones.
@@ -33,12 +34,12 @@ def no_outside_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def problems() -> Callable[..., tuple[Problem, ...]]:
+def problems() -> Callable[..., tuple[Finding, ...]]:
     """Parse a text that is no configuration, and return what is wrong with it."""
 
-    def problems(text: str, kinds: Mapping[str, PathKind] | None = None) -> tuple[Problem, ...]:
+    def problems(text: str, kinds: Mapping[str, PathKind] | None = None) -> tuple[Finding, ...]:
         with pytest.raises(ConfigError) as caught:
             parse_config(text, file="images.yaml", kinds=kinds)
-        return caught.value.problems
+        return caught.value.findings
 
     return problems

@@ -199,7 +199,7 @@ async def test_paths_are_looked_at_in_the_source(repository: Repository) -> None
     (repository.path / "outside").symlink_to("/etc/passwd")
     with pytest.raises(ConfigError) as raised:
         await build(repository.path)
-    assert [p.key for p in raised.value.problems] == [
+    assert [p.key for p in raised.value.findings] == [
         "images[0].dockerfile",
         "images[1].dockerfile",
         "images[2].context",

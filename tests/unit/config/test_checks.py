@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from ci.config.parse import parse_config
-from ci.core.errors import Problem
+from ci.core.findings import Finding
 from ci.core.model import RunCheck
 
-Problems = Callable[..., tuple[Problem, ...]]
+Problems = Callable[..., tuple[Finding, ...]]
 
 HEAD = """\
 repository: ghcr.io/acme/{name}

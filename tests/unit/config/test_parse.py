@@ -7,7 +7,8 @@ import pytest
 
 from ci.config.checks import PLATFORMS
 from ci.config.parse import PathKind, parse_config, referenced_paths
-from ci.core.errors import ConfigError, Problem
+from ci.core.errors import ConfigError
+from ci.core.findings import Finding
 from ci.core.model import (
     Compression,
     Config,
@@ -20,7 +21,7 @@ from ci.core.model import (
     TextMatch,
 )
 
-Problems = Callable[..., tuple[Problem, ...]]
+Problems = Callable[..., tuple[Finding, ...]]
 
 FULL = """\
 repository: ghcr.io/{owner}/{name}

@@ -118,9 +118,9 @@ def parses(text: str) -> Config | None:
 
 def check(error: ConfigError) -> None:
     """Every problem says what and where, on one line that a terminal can show."""
-    assert error.problems
-    assert [p.line for p in error.problems] == sorted(p.line for p in error.problems)
-    for problem in error.problems:
+    assert error.findings
+    assert [p.line for p in error.findings] == sorted(p.line for p in error.findings)
+    for problem in error.findings:
         assert problem.message
         assert problem.line > 0
         assert "\n" not in str(problem)

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from ci.config.parse import parse_config
 from ci.config.schema import INEXPRESSIBLE, config_schema
-from ci.core.errors import ConfigError, Problem
+from ci.core.errors import ConfigError
+from ci.core.findings import Finding
 
 from .test_checks import CHECKS, HEAD
 from .test_parse import ANYWHERE, FULL, IMAGES, SMALL, image
@@ -77,7 +78,7 @@ def accepted_by_schema(text: str) -> bool:
     return not errors_of_schema(text)
 
 
-def beyond(problem: Problem) -> bool:
+def beyond(problem: Finding) -> bool:
     return any(
         re.search(pattern, f"{problem.key}: {problem.message}; accepted: {problem.accepted}") for pattern in BEYOND
     )
@@ -89,7 +90,7 @@ def compare(text: str) -> None:
         parse_config(text, file="images.yaml")
     except ConfigError as error:
         if accepted_by_schema(text):
-            missed = [str(problem) for problem in error.problems if not beyond(problem)]
+            missed = [str(problem) for problem in error.findings if not beyond(problem)]
             assert not missed, missed
     else:
         assert not errors_of_schema(text)

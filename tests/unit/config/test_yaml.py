@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from ci.config.parse import parse_config, referenced_paths
-from ci.core.errors import Problem
+from ci.core.findings import Finding
 
-Problems = Callable[..., tuple[Problem, ...]]
+Problems = Callable[..., tuple[Finding, ...]]
 
 # Each line takes the one before one level deeper.
 ALIASES = "n0: &n0 [x]\n" + "".join(f"n{n}: &n{n} [*n{n - 1}]\n" for n in range(1, 60))

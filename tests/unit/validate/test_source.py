@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 import ci.main
+from ci.core.findings import Finding, Severity
 from ci.validate.dockerfile import Answer, check_bases
-from ci.validate.findings import Finding, Severity, sort_findings
 from ci.validate.linters.survey import survey
+from ci.validate.report import sort_findings
 from ci.validate.source import validate_source
 from ci.validate.surface import read_surface
 from ci.validate.tree import make_tree

@@ -5,18 +5,9 @@ import json
 import pytest
 
 from ci.core.errors import PipelineError, SelectionError
-from ci.validate.findings import (
-    Style,
-    error,
-    finish,
-    note,
-    parse_style,
-    render_findings,
-    render_sarif,
-    sort_findings,
-    warning,
-)
+from ci.core.findings import error, note, warning
 from ci.validate.linter_reports import parse_reports
+from ci.validate.report import Style, finish, parse_style, render_findings, render_sarif, sort_findings
 
 FOUND = sort_findings(
     [

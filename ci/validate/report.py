@@ -4,40 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
 from ci.core.errors import PipelineError
+from ci.core.findings import Finding, Severity
 from ci.core.text import clean, columns, parse_word
 
 _SCHEMA = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
-
-
-class Severity(StrEnum):
-    """How much a finding matters: only errors fail a validation."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing that is wrong, or worth knowing, and what to do about it."""
-
-    severity: Severity
-    file: str  # relative to the source
-    line: int  # from 1
-    rule: str  # such as "base-unpinned", or "hadolint/DL3008"
-    message: str
-    remedy: str = ""
-
-    @property
-    def place(self) -> str:
-        """Where it is, as editors and terminals link it."""
-        return f"{self.file}:{self.line}"
 
 
 class Style(StrEnum):
@@ -46,21 +21,6 @@ class Style(StrEnum):
     TABLE = "table"
     JSON = "json"
     SARIF = "sarif"
-
-
-def error(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
-    """Make a finding that fails the validation."""
-    return Finding(severity=Severity.ERROR, file=file, line=line, rule=rule, message=message, remedy=remedy)
-
-
-def warning(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
-    """Make a finding that should be looked at, and fails nothing."""
-    return Finding(severity=Severity.WARNING, file=file, line=line, rule=rule, message=message, remedy=remedy)
-
-
-def note(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
-    """Make a finding that is worth knowing."""
-    return Finding(severity=Severity.NOTE, file=file, line=line, rule=rule, message=message, remedy=remedy)
 
 
 def parse_style(name: str) -> Style:
@@ -72,7 +32,7 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Put findings in the order they are read: by file, line, severity and rule, each once."""
     rank = list(Severity)
     return tuple(
-        sorted(dict.fromkeys(findings), key=lambda f: (f.file, f.line, rank.index(f.severity), f.rule, f.message))
+        sorted(dict.fromkeys(findings), key=lambda f: (f.file, f.line, rank.index(f.severity), f.rule, f.text))
     )
 
 
@@ -99,7 +59,7 @@ def finish(findings: Sequence[Finding], style: Style, *, fail: bool = True) -> s
 
 def render_findings(findings: Sequence[Finding]) -> str:
     """Write findings for a terminal: severity, place, rule and message, the remedy below, and how many there are."""
-    rows = [(f.severity.upper(), clean(f.place), f.rule, _line(f.message)) for f in findings]
+    rows = [(f.severity.upper(), clean(f.place), f.rule, _line(f.text)) for f in findings]
     lines: list[str] = []
     for finding, row in zip(findings, columns(rows).split("\n") if rows else (), strict=True):
         lines.append(row)
@@ -122,7 +82,7 @@ def render_findings_json(findings: Sequence[Finding]) -> str:
             "file": f.file,
             "line": f.line,
             "rule": f.rule,
-            "message": clean(f.message),
+            "message": clean(f.text),
             "remedy": clean(f.remedy),
         }
         for f in findings
@@ -143,7 +103,7 @@ def render_sarif(findings: Sequence[Finding]) -> str:
             "ruleId": f.rule,
             "ruleIndex": rules.index(f.rule),
             "level": f.severity,
-            "message": {"text": "\n".join(filter(None, (clean(f.message), clean(f.remedy))))},
+            "message": {"text": "\n".join(filter(None, (clean(f.text), clean(f.remedy))))},
             "locations": [
                 {
                     "physicalLocation": {
