@@ -28,9 +28,8 @@ from ci.release.promotion import promote
 from ci.release.report import finish_release
 from ci.release.request import Target, parse_created, parse_tags, plan_targets
 from ci.release.verification import verify
-from ci.validate.linting import find_all
 from ci.validate.report import finish, parse_style
-from ci.validate.surface import read_surface
+from ci.validate.run import find_all
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.
@@ -121,8 +120,8 @@ class Ci:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
             style = parse_style(format)
-            surface = read_surface(await dag.current_module().name())
-            return finish(await find_all(self.source, self.config, surface, offline=offline), style, fail=fail)
+            module = await dag.current_module().name()
+            return finish(await find_all(self.source, self.config, module=module, offline=offline), style, fail=fail)
 
     @uncached
     async def build_all(

@@ -13,18 +13,30 @@ from ci.core.model import Config
 DEFAULT_CONFIG = "deploy/images.yaml"
 
 
+async def find_config(source: dagger.Directory, file: dagger.File | None) -> tuple[str, str]:
+    """Return the name and the text of the configuration: of the given file, or else of the default one.
+
+    Raises:
+        ConfigError: the default one is not in the source.
+
+    """
+    if file is not None:
+        return await file.name(), await file.contents()
+    if not await source.exists(DEFAULT_CONFIG, expected_type=dagger.ExistsType.REGULAR_TYPE):
+        message = "the file does not exist in the source"
+        accepted = "such a file, or another one named by --config"
+        raise ConfigError([mistake(DEFAULT_CONFIG, 1, "", message, accepted=accepted)])
+    return DEFAULT_CONFIG, await source.file(DEFAULT_CONFIG).contents()
+
+
 async def read_config(source: dagger.Directory, file: dagger.File | None) -> Config:
-    """Read and check the configuration; raise ConfigError with every problem at once."""
-    if file is None:
-        if not await source.exists(DEFAULT_CONFIG, expected_type=dagger.ExistsType.REGULAR_TYPE):
-            message = "the file does not exist in the source"
-            accepted = "such a file, or another one named by --config"
-            raise ConfigError([mistake(DEFAULT_CONFIG, 1, "", message, accepted=accepted)])
-        file = source.file(DEFAULT_CONFIG)
-        name = DEFAULT_CONFIG
-    else:
-        name = await file.name()
-    text = await file.contents()
+    """Read and check the configuration.
+
+    Raises:
+        ConfigError: holds all its mistakes.
+
+    """
+    name, text = await find_config(source, file)
     paths = sorted(referenced_paths(text))
     kinds = await fan_out(paths, lambda path: _kind(source, path), limit=8)
     return parse_config(text, file=name, kinds=dict(zip(paths, kinds, strict=True)))

@@ -16,8 +16,9 @@ from ci.dockerfile.parser import parse_dockerfile
 from ci.dockerfile.stages import read_stages
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins
+from ci.validate.surface import Surface
 from ci.validate.tree import Tree
-from ci.validate.workflow import Surface, check_workflows
+from ci.validate.workflow import check_workflows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,37 +1,33 @@
-"""Reads what the module offers from the SDK's own registry of it."""
+"""What a call of this module can name: its functions and their arguments, as the CLI has them."""
 
 from __future__ import annotations
 
-from typing import Any  # whatever a function takes and returns
-
-from dagger.mod import default_module
-from dagger.mod._resolver import Function as Registered
-
-from ci.validate.workflow import Function, Parameter, Surface
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 
-def read_surface(module: str, main: str = "Ci") -> Surface:
-    """List the functions of the module's main object, and their arguments, as the CLI names them."""
-    main_object = default_module().get_object(main)
-    functions = {
-        _kebab(name): Function(
-            name=_kebab(name),
-            parameters=_parameters(function),
-            ends=function.return_type in (str, None, type(None)),
-        )
-        for name, function in main_object.functions.items()
-        if name
-    }
-    constructor = Function(name="", parameters=_parameters(main_object.get_constructor()), ends=False)
-    return Surface(module=module, constructor=constructor, functions=functions)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One argument of a function, as the CLI has it."""
+
+    name: str  # such as "allow-older"
+    flag: bool  # takes no value
+    required: bool
 
 
-def _parameters(function: Registered[Any, Any]) -> dict[str, Parameter]:
-    return {
-        _kebab(p.name): Parameter(name=_kebab(p.name), flag=p.resolved_type is bool, required=not p.is_optional)
-        for p in function.parameters.values()
-    }
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Function:
+    """One function of the module, as the CLI has it."""
+
+    name: str  # such as "build-all"; "" for the constructor
+    parameters: Mapping[str, Parameter]
+    ends: bool  # returns text, behind which nothing can be called
 
 
-def _kebab(name: str) -> str:
-    return name.replace("_", "-")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surface:
+    """All that a call of the module can name."""
+
+    module: str  # the name in dagger.json
+    constructor: Function
+    functions: Mapping[str, Function]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ci.core.errors import DrydockError
@@ -12,37 +12,11 @@ from ci.core.findings import Finding, error, warning
 from ci.core.names import check_tag
 from ci.core.text import nearest, show
 from ci.validate.calls import UNKNOWN, Call, read_workflow
+from ci.validate.surface import Function, Surface
 from ci.validate.tree import Tree
 
 NAME = "drydock"  # what an address of this module ends with
 _TAGS = ("tags", "tag", "from", "to")  # arguments that are tags
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parameter:
-    """One argument of a function, as the CLI has it."""
-
-    name: str  # such as "allow-older"
-    flag: bool  # takes no value
-    required: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Function:
-    """One function of the module, as the CLI has it."""
-
-    name: str  # such as "build-all"; "" for the constructor
-    parameters: Mapping[str, Parameter]
-    ends: bool  # returns text, behind which nothing can be called
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Surface:
-    """All that a call of the module can name."""
-
-    module: str  # the name in dagger.json
-    constructor: Function
-    functions: Mapping[str, Function]
 
 
 def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:

@@ -8,15 +8,14 @@ from dagger import dag
 
 import ci.main
 from ci.validate.linter_reports import parse_reports
-from ci.validate.linting import find_all, lint, linters
-from ci.validate.surface import read_surface
+from ci.validate.linting import lint, linters
+from ci.validate.run import find_all
 
 from .conftest import ROOT, Call, Repository
 
 pytestmark = pytest.mark.timeout(900)
 
 assert ci.main.__doc__  # imported, the functions that workflows may call are known
-SURFACE = read_surface("ci")
 SMOKE = "smoke: [{name: greets, run: [python, -c, \"print('hi')\"], stdout: {equals: hi}}]"
 APP = f"name: app\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\n{SMOKE}"
 CLEAN = """\
@@ -135,7 +134,7 @@ async def test_without_the_linters_the_rest_is_found_all_the_same(
     monkeypatch.setattr("ci.validate.linting.BASE", "127.0.0.1:9/no-such-registry/python:3.13-slim")
     source = dag.host().directory(str(repository.path))
     for offline, severity in ((True, "warning"), (False, "error")):
-        findings = await find_all(source, None, SURFACE, offline=offline)
+        findings = await find_all(source, None, module="ci", offline=offline)
         found = {f.rule: f.severity for f in findings}
         assert found["linters-missing"] == severity
         assert found["copy-missing"] == "error"

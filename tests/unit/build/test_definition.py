@@ -41,7 +41,6 @@ class File:
         return self.text
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("files", "excluded"),
     [

@@ -31,6 +31,7 @@ PURE = (
     "github/events",
     "build/inputs",
     "validate/linter_reports",
+    "validate/surface",
     "core/model",
     "core/names",
     "core/text",

@@ -10,8 +10,8 @@ from ci.core.findings import Finding, Severity
 from ci.validate.dockerfile import Answer, check_bases
 from ci.validate.linters.survey import survey
 from ci.validate.report import sort_findings
+from ci.validate.run import read_surface
 from ci.validate.source import validate_source
-from ci.validate.surface import read_surface
 from ci.validate.tree import make_tree
 
 assert ci.main.__doc__  # imported, the functions that workflows may call are known

@@ -1,0 +1,125 @@
+"""Finds all that can be found in a source without building it: the stages of `validate`, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any  # whatever a function takes and returns
+
+import dagger
+from dagger import dag
+from dagger.mod import default_module
+from dagger.mod._resolver import Function as Registered
+
+from ci.config.parse import referenced_paths
+from ci.config.read import find_config
+from ci.core.engine import failure_of, fan_out
+from ci.core.errors import ConfigError
+from ci.core.findings import Finding, error, warning
+from ci.validate.dockerfile import Answer, Base, check_bases
+from ci.validate.linter_reports import parse_reports
+from ci.validate.linters.survey import survey as survey_here
+from ci.validate.linting import BASE, lint, linters, survey
+from ci.validate.report import sort_findings
+from ci.validate.source import dockerfiles_of, validate_source
+from ci.validate.surface import Function, Parameter, Surface
+from ci.validate.tree import Tree, make_tree
+
+_ASKED = 8  # registries' answers waited for at a time
+
+
+async def find_all(
+    source: dagger.Directory, file: dagger.File | None, *, module: str, offline: bool
+) -> tuple[Finding, ...]:
+    """Find all that can be found in a source without building it.
+
+    Args:
+        source: the repository.
+        file: the configuration, where it is not the default one.
+        module: the name of this module, whose calls in workflows are checked.
+        offline: ask no registry about base images, and go on where the linters' container cannot be had.
+
+    """
+    try:
+        name, text = await find_config(source, file)
+    except ConfigError as missing:
+        return missing.findings
+    tree, linted = await _survey_and_lint(source, text, name, offline=offline)
+    checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
+    answers = {} if offline else await _ask_registries([base for _, base in checked.bases])
+    return sort_findings([*linted, *checked.findings, *check_bases(checked.bases, answers)])
+
+
+async def _survey_and_lint(
+    source: dagger.Directory, text: str, name: str, *, offline: bool
+) -> tuple[Tree, list[Finding]]:
+    """Survey a source and run the linters over it; without their container, survey it alone."""
+    paths = sorted(referenced_paths(text))
+    try:
+        container = await linters(offline=offline)
+        tree = await survey(container, source, paths)
+        return tree, parse_reports(await lint(container, source, dockerfiles_of(tree, text)))
+    except (dagger.DaggerError, TimeoutError) as problem:
+        say = warning if offline else error
+        message = f"hadolint, actionlint and zizmor did not run: {failure_of(problem, 'linters').reason}"
+        remedy = f"They are made once, of {BASE} and packages, with a network; --offline goes on without them."
+        return await _survey_alone(source, paths), [say(name, 1, "linters-missing", message, remedy)]
+
+
+async def _survey_alone(source: dagger.Directory, paths: Sequence[str]) -> Tree:
+    """Survey a source where the function itself runs: slower for a large one, and needs no image."""
+    with TemporaryDirectory() as folder:
+        await source.export(folder)
+        return make_tree(survey_here(Path(folder), paths))
+
+
+async def _ask_registries(bases: Sequence[Base]) -> Mapping[str, Answer]:
+    """Ask the registries about the base images that are not pinned; return the answers by reference."""
+    references = sorted({base.reference for base in bases if not base.pinned})
+    answers = await fan_out(references, _ask, limit=_ASKED)
+    return dict(zip(references, answers, strict=True))
+
+
+async def _ask(reference: str) -> Answer:
+    """Ask its registry what a reference names."""
+    try:
+        found = await dag.container().from_(reference).image_ref()
+    except dagger.DaggerError as problem:
+        reason = failure_of(problem, "resolve").reason
+        gone = any(text in reason for text in ("not found", "denied", "does not exist"))
+        return Answer(missing=reason) if gone else Answer(unknown=reason)
+    return Answer(digest=found.rpartition("@")[2])
+
+
+def _place(tree: Tree, name: str) -> str:
+    """Find the configuration in the source, of which only the last part of the name is known."""
+    found = [path for path in tree.files if path == name or path.endswith(f"/{name}")]
+    return found[0] if len(found) == 1 else name
+
+
+def read_surface(module: str, main: str = "Ci") -> Surface:
+    """List the functions of the module's main object, and their arguments, as the CLI names them."""
+    main_object = default_module().get_object(main)
+    functions = {
+        _kebab(name): Function(
+            name=_kebab(name),
+            parameters=_parameters(function),
+            ends=function.return_type in (str, None, type(None)),
+        )
+        for name, function in main_object.functions.items()
+        if name
+    }
+    constructor = Function(name="", parameters=_parameters(main_object.get_constructor()), ends=False)
+    return Surface(module=module, constructor=constructor, functions=functions)
+
+
+def _parameters(function: Registered[Any, Any]) -> dict[str, Parameter]:
+    return {
+        _kebab(p.name): Parameter(name=_kebab(p.name), flag=p.resolved_type is bool, required=not p.is_optional)
+        for p in function.parameters.values()
+    }
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
