@@ -32,10 +32,7 @@ REQUIRED = {
     "platforms": "a list of platforms, such as [linux/amd64, linux/arm64]",
     "smoke": "a list of checks, or none together with smoke-reason",
 }
-OPTIONAL = (
-    *("title", "description", "context", "build-args", "target", "secrets", "budget"),
-    "smoke-reason",
-)
+OPTIONAL = ("title", "description", "context", "build-args", "target", "secrets", "budget", "smoke-reason")
 TOP_REQUIRED = {"repository": _REPOSITORY_HELP, "images": "a list of images"}
 TOP_OPTIONAL = ("source", "compression", "rebuild-after")
 MAX_NAME = 128

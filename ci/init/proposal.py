@@ -21,25 +21,18 @@ AMD64, ARM64 = "linux/amd64", "linux/arm64"
 
 # Folders that say how an image is made and not which.
 _PLAIN = frozenset(
-    (
-        *("docker", "dockerfile", "dockerfiles", "container", "containers", "image", "images", "build", "builds"),
-        *("deploy", "deployment", "deployments", "package", "packaging", "ci", "infra", "ops", "release", "scripts"),
-        *("config", "etc", "src", "prod", "production", "compose", "docker-compose"),
-    )
+    "docker dockerfile dockerfiles container containers image images build builds deploy deployment deployments "
+    "package packaging ci infra ops release scripts config etc src prod production compose docker-compose".split()
 )
 _CODE = frozenset(("src",))  # plain as a name, and a context of its own
-_FINAL = frozenset(
-    ("prod", "production", "release", "default", "buildx", "build", "multistage")
-)  # ends of a Dockerfile's name that say nothing
+# Ends of a Dockerfile's name that say nothing.
+_FINAL = frozenset("prod production release default buildx build multistage".split())
 
 # Official images that expose no port: after these, the ports of a Dockerfile are all there are.
 _PORTLESS = frozenset(
-    (
-        *("alpine", "almalinux", "amazoncorretto", "amazonlinux", "archlinux", "buildpack-deps", "busybox", "bash"),
-        *("centos", "debian", "eclipse-temurin", "elixir", "erlang", "fedora", "gcc", "golang", "gradle", "haskell"),
-        *("ibmjava", "maven", "node", "openjdk", "oraclelinux", "perl", "python", "pypy", "rockylinux", "ruby"),
-        *("rust", "sapmachine", "swift", "ubuntu"),
-    )
+    "alpine almalinux amazoncorretto amazonlinux archlinux buildpack-deps busybox bash centos debian eclipse-temurin "
+    "elixir erlang fedora gcc golang gradle haskell ibmjava maven node openjdk oraclelinux perl python pypy "
+    "rockylinux ruby rust sapmachine swift ubuntu".split()
 )
 _OFFICIAL = re.compile(
     r"(?:docker\.io/library/|library/|docker\.io/|public\.ecr\.aws/docker/library/)?([a-z-]+)(?:[:@].*)?"

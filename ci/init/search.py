@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 # Folders of what other people wrote, of generated files and of tools: not worth a word, nor an upload.
-SKIPPED = (
-    *("node_modules", "vendor", "third_party", "third-party", "bower_components", "site-packages", "venv"),
-    *("__pycache__", ".*"),
+SKIPPED = tuple(
+    "node_modules vendor third_party third-party bower_components site-packages venv __pycache__ .*".split()
 )
 # Folders whose Dockerfiles are not for release; they are named, so that nobody looks for them in vain.
 _ASIDE = {
-    "tests": frozenset(
-        ("test", "tests", "__tests__", "testdata", "testfiles", "test-data", "fixtures", "e2e", "spec", "integration")
-    ),
-    "examples": frozenset(("example", "examples", "sample", "samples", "demo", "demos", "docs", "doc", "benchmarks")),
-    "templates": frozenset(("template", "templates", "skeleton", "scaffold")),
+    "tests": frozenset("test tests __tests__ testdata testfiles test-data fixtures e2e spec integration".split()),
+    "examples": frozenset("example examples sample samples demo demos docs doc benchmarks".split()),
+    "templates": frozenset("template templates skeleton scaffold".split()),
 }
 _PURPOSES = {
-    "development": frozenset(("dev", "devel", "develop", "development", "local", "debug", "devcontainer", "vscode")),
-    "tests": frozenset(("test", "tests", "testing", "e2e", "ci", "lint")),
+    "development": frozenset("dev devel develop development local debug devcontainer vscode".split()),
+    "tests": frozenset("test tests testing e2e ci lint".split()),
 }
 # An end is accepted after the usual spelling alone: dockerfile.go is most likely code.
 _DOCKERFILE = re.compile(

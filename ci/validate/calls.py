@@ -18,15 +18,14 @@ _NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?!$-])")
 _BACKTICKS = re.compile(r"`[^`]*`", re.DOTALL)
 _SEPARATORS = ";|&()<>\n"
 # Flags of the CLI itself that take a value; all others of its own take none.
-_VALUED = {
-    *("--mod", "-m", "--output", "-o", "--progress", "--workdir", "--interactive-command", "--lock", "--x-release"),
-    *("--allow-llm", "--cloud", "--env-file"),
-}
-_PLAIN = {
-    *("--json", "-j", "--no-mod", "-M", "--eager-runtime", "--auto-apply", "-y", "--debug", "-d", "--interactive"),
-    *("-i", "--no-exit", "-E", "--quiet", "-q", "--silent", "-s", "--verbose", "-v", "-vv", "-vvv", "--web", "-w"),
-    *("-qq", "-qqq", "--help", "-h"),
-}
+_VALUED = frozenset(
+    "--mod -m --output -o --progress --workdir --interactive-command --lock --x-release --allow-llm --cloud "
+    "--env-file".split()
+)
+_PLAIN = frozenset(
+    "--json -j --no-mod -M --eager-runtime --auto-apply -y --debug -d --interactive -i --no-exit -E --quiet -q -qq "
+    "-qqq --silent -s --verbose -v -vv -vvv --web -w --help -h".split()
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

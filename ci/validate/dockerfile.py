@@ -25,7 +25,8 @@ _REFERENCE = re.compile(
 _PREDEFINED = {
     *(v for name in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY") for v in (name, name.lower())),
     *AUTOMATIC,
-    *("SOURCE_DATE_EPOCH", "TARGETSTAGE"),
+    "SOURCE_DATE_EPOCH",
+    "TARGETSTAGE",
 }
 _CREDENTIAL = re.compile(
     r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$", re.IGNORECASE | re.ASCII

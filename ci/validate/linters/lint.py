@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+_ZIZMOR = ["zizmor", "--offline", "--no-exit-codes", "--no-progress", "--quiet", "--format", "json"]
 LIMIT = 120  # seconds for one tool
 
 
@@ -20,10 +21,7 @@ def lint(persona: str, dockerfiles: list[str]) -> dict[str, object]:
     commands = {
         "hadolint": ["hadolint", "--no-fail", "--no-color", "--format", "json", "--", *dockerfiles],
         "actionlint": ["actionlint", "-no-color", "-pyflakes=", "-format", "{{json .}}", "--", *workflows],
-        "zizmor": [
-            *("zizmor", "--offline", "--no-exit-codes", "--no-progress", "--quiet"),
-            *("--persona", persona, "--format", "json", "."),
-        ],
+        "zizmor": [*_ZIZMOR, "--persona", persona, "."],
     }
     wanted = {"hadolint": bool(dockerfiles), "actionlint": bool(workflows), "zizmor": bool(workflows)}
     results: dict[str, object] = {}
