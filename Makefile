@@ -13,7 +13,7 @@ build-all: ## Build and smoke-check every image on every platform, and print the
 	@$(WITH_ENGINE) dagger --progress=plain call build-all
 
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
-	@$(WITH_REGISTRY) dagger --progress=plain call publish --latest $(HEAD) $(LOCAL)
+	@$(WITH_REGISTRY) dagger --progress=plain call $(LOCAL) publish --latest $(HEAD)
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
 	@$(WITH_ENGINE) dagger call validate

@@ -64,9 +64,15 @@ class Bench:
 
     def release_ours(self, place: Place, revision: str) -> float:
         """Build, smoke-check, push, verify, tag."""
-        release = ["publish", f"--revision={revision}", f"--created={_CREATED}", "--latest", "--allow-older"]
-        registry = f"--registry=tcp://{self.mirror}"
-        return self._timed([*self._call(place), *release, registry], place.root, self.env)
+        release = [
+            f"--registry=tcp://{self.mirror}",
+            "publish",
+            f"--revision={revision}",
+            f"--created={_CREATED}",
+            "--latest",
+            "--allow-older",
+        ]
+        return self._timed([*self._call(place), *release], place.root, self.env)
 
     def release_peer(self, place: Place, revision: str) -> float:
         """Build and push, with the layers compressed as drydock does."""
