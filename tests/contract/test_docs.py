@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dagger.mod import default_module
 
+import ci.main
 from ci.config.parse import parse_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +118,10 @@ def kebab(name: str) -> str:
 MODULE = default_module().get_object("Ci")
 FUNCTIONS = {kebab(name): function for name, function in MODULE.functions.items() if name}
 CONSTRUCTOR = {parameter.name for parameter in MODULE.get_constructor().parameters.values()}
+
+
+def test_the_constructor_is_as_it_is_documented() -> None:
+    assert set(ci.main.Ci.__annotations__) == CONSTRUCTOR
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
