@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci.build import report as build_report
-from ci.build.pipeline import Builder, build_all
+from ci.build import Builder, build_all
+from ci.build import report_or_fail as build_report
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.config.read import read_config
 from ci.core.engine import readable
@@ -17,17 +17,22 @@ from ci.core.model import Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format
-from ci.github.events import Event
-from ci.github.run import Run, run_event
+from ci.github import Event, Run, run_event
 from ci.init.adopt import adopt
-from ci.release.deliver import build_unreleased, deliver
-from ci.release.destination import Destination
-from ci.release.outcome import Delivery
-from ci.release.preview import read_tags, render_live
-from ci.release.promotion import promote
-from ci.release.report import report_or_fail
-from ci.release.request import ReleaseRequest, parse_created, parse_tags
-from ci.release.verification import verify
+from ci.release import (
+    Delivery,
+    Destination,
+    ReleaseRequest,
+    build_unreleased,
+    deliver,
+    parse_created,
+    parse_tags,
+    promote,
+    read_tags,
+    render_live,
+    report_or_fail,
+    verify,
+)
 from ci.validate.findings import finish, parse_style
 from ci.validate.linting import find_all
 from ci.validate.surface import read_surface
@@ -139,7 +144,7 @@ class Ci:
                 built = await build_unreleased(plan, builder, self._destination, reuse=True)
             else:
                 built = await build_all(plan, builder)
-            return build_report.report_or_fail(built.report, wanted)
+            return build_report(built.report, wanted)
 
     @uncached
     async def publish(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ci.core.errors import DrydockError
@@ -168,3 +169,14 @@ def check_digest(digest: str) -> str:
     if not is_digest(digest):
         raise DrydockError(f"{digest[:140]!r} is not a digest: sha256: and 64 lower-case hexadecimal digits")
     return digest
+
+
+REVISION = "org.opencontainers.image.revision"
+
+
+CREATED = "org.opencontainers.image.created"
+
+
+def of_commit(values: Mapping[str, str]) -> dict[str, str]:
+    """Pick, of labels or annotations, those that say which commit an image is of."""
+    return {key: value for key, value in values.items() if key in {REVISION, CREATED}}

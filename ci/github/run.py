@@ -8,18 +8,23 @@ from html import escape
 
 import dagger
 
-from ci.build.pipeline import Builder
+from ci.build import Builder
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
 from ci.core.text import Format, clean
 from ci.github.events import Decision, Event, decide
-from ci.release.deliver import build_unreleased, deliver
-from ci.release.destination import Destination
-from ci.release.outcome import Delivery
-from ci.release.report import render_checksums, report_or_fail
-from ci.release.request import ReleaseRequest, parse_created
+from ci.release import (
+    Delivery,
+    Destination,
+    ReleaseRequest,
+    build_unreleased,
+    deliver,
+    parse_created,
+    render_checksums,
+    report_or_fail,
+)
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from ci.build.definition import Definition, read_definitions
-from ci.build.pipeline import Builder, Built, build_all
+from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import Plan
 from ci.core.names import LATEST, sha_tag, utc_text
 from ci.release.destination import Destination

@@ -12,9 +12,7 @@ import dagger
 from ci.core.errors import DrydockError
 from ci.core.model import Plan, Variant
 from ci.core.names import labels_of, repository_of
-from ci.registry.address import RegistryAddress, parse_repository
-from ci.registry.auth import Credentials
-from ci.registry.client import RegistryClient
+from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository
 from ci.release.request import Target
 
 

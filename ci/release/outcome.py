@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ci.build.report import Report
+from ci.build import Report
 
 
 class Change(StrEnum):

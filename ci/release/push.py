@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import dagger
 
-from ci.build.container import compression_of
-from ci.build.smoke import smoke_variant
+from ci.build import compression_of, smoke_variant
 from ci.core.engine import failure_of
 from ci.core.errors import DrydockError
 from ci.core.model import Compression, Variant
 from ci.core.names import is_digest
-from ci.registry.errors import remedy_for
-from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
+from ci.registry import ExhaustedError, Retry, RetryPolicy, remedy_for
 from ci.release.destination import Login
 from ci.release.request import Staged, Target
 
@@ -91,7 +89,7 @@ def _remedy(reason: str, target: Target, *, logged_in: bool) -> str:
 async def smoke_published(login: Login | None, staged: Staged) -> Sequence[str]:
     """Pull every variant by its digest and run its smoke checks; return what failed."""
     failures: list[str] = []
-    for variant, entry in zip(staged.target.variants, staged.entries, strict=True):
+    for variant, entry in zip(staged.target.variants, staged.index.entries, strict=True):
         container = dagger.dag.container(platform=dagger.Platform(variant.platform))
         if login:
             container = login.on(container, staged.target.repository)

@@ -11,18 +11,8 @@ import anyio
 
 from ci.core.engine import fan_out, gather, step
 from ci.core.errors import DrydockError
-from ci.core.names import STAGING, sha_tag, utc_text
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import (
-    OCI_INDEX,
-    Descriptor,
-    Manifest,
-    digest_of,
-    is_index,
-    of_commit,
-    read_entries,
-    write_index,
-)
+from ci.core.names import STAGING, of_commit, sha_tag, utc_text
+from ci.registry import Descriptor, Manifest, RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import Release, TagOutcome
 from ci.release.request import ReleaseRequest, Staged, Target
@@ -124,8 +114,7 @@ async def _push(job: _Job, target: Target) -> Staged:
     What is reused is there already. Its entries say what commit it was built from; the index is this release's own.
     """
     entries = job.reused.get(target.image.name) or await _push_variants(job, target)
-    body = write_index(entries, target.labels)
-    return Staged(target=target, body=body, digest=digest_of(body), entries=entries)
+    return Staged(target=target, index=Manifest.of_index(entries, target.labels))
 
 
 async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
@@ -149,15 +138,14 @@ async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
 
 def _entries(pushed: Manifest, target: Target) -> tuple[Descriptor, ...]:
     """List what was pushed: the engine makes no index of a single variant."""
-    if is_index(pushed):
-        return read_entries(pushed)
+    if pushed.is_index:
+        return pushed.entries
     platform = target.variants[0].platform
     return (Descriptor(media_type=pushed.media_type, digest=pushed.digest, size=len(pushed.body), platform=platform),)
 
 
 async def _inspect(job: _Job, staged: Staged) -> Inspection:
-    manifest = Manifest(body=staged.body, media_type=OCI_INDEX, digest=staged.digest)
-    return await inspect_image(job.client, staged.target, manifest)
+    return await inspect_image(job.client, staged.target, staged.index)
 
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
@@ -166,9 +154,9 @@ async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     moves = [_move_of(one, tag) for one in staged]
     before = await read_before(job.client, moves)
     taken = tuple(
-        f"{move.repository}:{tag} exists with another digest, {old.digest}, not {move.digest}; it stays as it is"
-        for move, old in before.items()
-        if old and old.digest != move.digest
+        f"{move.reference} exists with another digest, {old.digest}, not {move.manifest.digest}; it stays as it is"
+        for move in moves
+        if (old := before[move.reference]) and old.digest != move.manifest.digest
     )
     if taken and not job.request.overwrite:
         hint = (
@@ -206,10 +194,4 @@ async def _untouched(job: _Job, done: Release) -> list[TagOutcome]:
 
 
 def _move_of(staged: Staged, tag: str) -> Move:
-    return Move(
-        repository=staged.target.repository,
-        name=staged.target.name,
-        tag=tag,
-        body=staged.body,
-        digest=staged.digest,
-    )
+    return Move(target=staged.target, tag=tag, manifest=staged.index)

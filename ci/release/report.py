@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from ci.build.report import report_or_fail as build_report_or_fail
+from ci.build import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
 from ci.release.outcome import Change, Delivery, Release, TagOutcome

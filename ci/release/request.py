@@ -9,7 +9,7 @@ from datetime import datetime
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Variant
 from ci.core.names import LATEST, STAGING, check_tag
-from ci.registry.manifests import Descriptor
+from ci.registry import Manifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +43,7 @@ class Staged:
     """A target whose variants are in the registry, and the index that will name them."""
 
     target: Target
-    body: bytes
-    digest: str
-    entries: tuple[Descriptor, ...]
+    index: Manifest
 
 
 def parse_created(text: str) -> datetime:

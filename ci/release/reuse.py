@@ -9,14 +9,12 @@ from functools import partial
 
 import dagger
 
-from ci.build.definition import Definition
-from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
+from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Outcome, Plan
-from ci.core.names import origin_of
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, Descriptor, Manifest, is_index, of_commit, read_annotations, read_entries
+from ci.core.names import REVISION, of_commit, origin_of
+from ci.registry import Descriptor, Manifest, RegistryClient
 from ci.release.inspection import inspect_image
 from ci.release.outcome import VariantFact
 from ci.release.request import Target
@@ -177,9 +175,9 @@ async def _compare(
     client: RegistryClient, plan: Plan, inputs: PlanInputs, now: Now, target: Target, live: Manifest
 ) -> Reusable:
     """Hold what a tag names against what would be built: the inputs, then all of it, then its age."""
-    if not is_index(live):
+    if not live.is_index:
         raise _DiffersError(f"{target.repository}@{live.digest} is not an index of platforms")
-    notes, entries = read_annotations(live), read_entries(live)
+    notes, entries = live.annotations, live.entries
     wanted = {v.platform: inputs.inputs[str(v)] for v in plan.variants if v.image.name == target.image.name}
     if difference := _difference(target, wanted, entries, origin_of(notes.get(REVISION, ""))):
         raise _DiffersError(difference)

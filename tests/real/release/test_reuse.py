@@ -21,7 +21,7 @@ from ci.build.report import render_json, render_table
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config, Image, Plan, Variant
-from ci.registry.manifests import read_annotations, read_entries, write_index
+from ci.registry.manifests import Manifest
 from ci.release.deliver import deliver, find_unchanged
 from ci.release.destination import Destination
 from ci.release.outcome import Change, Delivery
@@ -155,7 +155,7 @@ async def variants(host: str, prefix: str, tag: str) -> dict[str, str]:
     found = {}
     async with client(host) as registry:
         for name in ("alpha", "beta"):
-            for entry in read_entries(await registry.get_manifest(f"{prefix}/{name}", tag)):
+            for entry in (await registry.get_manifest(f"{prefix}/{name}", tag)).entries:
                 found[f"{name}@{entry.platform}"] = entry.digest
     return found
 
@@ -215,7 +215,7 @@ async def test_what_is_reused_is_verified_promoted_and_rolled_back_as_what_is_bu
         assert told.ok, told.problems
         assert {fact.reused for image in told.images for fact in image.variants} == {"sha-1111111", "sha-2222222"}
         index = await registry.get_manifest(f"{prefix}/alpha", "latest")
-        assert read_annotations(index)["org.opencontainers.image.revision"] == THIRD
+        assert index.annotations["org.opencontainers.image.revision"] == THIRD
         # By the digest of one image, whose variants are of another commit than the other image's.
         digest = (await live(host, prefix, "sha-2222222"))["alpha"]
         back = await promote(registry, commit.targets, digest, ("latest",))
@@ -439,9 +439,9 @@ async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry) -
         bare = await find_reusable(registry, commit.plan, commit.targets, described, ("bare",))
         # An index of the second commit, whose variants are of the first without a record of it.
         for target in commit.targets:
-            entries = read_entries(await registry.get_manifest(target.name, "bare"))
-            other = write_index(entries, target.labels)
-            await registry.put_manifest(target.name, "sha-2222222", other, index.media_type)
+            entries = (await registry.get_manifest(target.name, "bare")).entries
+            other = Manifest.of_index(entries, target.labels)
+            await registry.put_manifest(target.name, "sha-2222222", other.body, other.media_type)
         told = await verify(registry, commit.targets, SECOND, ())
     assert not bare.found
     assert set(bare.reasons.values()) == {"sha-1111111 does not say what it was made from"}
