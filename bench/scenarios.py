@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import EngineError, say
-from figures import Growth, Pair
-from peer import Peer, prune_peer
-from place import Place
-from reference import Reference
-from workspace import Workspace
+from bench.figures import Growth, Pair
+from bench.peer import Peer, prune_peer
+from bench.place import Place
+from bench.reference import Reference
+from bench.workspace import Workspace
+from deploy.engine.errors import EngineError
+from deploy.engine.progress import say
 
 MODULE = Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds for one command
