@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-ENGINE := python3 deploy/engine/engine.py
+ENGINE := python3 deploy/engine
 WITH_ENGINE := $(ENGINE) up && eval "$$($(ENGINE) env)" &&
 WITH_REGISTRY := $(ENGINE) up --embedded && eval "$$($(ENGINE) env)" &&
 CACHE := $(or $(DRYDOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drydock)
@@ -13,7 +13,7 @@ build-all: ## Build and smoke-check every image on every platform, and print the
 	@$(WITH_ENGINE) dagger --progress=plain call build-all
 
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
-	@$(WITH_REGISTRY) dagger --progress=plain call publish --latest $(HEAD) $(LOCAL)
+	@$(WITH_REGISTRY) dagger --progress=plain call $(LOCAL) publish --latest $(HEAD)
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
 	@$(WITH_ENGINE) dagger call validate
@@ -31,7 +31,7 @@ reference: $(VENV)/done ## Write the configuration's schema and reference anew f
 	@"$(VENV)/bin/python" docs/write.py
 
 bench: $(VENV)/done ## Measure against buildx bake into docs/benchmarks (empties the engine's cache; about 20 minutes)
-	@$(WITH_REGISTRY) "$(VENV)/bin/python" bench/bench.py $(BENCH)
+	@$(WITH_REGISTRY) "$(VENV)/bin/python" -m bench $(BENCH)
 
 down: ## Stop the engine that build-all and test started
 	@$(ENGINE) down

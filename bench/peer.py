@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import processes
-from binaries import go_build
-from common import RUN, Cache, EngineError, key_of, remove, run
+from deploy.engine import processes
+from deploy.engine.binaries import go_build
+from deploy.engine.cache import Cache, key_of, remove
+from deploy.engine.commands import run
+from deploy.engine.errors import EngineError
+from deploy.engine.places import RUN
 
 HERE = Path(__file__).resolve().parent
 BUILDKIT = "github.com/moby/buildkit"

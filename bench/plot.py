@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from figures import Pair
+from bench.figures import Pair
 
 _LEFT, _WIDTH, _ROW, _BAR = 400, 400, 46, 15
 _OURS, _PEER = "#2563eb", "#94a3b8"

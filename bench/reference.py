@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any  # whatever YAML holds
 
 import yaml
-from place import Place, Target
+
+from bench.place import Place, Target
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _CHANGED = "deploy/services/backend/drydock_backend/app.py"

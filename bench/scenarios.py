@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import EngineError, say
-from figures import Growth, Pair
-from peer import Peer, prune_peer
-from place import Place
-from reference import Reference
-from workspace import Workspace
+from bench.figures import Growth, Pair
+from bench.peer import Peer, prune_peer
+from bench.place import Place
+from bench.reference import Reference
+from bench.workspace import Workspace
+from deploy.engine.errors import EngineError
+from deploy.engine.progress import say
 
 MODULE = Path(__file__).resolve().parents[1]
 LIMIT = 900  # seconds for one command
@@ -64,9 +65,15 @@ class Bench:
 
     def release_ours(self, place: Place, revision: str) -> float:
         """Build, smoke-check, push, verify, tag."""
-        release = ["publish", f"--revision={revision}", f"--created={_CREATED}", "--latest", "--allow-older"]
-        registry = f"--registry=tcp://{self.mirror}"
-        return self._timed([*self._call(place), *release, registry], place.root, self.env)
+        release = [
+            f"--registry=tcp://{self.mirror}",
+            "publish",
+            f"--revision={revision}",
+            f"--created={_CREATED}",
+            "--latest",
+            "--allow-older",
+        ]
+        return self._timed([*self._call(place), *release], place.root, self.env)
 
     def release_peer(self, place: Place, revision: str) -> float:
         """Build and push, with the layers compressed as drydock does."""

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from place import Place, Target
+from bench.place import Place, Target
 
 BASE = "python:3.13-slim"
 FILES = 120  # of each image's source

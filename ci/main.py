@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci.build import pipeline, report
+from ci.build import Builder, build_all
+from ci.build import report_or_fail as build_report
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.config.read import read_config
 from ci.core.engine import readable
-from ci.core.model import Config
+from ci.core.model import Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format
-from ci.github import run as job
-from ci.github.events import Event
+from ci.github import Event, Run, run_event
 from ci.init.adopt import adopt
-from ci.release import release
-from ci.release.deliver import Means, build, deliver, finish_delivery, look
-from ci.release.destination import connect, login_of
-from ci.release.preview import read_tags, render_live
-from ci.release.promotion import promote
-from ci.release.report import finish_release
-from ci.release.request import Target, parse_created, parse_tags, plan_targets
-from ci.release.verification import verify
+from ci.release import (
+    Delivery,
+    Destination,
+    ReleaseRequest,
+    build_unreleased,
+    deliver,
+    parse_created,
+    parse_tags,
+    promote,
+    read_tags,
+    render_live,
+    report_or_fail,
+    verify,
+)
 from ci.validate.report import finish, parse_style
 from ci.validate.run import find_all
 
@@ -46,14 +51,6 @@ Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
 Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
 Released = Annotated[str, Doc("The commit to release or to look for: 7 to 64 hexadecimal digits")]
 Created = Annotated[str, Doc("When the commit was made, as git log -1 --format=%cI prints it")]
-Username = Annotated[str | None, Doc("The user name at the registry")]
-Password = Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")]
-Owner = Annotated[str | None, Doc("Fills {owner} in the configuration's repository")]
-Repository = Annotated[str | None, Doc("A template in place of the configuration's, such as ghcr.io/acme/{name}")]
-Registry = Annotated[
-    dagger.Service | None,
-    Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
-]
 Latest = Annotated[bool, Doc("Move latest too: only for a commit of the default branch")]
 Overwrite = Annotated[bool, Doc("Replace a sha- tag that exists with another digest")]
 AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live one")]
@@ -76,6 +73,16 @@ class Ci:
 
     source: Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
+    owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
+    repository: Annotated[
+        str | None, Doc("A template in place of the configuration's, such as ghcr.io/acme/{name}")
+    ] = None
+    username: Annotated[str | None, Doc("The user name at the registry")] = None
+    password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
+    registry: Annotated[
+        dagger.Service | None,
+        Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
+    ] = None
 
     @uncached
     async def plan(
@@ -85,27 +92,20 @@ class Ci:
         revision: Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
             wanted = parse_format(format)
-            plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
-            if repository:
-                plan = replace(plan, config=replace(plan.config, repository=repository))
+            plan = await self._plan(only, platforms, revision)
+            destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
-            text = render(plan, owner=owner)
+            text = render(plan, repository=destination.template(plan), owner=self.owner)
             if not live:
                 return text
             made = parse_created(created) if created else None
-            targets = plan_targets(plan, repository=repository, owner=owner, version=None, created=made)
-            login = login_of(username, password)
-            async with connect(targets, login, registry) as client:
+            targets = destination.targets(plan, created=made)
+            async with destination.connect(targets) as client:
                 tags = await read_tags(client, targets, revision, (LATEST,), utc_text(made) if made else "")
             return render_live(tags, text, wanted)
 
@@ -132,25 +132,18 @@ class Ci:
         secrets: Secrets = None,
         revision: Revision = None,
         reuse: Reuse = False,
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
             wanted = parse_format(format)
-            plan = plan_build(await self._config(), only=only or (), platforms=platforms or (), revision=revision)
-            if not reuse:
-                built = await pipeline.build_all(plan, self.source, secrets=secrets or [], parallel=parallel)
-                return report.finish(built.report, wanted)
-            targets = plan_targets(plan, repository=repository, owner=owner, version=None, created=None)
-            login = login_of(username, password)
-            means = Means(source=self.source, secrets=secrets or (), parallel=parallel, login=login, registry=registry)
-            built = await build(plan, targets, means, await look(plan, targets, means, ()))
-            return report.finish(built.report, wanted)
+            plan = await self._plan(only, platforms, revision)
+            builder = self._builder(secrets, parallel)
+            if reuse:
+                built = await build_unreleased(plan, builder, self._destination, reuse=True)
+            else:
+                built = await build_all(plan, builder)
+            return build_report(built.report, wanted)
 
     @uncached
     async def publish(
@@ -160,11 +153,6 @@ class Ci:
         latest: Latest = False,
         tags: Annotated[list[str] | None, Doc("More tags to move, such as v1.2.3")] = None,
         version: Annotated[str | None, Doc("The version of the software, for the labels")] = None,
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         overwrite: Overwrite = False,
         allow_older: AllowOlder = False,
         smoke_published: Resmoke = False,
@@ -176,16 +164,19 @@ class Ci:
         """Build, smoke-check and release all images: every tag of all of them, or none."""
         with readable():
             wanted = parse_format(format)
-            plan = plan_build(await self._config(), revision=revision)
-            made = parse_created(created)
-            targets = plan_targets(plan, repository=repository, owner=owner, version=version, created=made)
-            login = login_of(username, password)
-            moved = parse_tags(tags or (), latest=latest)
-            wish = release.Wish(
-                revision=revision, targets=targets, tags=moved, overwrite=overwrite, allow_older=allow_older
+            request = ReleaseRequest(
+                revision=revision,
+                created=parse_created(created),
+                version=version,
+                tags=parse_tags(tags or (), latest=latest),
+                overwrite=overwrite,
+                allow_older=allow_older,
+                rebuild=rebuild,
+                resmoke=smoke_published,
             )
-            means = Means(source=self.source, secrets=secrets or (), parallel=parallel, login=login, registry=registry)
-            return finish_delivery(await deliver(plan, wish, means, resmoke=smoke_published, rebuild=rebuild), wanted)
+            plan = await self._plan(revision=revision)
+            done = await deliver(plan, request, self._builder(secrets, parallel), self._destination)
+            return report_or_fail(done, wanted)
 
     @uncached
     async def verify(
@@ -193,20 +184,15 @@ class Ci:
         revision: Released,
         latest: WithLatest = True,
         tags: Annotated[list[str] | None, Doc("More tags that have to name this commit")] = None,
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
         with readable():
             wanted = parse_format(format)
-            targets, login = await self._targets(revision, repository, owner), login_of(username, password)
-            async with connect(targets, login, registry) as client:
+            targets = self._destination.targets(await self._plan(revision=revision))
+            async with self._destination.connect(targets) as client:
                 done = await verify(client, targets, revision, parse_tags(tags or (), latest=latest))
-            return finish_release(done, wanted)
+            return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
     async def promote(
@@ -217,43 +203,24 @@ class Ci:
             Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release"),
         ],
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Put what one tag names under another, for all images or none, without building."""
         with readable():
             wanted = parse_format(format)
-            targets, login = await self._targets(None, repository, owner), login_of(username, password)
-            async with connect(targets, login, registry) as client:
+            targets = self._destination.targets(await self._plan())
+            async with self._destination.connect(targets) as client:
                 done = await promote(client, targets, from_, parse_tags([tag], latest=False))
-            return finish_release(done, wanted)
+            return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
     async def rollback(
         self,
         to: Annotated[str, Doc("The tag to go back to, such as sha-1234567, or a digest of its release")],
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Move latest back to an earlier release, for all images or none, without building."""
-        return await self.promote(
-            from_=to,
-            tag="latest",
-            username=username,
-            password=password,
-            owner=owner,
-            repository=repository,
-            registry=registry,
-            format=format,
-        )
+        return await self.promote(from_=to, tag=LATEST, format=format)
 
     @uncached
     async def github(
@@ -263,11 +230,6 @@ class Ci:
         default_branch: Annotated[str, Doc("The only branch that is released, such as main")],
         revision: Released,
         created: Created,
-        username: Username = None,
-        password: Password = None,
-        owner: Owner = None,
-        repository: Repository = None,
-        registry: Registry = None,
         rebuild: Rebuild = False,
         parallel: Parallel = 0,
         secrets: Secrets = None,
@@ -277,20 +239,13 @@ class Ci:
         The call succeeds where the pipeline fails, so that its files can be exported: exit-code says which it was.
         """
         with readable():
-            request = job.Request(
+            run = Run(
                 event=Event(name=event, ref=ref, default_branch=default_branch),
                 revision=revision,
                 created=created,
-                owner=owner,
-                repository=repository,
-                username=username,
-                password=password,
-                registry=registry,
-                secrets=secrets or (),
-                parallel=parallel,
                 rebuild=rebuild,
             )
-            return await job.run(request, self.source, self.config)
+            return await run_event(run, self._builder(secrets, parallel), self._destination, self.config)
 
     @uncached
     @generate
@@ -307,9 +262,19 @@ class Ci:
             templates = dag.current_module().source()
             return await adopt(self.source, templates, module=module, overwrite=overwrite)
 
-    async def _config(self) -> Config:
-        return await read_config(self.source, self.config)
+    @property
+    def _destination(self) -> Destination:
+        return Destination(
+            owner=self.owner,
+            repository=self.repository,
+            username=self.username,
+            password=self.password,
+            service=self.registry,
+        )
 
-    async def _targets(self, revision: str | None, repository: str | None, owner: str | None) -> tuple[Target, ...]:
-        plan = plan_build(await self._config(), revision=revision)
-        return plan_targets(plan, repository=repository, owner=owner, version=None, created=None)
+    def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
+        return Builder(source=self.source, secrets=secrets or (), parallel=parallel)
+
+    async def _plan(self, only: Only = None, platforms: Platforms = None, revision: str | None = None) -> Plan:
+        config = await read_config(self.source, self.config)
+        return plan_build(config, only=only or (), platforms=platforms or (), revision=revision)

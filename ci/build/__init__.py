@@ -1,1 +1,27 @@
-"""Builds and checks the variants of a plan."""
+"""A plan's variants, built, smoke-checked and weighed, and what each of them is made from.
+
+Open `pipeline.py` first: it takes every variant of a plan from its Dockerfile to its outcome.
+"""
+
+from ci.build.container import compression_of
+from ci.build.definition import Definition, read_definitions
+from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
+from ci.build.pipeline import Builder, Built, build_all
+from ci.build.report import Report, report_or_fail
+from ci.build.smoke import smoke_variant
+
+__all__ = [
+    "INPUTS",
+    "Builder",
+    "Built",
+    "Definition",
+    "Inputs",
+    "Report",
+    "build_all",
+    "compression_of",
+    "digest_inputs",
+    "read_definitions",
+    "report_or_fail",
+    "smoke_variant",
+    "why_not_reusable",
+]

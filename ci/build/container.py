@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import dagger
 
-from ci.build.definition import Definition, build_arguments
-from ci.build.resolution import pin_dockerfile
+from ci.build.definition import Definition
 from ci.core.errors import DrydockError
-from ci.core.model import Compression, Variant
+from ci.core.model import Compression
 
 # What the Dockerfile is called inside its context; a name nobody uses.
 _DOCKERFILE = ".drydock.Dockerfile"
@@ -17,42 +16,36 @@ _IGNORE = f"{_DOCKERFILE}.dockerignore"
 
 
 async def build_variant(
-    definition: Definition,
-    variant: Variant,
-    *,
-    native: str,
-    revision: str | None,
-    labels: Mapping[str, str],
-    secrets: Mapping[str, dagger.Secret],
+    definition: Definition, platform: str, *, labels: Mapping[str, str], secrets: Mapping[str, dagger.Secret]
 ) -> dagger.Container:
-    """Build one variant.
+    """Build an image for one platform.
 
-    `native` is the engine's own platform, for which `FROM --platform=$BUILDPLATFORM` stands. A Dockerfile that says
-    `ARG REVISION` is given the revision. `labels` are put on after the build, since dockerBuild takes none; `secrets`
-    are those the image names.
+    Args:
+        definition: what it is built from.
+        platform: such as "linux/arm64".
+        labels: put on after the build, since dockerBuild takes none.
+        secrets: by the names that the configuration gives them; the image's own are mounted.
 
     Raises:
         DrydockError: the Dockerfile or its ignore file cannot be read.
         dagger.DaggerError: a command of the Dockerfile failed, or the engine refuses it.
 
     """
-    image = variant.image
+    image = definition.image
     if definition.fault:
         raise DrydockError(definition.fault)
-    arguments = build_arguments(image, native=native, revision=revision)
-    text = await pin_dockerfile(definition, arguments=arguments, platform=variant.platform)
     # COPY sees neither: the engine takes the ignore file that is named after the Dockerfile.
-    context = definition.context.with_new_file(_DOCKERFILE, text)
+    context = definition.context.with_new_file(_DOCKERFILE, definition.to_build(platform))
     container = context.with_new_file(_IGNORE, f"{_DOCKERFILE}\n{_IGNORE}\n").docker_build(
         dockerfile=_DOCKERFILE,
-        platform=dagger.Platform(variant.platform),
-        build_args=[dagger.BuildArg(name, value) for name, value in arguments.items()],
+        platform=dagger.Platform(platform),
+        build_args=[dagger.BuildArg(name, value) for name, value in definition.arguments.items()],
         target=image.target or "",
         secrets=[secrets[name] for name in image.secrets],
     )
     for name, value in labels.items():
         container = container.with_label(name, value)
-    return await _settle_platform(await container.sync(), variant.platform)
+    return await _settle_platform(await container.sync(), platform)
 
 
 async def _settle_platform(container: dagger.Container, platform: str) -> dagger.Container:

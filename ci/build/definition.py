@@ -1,14 +1,32 @@
-"""Reads what an image is built from: its build context without what .dockerignore leaves out, and its Dockerfile."""
+"""Reads what the images of a plan are built from, once in a call: Dockerfile, build context, base images by digest."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import dagger
 
-from ci.core.model import Image
+from ci.core.engine import explain, fan_out, gather
+from ci.core.errors import DrydockError
+from ci.core.model import Image, Plan
+from ci.core.names import is_digest
+from ci.dockerfile.bases import Base, final_base, list_bases, pin_bases
 from ci.dockerfile.ignore import IgnoreFile, ignore_files, parse_ignore
 from ci.dockerfile.parser import NO_TEXT, Dockerfile, parse_dockerfile
+from ci.dockerfile.stages import find_remote
+
+_AT_A_TIME = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """A base image as its registry has it now."""
+
+    name: str  # its whole reference, such as "docker.io/library/python:3.13-slim"
+    digest: str  # of its index, where it is one of several platforms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,19 +37,103 @@ class Definition:
     context: dagger.Directory  # what COPY sees
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
+    arguments: Mapping[str, str]  # of its build, with those that every build is given
+    platforms: tuple[str, ...]  # of the plan
     fault: str = ""  # why it cannot be built, whatever the engine would make of it
+    resolved: Mapping[Base, Resolved] = field(default_factory=dict)
+    unresolved: Mapping[Base, DrydockError] = field(default_factory=dict)
+
+    def bases(self, platform: str) -> dict[Base, str]:
+        """Return the digest of each image that a build for a platform takes from a registry.
+
+        Raises:
+            DrydockError: one is not known, or the Dockerfile does not say which it takes.
+
+        """
+        bases = list_bases(self.dockerfile, target=self.image.target, arguments=self.arguments, platform=platform)
+        for base in bases:
+            if base in self.unresolved:
+                raise self.unresolved[base]
+        return {base: self.resolved[base].digest for base in bases}
+
+    def pinned(self, platform: str) -> str:
+        """Return the Dockerfile with the digest of each image that it takes from a registry.
+
+        Raises:
+            DrydockError: a digest is not known, or cannot be written into it, so that something else might be built.
+
+        """
+        digests = self.bases(platform)
+        return pin_bases(self.text, digests, target=self.image.target, arguments=self.arguments, platform=platform)
+
+    def to_build(self, platform: str) -> str:
+        """Return the Dockerfile to build: pinned where that is possible.
+
+        The engine answers `dockerBuild` from what it made of the same Dockerfile and context before, in any session,
+        and so goes on building from where a tag pointed then (0.21.8, core/schema/directory.go: the field has no scope;
+        a command that was run on the image keeps it). With digests, what is built is what is recorded, for all
+        platforms. What has no digest, such as an address that ADD takes, makes a build of its own in each run: the
+        engine asks again.
+        """
+        text = self.text
+        try:
+            text = self.pinned(platform)
+        except DrydockError:
+            pass  # the build says what is wrong, if anything is; why the image is not reused, the report says
+        else:
+            if not find_remote(self.dockerfile):
+                return text
+        return f"{text}\n# {uuid.uuid4()}\n"
+
+    def base_labels(self) -> dict[str, str]:
+        """Name what the image is based on, for its labels; nothing where its platforms differ in it or it is not known.
+
+        Source: OCI image specification 1.1, annotations.md, `org.opencontainers.image.base.name` and `.digest`.
+        """
+        finals = [self.final(platform) for platform in self.platforms]
+        named = {self.resolved[base] for base in finals if base and base in self.resolved}
+        if len(named) != 1 or not all(base in self.resolved for base in finals):
+            return {}
+        (base,) = named
+        return {"org.opencontainers.image.base.name": base.name, "org.opencontainers.image.base.digest": base.digest}
+
+    def final(self, platform: str) -> Base | None:
+        """Find the image that the image to be built descends from; None where that is `scratch` or not known."""
+        return final_base(self.dockerfile, target=self.image.target, arguments=self.arguments, platform=platform)
+
+    def named(self) -> Iterator[Base]:
+        """List the images that the builds take from registries, as far as the Dockerfile says which."""
+        for platform in self.platforms:
+            if final := self.final(platform):
+                yield final
+            try:
+                yield from list_bases(
+                    self.dockerfile, target=self.image.target, arguments=self.arguments, platform=platform
+                )
+            except DrydockError:
+                continue  # whoever needs the list is told
 
 
-async def read_definition(source: dagger.Directory, image: Image) -> Definition:
+async def read_definitions(plan: Plan, source: dagger.Directory) -> dict[str, Definition]:
+    """Read what each image of a plan is built from, by its name; each base image is asked for once.
+
+    Raises:
+        dagger.DaggerError: a Dockerfile is not there.
+
+    """
+    native = str(await dagger.dag.default_platform())
+    read = await fan_out(plan.images, partial(_read, plan, source, native), limit=_AT_A_TIME)
+    bases = {base: base for one in read for base in one.named()}
+    resolved, unresolved = await gather(bases, _resolve, limit=_AT_A_TIME)
+    return {one.image.name: replace(one, resolved=resolved, unresolved=unresolved) for one in read}
+
+
+async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image) -> Definition:
     """Read an image's Dockerfile and reduce its context to what .dockerignore leaves.
 
     The engine would apply .dockerignore by itself. Applied before, it keeps a change of a file that no build sees from
     checking and compressing every image anew: only what the source itself is reduced to, by `directory` or `filter`, is
     told apart by its content (0.21.8, core/schema/directory.go, maintainContentHashing).
-
-    Raises:
-        dagger.DaggerError: the Dockerfile is not there.
-
     """
     context = source.directory(image.context)
     ignored = await _ignored(source, image)
@@ -42,8 +144,15 @@ async def read_definition(source: dagger.Directory, image: Image) -> Definition:
     faults = [str(fault) for fault in ignored.faults]
     if NO_TEXT in text:
         faults.append(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
-    dockerfile = parse_dockerfile(text, file=image.dockerfile)
-    return Definition(image=image, context=context, text=text, dockerfile=dockerfile, fault="; ".join(faults))
+    return Definition(
+        image=image,
+        context=context,
+        text=text,
+        dockerfile=parse_dockerfile(text, file=image.dockerfile),
+        arguments=_arguments(image, native=native, revision=plan.revision),
+        platforms=tuple(variant.platform for variant in plan.variants if variant.image.name == image.name),
+        fault="; ".join(faults),
+    )
 
 
 async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
@@ -54,7 +163,20 @@ async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
     return IgnoreFile()
 
 
-def build_arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:
+def _arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:
     """List the arguments of an image's build: the configuration's, and those that every build is given."""
     # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
     return {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
+
+
+async def _resolve(base: Base) -> Resolved:
+    """Ask a registry what a base's reference names now."""
+    container = dagger.dag.container(platform=dagger.Platform(base.platform))
+    unknown = f"the digest of {base.reference} for {base.platform} is not known"
+    try:
+        name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
+    except dagger.DaggerError as error:
+        raise DrydockError(f"{unknown}: {explain(error)}") from None
+    if not is_digest(digest):
+        raise DrydockError(f"{unknown}: {digest!r} is none")
+    return Resolved(name=name, digest=digest)

@@ -99,7 +99,7 @@ def digest_inputs(
     return Inputs(parts={name: _digest(value) for name, value in values.items()})
 
 
-def doubt(image: Image, dockerfile: Dockerfile) -> str:
+def why_not_reusable(image: Image, dockerfile: Dockerfile) -> str:
     """Say why nobody can tell beforehand whether a build would give the same image; nothing where it can be told.
 
     What RUN fetches from the network is not seen: that is what the age of an image is limited for. Nor are triggers

@@ -1,6 +1,6 @@
 """Asks one server over HTTP until it answers as expected: a program of its own, run beside a started image.
 
-It imports the standard library alone, so that any Python can run it: `python ask.py REQUESTS`, where REQUESTS is a
+It imports the standard library alone, so that any Python can run it: `python probe.py REQUESTS`, where REQUESTS is a
 JSON list of Request's fields. It prints a JSON list, what is wrong with each answer or nothing, and exits with 1
 where anything is.
 """

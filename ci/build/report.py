@@ -41,8 +41,13 @@ class Report:
         return len(self.outcomes) == len(self.plan.variants) > 0 and all(o.ok for o in self.outcomes)
 
 
-def finish(report: Report, wanted: Format) -> str:
+def report_or_fail(report: Report, wanted: Format, *, gate: bool = False) -> str:
     """Print the report of a run that succeeded.
+
+    Args:
+        report: of the run.
+        wanted: how it is written.
+        gate: whether a release was to follow, which a failure stops.
 
     Raises:
         PipelineError: a variant failed, or has no outcome; its text is the report, and what to type next.
@@ -54,6 +59,8 @@ def finish(report: Report, wanted: Format) -> str:
     if wanted is not Format.JSON:
         failed = [outcome.variant for outcome in report.outcomes if not outcome.ok]
         head = f"{len(failed)} of {len(report.plan.variants)} variants failed"
+        if gate:
+            head = f"nothing was pushed and no tag was touched:{_between(wanted)}{head}"
         again = [f"  dagger call build-all --only {v.image.name} --platforms {v.platform}" for v in failed]
         if wanted is Format.MARKDOWN:
             again = ["```sh", *(line.strip() for line in again), "```"]
@@ -61,20 +68,8 @@ def finish(report: Report, wanted: Format) -> str:
     raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
 
 
-def finish_gate(report: Report, wanted: Format) -> str:
-    """Print the report of the build that a release stands on.
-
-    Raises:
-        PipelineError: something failed, so nothing may be released.
-
-    """
-    try:
-        return finish(report, wanted)
-    except PipelineError as error:
-        if wanted is Format.JSON:
-            raise
-        between = "\n\n" if wanted is Format.MARKDOWN else " "
-        raise PipelineError(f"nothing was pushed and no tag was touched:{between}{error}") from None
+def _between(wanted: Format) -> str:
+    return "\n\n" if wanted is Format.MARKDOWN else " "
 
 
 def render_table(report: Report) -> str:

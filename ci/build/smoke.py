@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import groupby
@@ -14,7 +14,7 @@ from itertools import groupby
 import anyio
 import dagger
 
-from ci.build import probe as ask
+from ci.build import probe
 from ci.build.probe import Match, Request, compare
 from ci.core.engine import failure_of, fan_out
 from ci.core.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
@@ -149,47 +149,60 @@ async def _has_healthcheck(container: dagger.Container) -> bool:
 
 
 async def _smoke_http(container: dagger.Container, checks: Sequence[SmokeCheck]) -> dict[str, Failure]:
-    """Start the image as it would run, and put all requests for one port of it.
+    """Start the image as it would run, and put all requests for one port of it."""
+    requests = [_request(c.check) for c in checks if isinstance(c.check, HttpCheck)]
+    port, deadline = requests[0].port, max(request.deadline for request in requests)
+    try:
+        async with _started(container, port) as client:
+            listening = await _wait_for_port(client, deadline)
+            problems = await _put(listening, requests, deadline)
+    except TimeoutError:
+        reason = f"nothing listened on port {port} within {deadline:g} s"
+        return {_step(c): Failure(step=_step(c), reason=reason) for c in checks}
+    except dagger.DaggerError as error:
+        return {_step(c): await _why_it_ended(container, error, _step(c)) for c in checks}
+    return {
+        _step(c): _unexpected(_step(c), request, problem)
+        for c, request, problem in zip(checks, requests, problems, strict=True)
+        if problem
+    }
+
+
+@asynccontextmanager
+async def _started(container: dagger.Container, port: int) -> AsyncIterator[dagger.Container]:
+    """Hand out a client beside the image, which runs as its service; stop the service afterwards.
 
     The client is a command like those of the other checks: the engine keeps that it passed, and starts neither it nor
     the image again where image and checks are the same.
     """
-    requests = [_request(c.check) for c in checks if isinstance(c.check, HttpCheck)]
-    port, deadline = requests[0].port, max(request.deadline for request in requests)
     # Dagger would wait for the image's own HEALTHCHECK, at its interval, in place of the port.
     served = container.without_docker_healthcheck().with_exposed_port(port)
     service = served.as_service(use_entrypoint=True, no_init=True)  # its own first process is the first, as elsewhere
-    client = (
-        dagger.dag.container()
-        .from_(_CLIENT)
-        .with_new_file("/ask.py", inspect.getsource(ask))
-        .with_service_binding(_HOST, service)
-    )
-    questions = json.dumps([asdict(request) for request in requests])
+    client = dagger.dag.container().from_(_CLIENT).with_new_file("/probe.py", inspect.getsource(probe))
     try:
-        try:
-            with anyio.fail_after(deadline):
-                # Nothing to do yet: it starts once the port is open, and fails where the image has ended.
-                open_port = await client.with_exec(["python", "-c", "pass"]).sync()
-            with anyio.fail_after(deadline + _GRACE):
-                await open_port.with_exec(["python", "/ask.py", questions]).sync()
-        except TimeoutError:
-            reason = f"nothing listened on port {port} within {deadline:g} s"
-            return {_step(c): Failure(step=_step(c), reason=reason) for c in checks}
-        except dagger.ExecError as error:
-            if not (problems := _answers(error)):
-                raise
-            return {
-                _step(c): _unexpected(_step(c), request, problem)
-                for c, request, problem in zip(checks, requests, problems, strict=True)
-                if problem
-            }
-    except dagger.DaggerError as error:
-        return {_step(c): await _why_it_ended(container, error, _step(c)) for c in checks}
+        yield client.with_service_binding(_HOST, service)
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_STOP), suppress(dagger.DaggerError):
             await service.stop(kill=True)
-    return {}
+
+
+async def _wait_for_port(client: dagger.Container, deadline: float) -> dagger.Container:
+    """Wait until the image listens: a command with nothing to do starts once the port is open."""
+    with anyio.fail_after(deadline):
+        return await client.with_exec(["python", "-c", "pass"]).sync()
+
+
+async def _put(client: dagger.Container, requests: Sequence[Request], deadline: float) -> list[str]:
+    """Put all requests; return what is wrong with each answer, or nothing."""
+    questions = json.dumps([asdict(request) for request in requests])
+    try:
+        with anyio.fail_after(deadline + _GRACE):
+            await client.with_exec(["python", "/probe.py", questions]).sync()
+    except dagger.ExecError as error:
+        if not (problems := _answers(error)):
+            raise
+        return problems
+    return [""] * len(requests)
 
 
 def _request(check: HttpCheck) -> Request:

@@ -59,7 +59,7 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
     return wanted
 
 
-def render_plan(plan: Plan, *, owner: str | None = None) -> str:
+def render_plan(plan: Plan, *, repository: str | None = None, owner: str | None = None) -> str:
     """Write what would be built for a terminal: a row for each variant, then the names of its checks."""
     head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
     rows = [
@@ -69,7 +69,7 @@ def render_plan(plan: Plan, *, owner: str | None = None) -> str:
             variant.image.dockerfile,
             variant.image.context,
             str(len(variant.checks)) if variant.checks else "none",
-            _reference(plan, variant, owner),
+            _reference(plan, variant, repository, owner),
         )
         for variant in plan.variants
     ]
@@ -77,7 +77,7 @@ def render_plan(plan: Plan, *, owner: str | None = None) -> str:
     return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\nSmoke checks\n{columns(checks)}")
 
 
-def render_plan_json(plan: Plan, *, owner: str | None = None) -> str:
+def render_plan_json(plan: Plan, *, repository: str | None = None, owner: str | None = None) -> str:
     """Write what would be built as JSON.
 
     Keys: schema (1), revision (or null), and variants, a list of variant, image, platform, dockerfile,
@@ -95,7 +95,7 @@ def render_plan_json(plan: Plan, *, owner: str | None = None) -> str:
             "checks": [check.name for check in variant.checks],
             "smoke_reason": variant.image.smoke_reason,
             "budget": variant.image.budget,
-            "reference": _reference(plan, variant, owner),
+            "reference": _reference(plan, variant, repository, owner),
         }
         for variant in plan.variants
     ]
@@ -108,6 +108,7 @@ def _check_names(variant: Variant) -> str:
     return ", ".join(check.name for check in variant.checks)
 
 
-def _reference(plan: Plan, variant: Variant, owner: str | None) -> str:
-    name = fill_repository(plan.config.repository, name=variant.image.name, owner=owner.lower() if owner else "{owner}")
+def _reference(plan: Plan, variant: Variant, repository: str | None, owner: str | None) -> str:
+    template = repository or plan.config.repository
+    name = fill_repository(template, name=variant.image.name, owner=owner.lower() if owner else "{owner}")
     return f"{name}:{sha_tag(plan.revision)}" if plan.revision else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from ci.core.text import last_lines
 
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K")
 
 _tracer = trace.get_tracer("drydock")
 
@@ -105,3 +106,30 @@ async def fan_out(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, limi
         for index, item in enumerate(items):
             group.start_soon(one, index, item)
     return tuple(results[index] for index in range(len(items)))
+
+
+async def gather(
+    items: Mapping[K, T], work: Callable[[T], Awaitable[R]], *, limit: int
+) -> tuple[dict[K, R], dict[K, DrydockError]]:
+    """Work on all items, at most `limit` at a time; return what came of each, and what went wrong with the others.
+
+    Args:
+        items: by the names that the results will have.
+        work: reports failure by raising a DrydockError; any other exception ends all of it.
+        limit: how many at a time.
+
+    """
+    results: dict[K, R] = {}
+    errors: dict[K, DrydockError] = {}
+
+    async def one(name: K) -> None:
+        try:
+            results[name] = await work(items[name])
+        except DrydockError as error:
+            errors[name] = error
+
+    await fan_out(tuple(items), one, limit=limit)
+    return (
+        {name: results[name] for name in items if name in results},
+        {name: errors[name] for name in items if name in errors},
+    )

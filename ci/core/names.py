@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ci.core.errors import DrydockError
-from ci.core.model import Config, Image, Plan
+from ci.core.model import Image, Plan
 
 PLACEHOLDERS = ("{name}", "{owner}")
 LATEST = "latest"
@@ -54,11 +55,11 @@ def repository_fault(repository: str) -> str:
     return ""
 
 
-def repository_of(config: Config, image: Image, *, owner: str | None = None) -> str:
+def repository_of(template: str, image: Image, *, owner: str | None = None) -> str:
     """Name the repository an image is released to.
 
     Args:
-        config: holds the template.
+        template: of the configuration, such as "ghcr.io/{owner}/{name}".
         image: fills {name}.
         owner: fills {owner}, in lower case, since registries take no other.
 
@@ -66,17 +67,15 @@ def repository_of(config: Config, image: Image, *, owner: str | None = None) -> 
         DrydockError: the template needs an owner that was not given or is not legal.
 
     """
-    if "{owner}" in config.repository:
+    if "{owner}" in template:
         if owner is None:
-            raise DrydockError(
-                f"The repository {config.repository!r} needs an owner, and none is given; add --owner NAME"
-            )
+            raise DrydockError(f"The repository {template!r} needs an owner, and none is given; add --owner NAME")
         if not COMPONENT.fullmatch(owner.lower()):
             raise DrydockError(
                 f"The owner {owner!r} cannot be part of a repository's name: "
                 "letters and digits, single separators (. _ -) between them"
             )
-    repository = fill_repository(config.repository, name=image.name, owner=(owner or "").lower())
+    repository = fill_repository(template, name=image.name, owner=(owner or "").lower())
     if fault := repository_fault(repository):
         raise DrydockError(f"The repository of image {image.name!r} is not legal: {fault}")
     return repository
@@ -170,3 +169,14 @@ def check_digest(digest: str) -> str:
     if not is_digest(digest):
         raise DrydockError(f"{digest[:140]!r} is not a digest: sha256: and 64 lower-case hexadecimal digits")
     return digest
+
+
+REVISION = "org.opencontainers.image.revision"
+
+
+CREATED = "org.opencontainers.image.created"
+
+
+def of_commit(values: Mapping[str, str]) -> dict[str, str]:
+    """Pick, of labels or annotations, those that say which commit an image is of."""
+    return {key: value for key, value in values.items() if key in {REVISION, CREATED}}

@@ -1,1 +1,25 @@
-"""A client of the OCI distribution API."""
+"""A client of the OCI distribution API: requests, logins, refusals with their remedies, documents.
+
+Open `client.py` first: each of its methods is one thing that a registry can be asked.
+"""
+
+from ci.registry.address import RegistryAddress, parse_repository
+from ci.registry.auth import Credentials
+from ci.registry.client import RegistryClient
+from ci.registry.errors import remedy_for
+from ci.registry.manifests import Descriptor, Manifest, read_image_config
+from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
+
+__all__ = [
+    "Credentials",
+    "Descriptor",
+    "ExhaustedError",
+    "Manifest",
+    "RegistryAddress",
+    "RegistryClient",
+    "Retry",
+    "RetryPolicy",
+    "parse_repository",
+    "read_image_config",
+    "remedy_for",
+]

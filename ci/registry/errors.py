@@ -126,7 +126,8 @@ def error_of(refusal: Refusal, *, redact: Callable[[str], str]) -> RegistryError
 
     """
     code, message = parse_refusal(refusal.body)
-    kind, remedy = _classify(refusal)
+    kind = _kind(refusal)
+    remedy = remedy_for(refusal.status, refusal.scope, logged_in=refusal.logged_in, insufficient=refusal.insufficient)
     wait = None
     if (
         refusal.what.startswith("PUT ")
@@ -151,21 +152,38 @@ def error_of(refusal: Refusal, *, redact: Callable[[str], str]) -> RegistryError
     )
 
 
-def _classify(refusal: Refusal) -> tuple[RegistryErrorKind, str]:
-    kinds = RegistryErrorKind
-    permission = "packages: read" if refusal.scope.endswith(":pull") else "packages: write"
-    forbidden = kinds.FORBIDDEN, f"The token needs the scope {refusal.scope}; on GitHub, `{permission}`."
-    login = "Log in: give a user name and a token for this registry."
-    if refusal.logged_in:
-        login = "Check the user name and the token: wrong, expired, or not for this registry."
+def remedy_for(status: int, scope: str, *, logged_in: bool, insufficient: bool = False) -> str:
+    """Say what helps against a status that says no; nothing where nobody can tell.
+
+    Args:
+        status: of the answer, such as 403.
+        scope: what a token needs for the request, such as "repository:acme/backend:pull,push".
+        logged_in: whether credentials were given.
+        insufficient: whether the registry knows the token, and its scope is too small.
+
+    """
+    permission = "packages: read" if scope.endswith(":pull") else "packages: write"
+    if status == 403 or (status == 401 and insufficient):  # noqa: PLR2004
+        return f"The token needs the scope {scope}; on GitHub, `{permission}`."
+    if status == 401 and logged_in:  # noqa: PLR2004
+        return "Check the user name and the token: wrong, expired, or not for this registry."
     known = {
-        401: forbidden if refusal.insufficient else (kinds.UNAUTHORIZED, login),
-        403: forbidden,
-        404: (kinds.NOT_FOUND, "It does not exist, or the token cannot see it; check its name and the token's access."),
-        429: (kinds.RATE_LIMITED, "Wait, then run the same command again."),
+        401: "Log in: give a user name and a token for this registry.",
+        404: "It does not exist, or the token cannot see it; check its name and the token's access.",
+        429: "Wait, then run the same command again.",
     }
-    if refusal.status in known:
-        return known[refusal.status]
+    unavailable = "Run the same command again when the registry is well." if status >= 500 else ""  # noqa: PLR2004
+    return known.get(status, unavailable)
+
+
+def _kind(refusal: Refusal) -> RegistryErrorKind:
+    kinds = RegistryErrorKind
+    known = {
+        401: kinds.FORBIDDEN if refusal.insufficient else kinds.UNAUTHORIZED,
+        403: kinds.FORBIDDEN,
+        404: kinds.NOT_FOUND,
+        429: kinds.RATE_LIMITED,
+    }
     if refusal.status >= 500:  # noqa: PLR2004
-        return kinds.UNAVAILABLE, "Run the same command again when the registry is well."
-    return (kinds.PROTOCOL if refusal.status < 400 else kinds.REFUSED), ""  # noqa: PLR2004
+        return kinds.UNAVAILABLE
+    return known.get(refusal.status, kinds.PROTOCOL if refusal.status < 400 else kinds.REFUSED)  # noqa: PLR2004

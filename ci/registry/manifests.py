@@ -14,8 +14,6 @@ from typing import Any  # documents of others, whose shape _Shape checks
 from ci.core.errors import DrydockError
 from ci.core.names import is_digest
 
-REVISION = "org.opencontainers.image.revision"
-CREATED = "org.opencontainers.image.created"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -48,56 +46,60 @@ class ImageManifest:
         return self.config.size + sum(layer.size for layer in self.layers)
 
 
-def of_commit(values: Mapping[str, str]) -> dict[str, str]:
-    """Pick, of labels or annotations, those that say which commit an image is of."""
-    return {key: value for key, value in values.items() if key in {REVISION, CREATED}}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A manifest or an index, byte for byte as the registry serves it."""
 
+    body: bytes
+    media_type: str
+    digest: str
 
-def is_index(manifest: Manifest) -> bool:
-    """Tell an index from the manifest of one variant."""
-    return manifest.media_type in {OCI_INDEX, DOCKER_LIST}
+    @classmethod
+    def of_index(cls, entries: Sequence[Descriptor], annotations: Mapping[str, str]) -> Manifest:
+        """Write an index; the same entries and annotations give the same bytes, and so the same digest."""
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [_entry(entry) for entry in entries],
+            "annotations": dict(annotations),
+        }
+        body = json.dumps(document, indent=2, sort_keys=True).encode()
+        return cls(body=body, media_type=OCI_INDEX, digest=digest_of(body))
 
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index, and not the manifest of one variant."""
+        return self.media_type in {OCI_INDEX, DOCKER_LIST}
 
-def write_index(entries: Sequence[Descriptor], annotations: Mapping[str, str]) -> bytes:
-    """Write an index; the same entries and annotations give the same bytes, and so the same digest."""
-    manifests = []
-    for entry in entries:
-        parts = entry.platform.split("/")
-        platform = dict(zip(("os", "architecture", "variant"), parts, strict=False))
-        platform = {"architecture": platform.pop("architecture"), **platform}
-        written = {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size, "platform": platform}
-        manifests.append({**written, **({"annotations": dict(entry.annotations)} if entry.annotations else {})})
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests, "annotations": dict(annotations)}
-    return json.dumps(document, indent=2, sort_keys=True).encode()
+    @property
+    def entries(self) -> tuple[Descriptor, ...]:
+        """The variants of an index; attestations, whose platform is unknown, are no variants.
 
+        Raises:
+            DrydockError: the document is not an index as the specification writes it.
 
-def read_entries(manifest: Manifest) -> tuple[Descriptor, ...]:
-    """List the variants of an index; attestations, whose platform is unknown, are no variants.
+        """
+        with _Shape(self) as document:
+            listed = _entries(document["manifests"])
+            return tuple(entry for entry in listed if not entry.platform.startswith("unknown/"))
 
-    Raises:
-        DrydockError: the document is not an index as the specification writes it.
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The annotations of an index or a manifest; none where there are none."""
+        with _Shape(self) as document:
+            return _texts(document.get("annotations") or {})
 
-    """
-    with _Shape(manifest) as document:
-        return tuple(entry for entry in _entries(document["manifests"]) if not entry.platform.startswith("unknown/"))
+    @property
+    def image(self) -> ImageManifest:
+        """The manifest of one variant.
 
+        Raises:
+            DrydockError: the document is not such a manifest.
 
-def read_annotations(manifest: Manifest) -> dict[str, str]:
-    """Read the annotations of an index or a manifest; none where there are none."""
-    with _Shape(manifest) as document:
-        return _texts(document.get("annotations") or {})
-
-
-def read_image(manifest: Manifest) -> ImageManifest:
-    """Read the manifest of one variant.
-
-    Raises:
-        DrydockError: the document is not such a manifest.
-
-    """
-    with _Shape(manifest) as document:
-        config, *layers = _entries([document["config"], *document["layers"]])
-        return ImageManifest(config=config, layers=tuple(layers))
+        """
+        with _Shape(self) as document:
+            config, *layers = _entries([document["config"], *document["layers"]])
+            return ImageManifest(config=config, layers=tuple(layers))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +112,7 @@ class ImageConfig:
     created: str = ""  # when its newest layer was made (RFC 3339)
 
 
-def read_config(body: bytes, digest: str) -> ImageConfig:
+def read_image_config(body: bytes, digest: str) -> ImageConfig:
     """Read the configuration of one variant.
 
     Raises:
@@ -178,10 +180,9 @@ def digest_of(body: bytes, *, like: str = "sha256:") -> str:
     return f"{algorithm}:{hashlib.new(algorithm, body, usedforsecurity=True).hexdigest()}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manifest:
-    """A manifest or an index, byte for byte as the registry serves it."""
-
-    body: bytes
-    media_type: str
-    digest: str
+def _entry(entry: Descriptor) -> dict[str, object]:
+    parts = entry.platform.split("/")
+    platform = dict(zip(("os", "architecture", "variant"), parts, strict=False))
+    platform = {"architecture": platform.pop("architecture"), **platform}
+    written = {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size, "platform": platform}
+    return {**written, **({"annotations": dict(entry.annotations)} if entry.annotations else {})}

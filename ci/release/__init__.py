@@ -1,1 +1,29 @@
-"""From a plan to tags."""
+"""From a plan to tags: push, verify, name, move, or take back; and what was released before, promoted or verified.
+
+Open `release.py` first: a release in its three steps. `deliver.py` is the way from a plan to it.
+"""
+
+from ci.release.deliver import build_unreleased, deliver
+from ci.release.destination import Destination
+from ci.release.outcome import Delivery
+from ci.release.preview import read_tags, render_live
+from ci.release.promotion import promote
+from ci.release.report import render_checksums, report_or_fail
+from ci.release.request import ReleaseRequest, parse_created, parse_tags
+from ci.release.verification import verify
+
+__all__ = [
+    "Delivery",
+    "Destination",
+    "ReleaseRequest",
+    "build_unreleased",
+    "deliver",
+    "parse_created",
+    "parse_tags",
+    "promote",
+    "read_tags",
+    "render_checksums",
+    "render_live",
+    "report_or_fail",
+    "verify",
+]

@@ -2,123 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
-import dagger
-
-from ci.build import pipeline
-from ci.build.definition import read_definition
-from ci.build.report import Report, finish_gate
-from ci.build.resolution import label_base
-from ci.core.engine import fan_out
+from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import Plan
-from ci.core.names import LATEST, sha_tag
-from ci.core.text import Format
-from ci.release import release
-from ci.release.destination import connect
-from ci.release.outcome import Release
-from ci.release.push import PUSH_POLICY, Login, push_target, smoke_published
-from ci.release.report import finish_release
-from ci.release.request import Target
-from ci.release.reuse import Search, describe_plan, find_reusable
-
-_AT_A_TIME = 4
+from ci.core.names import LATEST, sha_tag, utc_text
+from ci.release.destination import Destination
+from ci.release.outcome import Delivery
+from ci.release.promotion import promote
+from ci.release.push import PUSH_POLICY, push_target, smoke_published
+from ci.release.release import release
+from ci.release.request import ReleaseRequest, Target
+from ci.release.reuse import Reuse, describe_plan, find_reusable
+from ci.release.verification import verify
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Means:
-    """What a build and a release work with."""
+async def build_unreleased(
+    plan: Plan, builder: Builder, destination: Destination, *, created: datetime | None = None, reuse: bool = False
+) -> Built:
+    """Build and smoke-check a plan as a release would, and release nothing.
 
-    source: dagger.Directory
-    secrets: Sequence[dagger.Secret] = ()
-    parallel: int = 0
-    login: Login | None = None
-    registry: dagger.Service | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """What came of a build and of the release after it; either may have had no need to run."""
-
-    built: Report | None = None
-    released: Release | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing failed."""
-        return all(part.ok for part in (self.built, self.released) if part is not None)
-
-
-def finish_delivery(delivery: Delivery, wanted: Format) -> str:
-    """Print what was built and what was released.
-
-    Raises:
-        PipelineError: something failed; its text is the report.
+    Args:
+        plan: what to build.
+        builder: what builds it.
+        destination: where a release would go.
+        created: when the commit was made, for the labels.
+        reuse: take what the registry has already, made from the same inputs.
 
     """
-    before = finish_gate(delivery.built, wanted) if delivery.built else ""
-    return finish_release(delivery.released, wanted, before=before) if delivery.released else before
+    targets = destination.targets(plan, created=created)
+    definitions = await read_definitions(plan, builder.source)
+    found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
+    return await _build(plan, builder, definitions, targets, found)
 
 
-async def look(
-    plan: Plan, targets: Sequence[Target], means: Means, tags: Sequence[str], *, rebuild: bool = False
-) -> Search:
+async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
+    """Build, smoke-check and release all images of a plan; nothing is pushed where anything failed.
+
+    Args:
+        plan: all of it is released.
+        request: what the release is asked for.
+        builder: builds what the registry does not have from the same inputs.
+        destination: where the images go.
+
+    Raises:
+        DrydockError: the registry could not be asked at all, or the request makes no sense.
+
+    """
+    if not request.once or request.rebuild:
+        return await _deliver(plan, request, builder, destination)
+    if again := await _release_again(plan, request, destination):
+        return again
+    done = await _deliver(plan, request, builder, destination)
+    if done.ok or not done.released:
+        return done
+    # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
+    again = await _release_again(plan, request, destination)
+    return replace(again, built=done.built) if again and again.ok else done
+
+
+async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
+    definitions = await read_definitions(plan, builder.source)
+    targets = tuple(
+        replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
+        for target in destination.targets(plan, version=request.version, created=request.created)
+    )
+    found = await find_unchanged(plan, targets, definitions, destination, tags=request.tags, rebuild=request.rebuild)
+    built = await _build(plan, builder, definitions, targets, found)
+    if not built.report.ok:
+        return Delivery(built=built.report)
+    login = destination.login
+    push = partial(push_target, built.containers, plan.config.compression, login, PUSH_POLICY)
+    async with destination.connect(targets) as client:
+        released = await release(
+            client,
+            request,
+            targets,
+            push=push,
+            reused=found.entries,
+            records=found.inputs.records,
+            resmoke=partial(smoke_published, login) if request.resmoke else None,
+        )
+    return Delivery(built=built.report, released=released)
+
+
+async def find_unchanged(
+    plan: Plan,
+    targets: Sequence[Target],
+    definitions: Mapping[str, Definition],
+    destination: Destination,
+    *,
+    tags: Sequence[str] = (),
+    rebuild: bool = False,
+) -> Reuse:
     """Look in the registry for images that need not be built again; with `rebuild`, only say what they are made from.
 
     The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then `tags`.
     """
-    labels = {target.image.name: target.labels for target in targets}
-    described = await describe_plan(plan, means.source, labels)
+    inputs = await describe_plan(plan, definitions, targets)
     if rebuild:
-        return Search(described=described)
+        return Reuse(inputs=inputs)
     own = (sha_tag(plan.revision),) if plan.revision else ()
-    async with connect(targets, means.login, means.registry) as client:
-        return await find_reusable(client, plan, targets, described, (*own, LATEST, *tags))
+    async with destination.connect(targets) as client:
+        return await find_reusable(client, plan, targets, inputs, (*own, LATEST, *tags))
 
 
-async def build(plan: Plan, targets: Sequence[Target], means: Means, search: Search | None = None) -> pipeline.Built:
-    """Build and smoke-check a plan, with the labels of its release; what a search has found is not built."""
-    search = search or Search()
-    return await pipeline.build_all(
+async def _build(
+    plan: Plan, builder: Builder, definitions: Mapping[str, Definition], targets: Sequence[Target], found: Reuse
+) -> Built:
+    return await build_all(
         plan,
-        means.source,
-        secrets=means.secrets,
-        parallel=means.parallel,
+        builder,
+        definitions=definitions,
         labels={target.image.name: target.labels for target in targets},
-        reused=search.outcomes(plan),
-        reasons=search.reasons,
+        reused=found.outcomes(plan),
+        reasons=found.reasons,
     )
 
 
-async def deliver(
-    plan: Plan, wish: release.Wish, means: Means, *, resmoke: bool = False, rebuild: bool = False
-) -> Delivery:
-    """Build, smoke-check and release all images of a plan; nothing is pushed where anything failed.
+async def _release_again(plan: Plan, request: ReleaseRequest, destination: Destination) -> Delivery | None:
+    """Move the tags to what is released already; None where the commit has not been released, or not in full.
 
-    What the registry has already, made from the same inputs, is not built again unless `rebuild` says so.
+    A commit is released once: its version tag comes after the default branch, a job is run again. A second build would
+    have other digests, and what people have tested would not be what the version names.
     """
-    wish = replace(wish, targets=await _name_bases(plan, wish.targets, means.source))
-    search = await look(plan, wish.targets, means, wish.tags, rebuild=rebuild)
-    built = await build(plan, wish.targets, means, search)
-    if not built.report.ok:
-        return Delivery(built=built.report)
-    wish = replace(wish, reused=search.entries, records=search.described.records)
-    push = partial(push_target, built.containers, plan.config.compression, means.login, PUSH_POLICY)
-    again = partial(smoke_published, means.login) if resmoke else None
-    async with connect(wish.targets, means.login, means.registry) as client:
-        released = await release.release(client, wish, push=push, resmoke=again)
-    return Delivery(built=built.report, released=released)
-
-
-async def _name_bases(plan: Plan, targets: Sequence[Target], source: dagger.Directory) -> tuple[Target, ...]:
-    """Add to the labels of each target what it is based on, where that is known."""
-    native = str(await dagger.dag.default_platform())
-
-    async def one(target: Target) -> Target:
-        definition = await read_definition(source, target.image)
-        base = await label_base(definition, native=native, revision=plan.revision)
-        return replace(target, labels={**target.labels, **base})
-
-    return await fan_out(targets, one, limit=_AT_A_TIME)
+    tag = sha_tag(request.revision)
+    targets = destination.targets(plan, created=request.created)
+    async with destination.connect(targets) as client:
+        if not (await verify(client, targets, request.revision, ())).ok:
+            return None
+        done = await promote(client, targets, tag, request.tags, created=utc_text(request.created))
+    note = f"{tag} was released before: its images are verified and named, and none is pushed."
+    images = tuple(
+        replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))
+        for image in done.images
+    )
+    return Delivery(released=replace(done, images=images, notes=(note, *done.notes)))

@@ -1,53 +1,113 @@
-"""Connects to the registry that the images of a release go to, as the module's functions are given it."""
+"""Where a release goes: the registry, who logs in there, and the names that fill the configuration's repository."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
 import dagger
 
 from ci.core.errors import DrydockError
-from ci.registry.address import RegistryAddress, parse_repository
-from ci.registry.auth import Credentials
-from ci.registry.client import RegistryClient
-from ci.release.push import Login
+from ci.core.model import Plan, Variant
+from ci.core.names import labels_of, repository_of
+from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository
 from ci.release.request import Target
 
 
-def login_of(username: str | None, password: dagger.Secret | None) -> Login | None:
-    """Pair a user name with its password; both or neither."""
-    if bool(username) != bool(password):
-        raise DrydockError("A login needs both: --username NAME --password env:TOKEN")
-    return Login(username=username, password=password) if username and password else None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """Who logs in to a registry."""
+
+    username: str
+    password: dagger.Secret
+
+    def on(self, container: dagger.Container, repository: str) -> dagger.Container:
+        """Let a container's pulls and pushes log in."""
+        return container.with_registry_auth(repository.partition("/")[0], self.username, self.password)
 
 
-@asynccontextmanager
-async def connect(
-    targets: Sequence[Target], login: Login | None, service: dagger.Service | None
-) -> AsyncIterator[RegistryClient]:
-    """Open a client of the registry that all targets share.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """Where a release goes, as the command line says it.
 
     Args:
-        targets: of one release.
-        login: None to stay anonymous.
+        owner: fills {owner} in the repository.
+        repository: a template in place of the configuration's.
+        username: at the registry; with a password, or not at all.
+        password: at the registry.
         service: the registry as a service, where the functions' network does not reach it by its name.
 
-    Raises:
-        DrydockError: the targets are of several registries.
-
     """
-    addresses = {parse_repository(target.repository)[0] for target in targets}
-    if len(addresses) != 1:
-        names = ", ".join(sorted(address.host for address in addresses))
-        raise DrydockError(f"One release goes to one registry, and the repositories are on: {names}")
-    address = addresses.pop()
-    if service:
-        await service.start()
-        # The service is a tunnel of the engine's own: TLS, if any, would not know its name.
-        address = RegistryAddress(host=await service.endpoint(), plain_http=True)
-    credentials = None
-    if login:
-        credentials = Credentials(username=login.username, password=await login.password.plaintext())
-    async with RegistryClient(address, credentials=credentials) as client:
-        yield client
+
+    owner: str | None = None
+    repository: str | None = None
+    username: str | None = None
+    password: dagger.Secret | None = None
+    service: dagger.Service | None = None
+
+    @property
+    def login(self) -> Login | None:
+        """The login; None to stay anonymous.
+
+        Raises:
+            DrydockError: a user name without a password, or a password without a user name.
+
+        """
+        if bool(self.username) != bool(self.password):
+            raise DrydockError("A login needs both: --username NAME --password env:TOKEN")
+        return Login(username=self.username, password=self.password) if self.username and self.password else None
+
+    def template(self, plan: Plan) -> str:
+        """Return the template of the repositories: the given one, else the configuration's."""
+        return self.repository or plan.config.repository
+
+    def targets(self, plan: Plan, *, version: str | None = None, created: datetime | None = None) -> tuple[Target, ...]:
+        """List the targets of a plan, one for each image.
+
+        Args:
+            plan: what is built; a release takes all variants of an image.
+            version: of the software.
+            created: when the commit was made.
+
+        Raises:
+            DrydockError: a repository is not legal.
+
+        """
+        targets = []
+        for image in plan.images:
+            repository = repository_of(self.template(plan), image, owner=self.owner)
+            targets.append(
+                Target(
+                    image=image,
+                    repository=repository,
+                    name=repository.partition("/")[2],
+                    variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
+                    labels=labels_of(plan, image, version=version, created=created),
+                )
+            )
+        return tuple(targets)
+
+    @asynccontextmanager
+    async def connect(self, targets: Sequence[Target]) -> AsyncIterator[RegistryClient]:
+        """Open a client of the registry that all targets share.
+
+        Raises:
+            DrydockError: the targets are of several registries, or half of a login is given.
+
+        """
+        addresses = {parse_repository(target.repository)[0] for target in targets}
+        if len(addresses) != 1:
+            names = ", ".join(sorted(address.host for address in addresses))
+            raise DrydockError(f"One release goes to one registry, and the repositories are on: {names}")
+        address = addresses.pop()
+        if self.service:
+            await self.service.start()
+            # The service is a tunnel of the engine's own: TLS, if any, would not know its name.
+            address = RegistryAddress(host=await self.service.endpoint(), plain_http=True)
+        credentials = None
+        if login := self.login:
+            credentials = Credentials(username=login.username, password=await login.password.plaintext())
+        async with RegistryClient(address, credentials=credentials) as client:
+            yield client

@@ -6,22 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ci.build.inputs import INPUTS
+from ci.build import INPUTS
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
-from ci.core.names import origin_of
+from ci.core.names import REVISION, of_commit, origin_of
 from ci.core.text import size_text
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import (
-    REVISION,
+from ci.registry import (
     Descriptor,
     Manifest,
-    is_index,
-    of_commit,
-    read_annotations,
-    read_config,
-    read_entries,
-    read_image,
+    RegistryClient,
+    read_image_config,
 )
 from ci.release.outcome import ImageFact, VariantFact
 from ci.release.request import Target
@@ -46,14 +40,14 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     from an earlier release names the commit it was built from, as its entry in the index has to say too.
     """
     where = f"{target.repository}@{manifest.digest}"
-    if not is_index(manifest):
+    if not manifest.is_index:
         return Inspection(
             fact=ImageFact(repository=target.repository, digest=manifest.digest),
             problems=(f"{where} is not an index of platforms",),
         )
     try:
-        entries = read_entries(manifest)
-        annotations = read_annotations(manifest)
+        entries = manifest.entries
+        annotations = manifest.annotations
     except DrydockError as error:
         fact = ImageFact(repository=target.repository, digest=manifest.digest)
         return Inspection(fact=fact, problems=(f"{target.repository}: {error}",))
@@ -81,10 +75,10 @@ async def _inspect_variant(
     fact = VariantFact(variant=name, digest=entry.digest, size=entry.size)
     try:
         manifest = await client.get_manifest(target.name, entry.digest)
-        image = read_image(manifest)
+        image = manifest.image
         fact = replace(fact, size=image.size, reused=reused)
         body = await client.get_blob(target.name, image.config.digest, limit=_MAX_CONFIG)
-        config = read_config(body, image.config.digest)
+        config = read_image_config(body, image.config.digest)
     except DrydockError as error:
         return fact, [f"{name}: {error}"]
     fact = replace(fact, built=config.created)

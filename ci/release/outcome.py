@@ -1,22 +1,11 @@
-"""Values of a release: what is to be live, what was found, what became of every tag."""
+"""What a release came to: what the registry serves, and what became of every tag."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ci.registry.manifests import Descriptor
-from ci.release.request import Target
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Staged:
-    """A target whose variants are in the registry, and the index that will name them."""
-
-    target: Target
-    body: bytes
-    digest: str
-    entries: tuple[Descriptor, ...]
+from ci.build import Report
 
 
 class Change(StrEnum):
@@ -82,3 +71,16 @@ class Release:
     def ok(self) -> bool:
         """Whether everything is as it was promised."""
         return not self.problems
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """What came of a build and of the release after it; either may have had no need to run."""
+
+    built: Report | None = None
+    released: Release | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return all(part.ok for part in (self.built, self.released) if part is not None)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ci.core.errors import DrydockError
-from ci.core.names import sha_tag
+from ci.core.names import CREATED, REVISION, sha_tag
 from ci.core.text import Format, clean, columns, markdown_table
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import CREATED, REVISION, read_annotations
+from ci.registry import RegistryClient
 from ci.release.request import Target
 from ci.release.tags import read_live
 
@@ -52,7 +51,7 @@ async def _read(client: RegistryClient, target: Target, tag: str, created: str, 
         live = await read_live(client, target.name, tag)
         if live is None:
             return known
-        notes = read_annotations(live)
+        notes = live.annotations
     except DrydockError as error:
         return LiveTag(**{**asdict(known), "action": f"unknown: {error}"})
     made = notes.get(CREATED)

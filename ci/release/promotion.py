@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import is_digest, sha_tag
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, Manifest, of_commit, read_annotations
+from ci.core.names import REVISION, is_digest, of_commit, sha_tag
+from ci.registry import Manifest, RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import ImageFact, Release
 from ci.release.request import Target
@@ -44,7 +43,7 @@ async def promote(
             found += [(target, named)] if named else []
         problems += _mixed(found, tag)
         if not problems:
-            wanted = [_move(target, named, name) for name in tags for target, named in found]
+            wanted = [Move(target=target, tag=tag, manifest=named) for tag in tags for target, named in found]
             before = await read_before(client, wanted)
             choice = leave_newer(before, wanted, created)
             moved = await move_tags(client, choice.moves, before)
@@ -69,7 +68,7 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     if named is None:
         return None, None
     # Whose labels these are, the release decides: only the shape is the configuration's.
-    labels = of_commit(read_annotations(named))
+    labels = of_commit(named.annotations)
     return named, await inspect_image(client, replace(target, labels=labels), named)
 
 
@@ -78,7 +77,7 @@ async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str
     for target in targets:
         if not await client.resolve(target.name, digest):
             continue
-        revision = read_annotations(await client.get_manifest(target.name, digest)).get(REVISION, "")
+        revision = (await client.get_manifest(target.name, digest)).annotations.get(REVISION, "")
         tag = sha_tag(revision) if revision else ""
         if tag and await client.resolve(target.name, tag) == digest:
             return tag
@@ -91,7 +90,7 @@ async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str
 
 def _mixed(found: Sequence[tuple[Target, Manifest]], tag: str) -> list[str]:
     """Refuse images of several commits: they were never released, nor checked, together."""
-    revisions = {target.repository: read_annotations(named).get(REVISION, "no commit") for target, named in found}
+    revisions = {target.repository: named.annotations.get(REVISION, "no commit") for target, named in found}
     if len(set(revisions.values())) <= 1:
         return []
     each = ", ".join(f"{repository} of {revision}" for repository, revision in revisions.items())
@@ -103,14 +102,3 @@ def _next(moved: Moved, source: str, tags: Sequence[str]) -> str:
         return "Nothing was moved. dagger call plan --live shows what every tag names."
     commands = " and ".join(f"dagger call promote --from {source} --tag {tag}" for tag in tags)
     return f"The column NOW says what is live. To try it again: {commands}"
-
-
-def _move(target: Target, found: Manifest, tag: str) -> Move:
-    return Move(
-        repository=target.repository,
-        name=target.name,
-        tag=tag,
-        body=found.body,
-        digest=found.digest,
-        media_type=found.media_type,
-    )

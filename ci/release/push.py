@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import dagger
 
-from ci.build.container import compression_of
-from ci.build.smoke import smoke_variant
+from ci.build import compression_of, smoke_variant
 from ci.core.engine import failure_of
 from ci.core.errors import DrydockError
 from ci.core.model import Compression, Variant
 from ci.core.names import is_digest
-from ci.registry.errors import Refusal, error_of
-from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
-from ci.release.outcome import Staged
-from ci.release.request import Target
+from ci.registry import ExhaustedError, Retry, RetryPolicy, remedy_for
+from ci.release.destination import Login
+from ci.release.request import Staged, Target
 
 # What the engine says of a push that may succeed the next time.
 _TRANSIENT = re.compile(
@@ -28,18 +25,6 @@ _REFUSED = re.compile(r"\b(401|403|404)\b")
 # Large layers on a slow line take long; what is repeated skips the layers that are there already.
 PUSH_POLICY = RetryPolicy(attempts=5, base=1.0, deadline=3600.0)
 _CHECKS_AT_A_TIME = 4
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
-    """Who logs in to the registry of a repository, for the engine."""
-
-    username: str
-    password: dagger.Secret
-
-    def on(self, container: dagger.Container, repository: str) -> dagger.Container:
-        """Let a container's pulls and pushes log in."""
-        return container.with_registry_auth(repository.partition("/")[0], self.username, self.password)
 
 
 class _TransientError(DrydockError):
@@ -97,22 +82,14 @@ def _remedy(reason: str, target: Target, *, logged_in: bool) -> str:
     status = _REFUSED.search(reason)
     if not (insufficient or status):
         return ""
-    refusal = Refusal(
-        what=f"PUT {target.name}",
-        where=target.repository,
-        status=int(status[0]) if status else 401,
-        body=b"",
-        scope=f"repository:{target.name}:pull,push",
-        logged_in=logged_in,
-        insufficient=insufficient,
-    )
-    return error_of(refusal, redact=str).remedy
+    scope = f"repository:{target.name}:pull,push"
+    return remedy_for(int(status[0]) if status else 401, scope, logged_in=logged_in, insufficient=insufficient)
 
 
 async def smoke_published(login: Login | None, staged: Staged) -> Sequence[str]:
     """Pull every variant by its digest and run its smoke checks; return what failed."""
     failures: list[str] = []
-    for variant, entry in zip(staged.target.variants, staged.entries, strict=True):
+    for variant, entry in zip(staged.target.variants, staged.index.entries, strict=True):
         container = dagger.dag.container(platform=dagger.Platform(variant.platform))
         if login:
             container = login.on(container, staged.target.repository)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from ci.build import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
-from ci.release.outcome import Change, Release, TagOutcome
+from ci.release.outcome import Change, Delivery, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
 _WRITTEN = {Change.CREATED, Change.MOVED}
 
 
-def finish_release(release: Release, wanted: Format, *, before: str = "") -> str:
-    """Print what a release came to, after the report of its build.
+def report_or_fail(done: Delivery, wanted: Format) -> str:
+    """Print what was built and what was released, promoted or verified.
 
     Raises:
         PipelineError: not everything is as it was promised; its text is the report.
 
     """
+    before = build_report_or_fail(done.built, wanted, gate=True) if done.built else ""
+    if not (release := done.released):
+        return before
     if wanted is Format.JSON:
         text = render_json(release, before)
     else:
@@ -112,7 +116,8 @@ def _hint(release: Release) -> list[str]:
     """Say what a proposed command leaves out, since the report must not repeat what came from the command line."""
     if "dagger call" not in release.next:
         return []
-    return ["Give it the --owner, --repository, --username, --password and --registry that this call was given."]
+    options = "--owner, --repository, --username, --password and --registry"
+    return [f"Give it the {options} that this call was given, before the function's name."]
 
 
 def _pulls(release: Release) -> list[str]:

@@ -1,46 +1,49 @@
-"""Turns a plan into the targets of a release: which repository each image goes to, and what it will say of itself."""
+"""What a release is asked for, and the values it is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ci.core.errors import DrydockError
-from ci.core.model import Config, Image, Plan, Variant
-from ci.core.names import LATEST, STAGING, check_tag, labels_of, repository_of
+from ci.core.model import Image, Variant
+from ci.core.names import LATEST, STAGING, check_tag
+from ci.registry import Manifest
 
 
-def plan_targets(
-    plan: Plan, *, repository: str | None, owner: str | None, version: str | None, created: datetime | None
-) -> tuple[Target, ...]:
-    """List the targets of a plan, one for each image.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One image of a release, and the repository it goes to."""
 
-    Args:
-        plan: what is built; a release takes all variants of an image.
-        repository: a template in place of the configuration's.
-        owner: fills {owner}.
-        version: of the software.
-        created: when the commit was made.
+    image: Image
+    repository: str  # whole, such as "ghcr.io/acme/backend"
+    name: str  # as the registry knows it: "acme/backend"
+    variants: tuple[Variant, ...]
+    labels: Mapping[str, str]  # of every variant, and annotations of the index
 
-    Raises:
-        DrydockError: a repository is not legal, or the images of a plan go to several registries.
 
-    """
-    config: Config = replace(plan.config, repository=repository) if repository else plan.config
-    targets = []
-    for image in plan.images:
-        full = repository_of(config, image, owner=owner)
-        targets.append(
-            Target(
-                image=image,
-                repository=full,
-                name=full.partition("/")[2],
-                variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
-                labels=labels_of(plan, image, version=version, created=created),
-            )
-        )
-    return tuple(targets)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseRequest:
+    """What a release is asked for."""
+
+    revision: str
+    created: datetime  # when the commit was made, with its time zone
+    version: str | None = None  # of the software, for the labels
+    tags: tuple[str, ...] = ()  # to be moved, after sha-…
+    overwrite: bool = False  # an existing sha- tag
+    allow_older: bool = False  # commits than the live one
+    rebuild: bool = False  # also what an earlier release was made of the same inputs
+    resmoke: bool = False  # run the smoke checks again on what the registry serves
+    once: bool = False  # a commit that is released already is only given its tags
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staged:
+    """A target whose variants are in the registry, and the index that will name them."""
+
+    target: Target
+    index: Manifest
 
 
 def parse_created(text: str) -> datetime:
@@ -66,14 +69,3 @@ def parse_tags(tags: Sequence[str], *, latest: bool) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys([*(tag for tag in given if tag != LATEST), *([LATEST] if latest or LATEST in given else [])])
     )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
-    """One image of a release, and the repository it goes to."""
-
-    image: Image
-    repository: str  # whole, such as "ghcr.io/acme/backend"
-    name: str  # as the registry knows it: "acme/backend"
-    variants: tuple[Variant, ...]
-    labels: Mapping[str, str]  # of every variant, and annotations of the index

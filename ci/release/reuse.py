@@ -9,15 +9,12 @@ from functools import partial
 
 import dagger
 
-from ci.build.definition import Definition, build_arguments, read_definition
-from ci.build.inputs import INPUTS, Inputs, digest_inputs, doubt
-from ci.build.resolution import resolve_bases
-from ci.core.engine import fan_out, step
+from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
+from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
-from ci.core.model import Image, Outcome, Plan
-from ci.core.names import origin_of
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, Descriptor, Manifest, is_index, of_commit, read_annotations, read_entries
+from ci.core.model import Outcome, Plan
+from ci.core.names import REVISION, of_commit, origin_of
+from ci.registry import Descriptor, Manifest, RegistryClient
 from ci.release.inspection import inspect_image
 from ci.release.outcome import VariantFact
 from ci.release.request import Target
@@ -30,11 +27,11 @@ Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Described:
+class PlanInputs:
     """What the variants of a plan are made from."""
 
     inputs: Mapping[str, Inputs] = field(default_factory=dict)  # by variant
-    doubts: Mapping[str, str] = field(default_factory=dict)  # by image: why nobody can tell
+    unknown: Mapping[str, str] = field(default_factory=dict)  # by image: why nobody can tell
 
     @property
     def records(self) -> dict[str, dict[str, str]]:
@@ -43,7 +40,7 @@ class Described:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Reusable:
     """An image of an earlier release that is what a build would make."""
 
     entries: tuple[Descriptor, ...]
@@ -51,11 +48,11 @@ class Found:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Search:
+class Reuse:
     """What of a plan is in the registry already."""
 
-    described: Described = field(default_factory=Described)
-    found: Mapping[str, Found] = field(default_factory=dict)  # by image
+    inputs: PlanInputs = field(default_factory=PlanInputs)
+    found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
     reasons: Mapping[str, str] = field(default_factory=dict)  # by image: why it has to be built
 
     @property
@@ -73,43 +70,41 @@ class Search:
         }
 
 
-async def describe_plan(plan: Plan, source: dagger.Directory, labels: Mapping[str, Mapping[str, str]]) -> Described:
-    """Reduce what each variant is made from to a digest; `labels` are those of each image by its name."""
-    native, engine = str(await dagger.dag.default_platform()), await dagger.dag.version()
+class _DiffersError(DrydockError):
+    """What a tag names is not what would be built."""
 
-    async def one(image: Image) -> dict[str, Inputs] | str:
-        try:
-            return await _describe(plan, image, source, labels[image.name], native, engine)
-        except DrydockError as error:
-            return str(error)
-        except dagger.DaggerError:
-            return "the engine could not read its context"
 
+async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target]) -> PlanInputs:
+    """Reduce what each variant is made from to a digest."""
+    engine = await dagger.dag.version()
     with step("read what the images are made from"):
-        results = await fan_out(plan.images, one, limit=_AT_A_TIME)
-    named = [(image.name, result) for image, result in zip(plan.images, results, strict=True)]
-    return Described(
-        inputs={name: inputs for _, r in named if isinstance(r, dict) for name, inputs in r.items()},
-        doubts={image: reason for image, reason in named if isinstance(reason, str)},
+        named = {target.image.name: target for target in targets}
+        inputs, unknown = await gather(named, partial(_describe, plan, definitions, engine), limit=_AT_A_TIME)
+    return PlanInputs(
+        inputs={variant: one for each in inputs.values() for variant, one in each.items()},
+        unknown={name: str(error) for name, error in unknown.items()},
     )
 
 
 async def _describe(
-    plan: Plan, image: Image, source: dagger.Directory, labels: Mapping[str, str], native: str, engine: str
+    plan: Plan, definitions: Mapping[str, Definition], engine: str, target: Target
 ) -> dict[str, Inputs]:
-    definition = await read_definition(source, image)
-    if reason := definition.fault or doubt(image, definition.dockerfile):
+    image = target.image
+    definition = definitions[image.name]
+    if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
         raise DrydockError(reason)
-    arguments = build_arguments(image, native=native, revision=plan.revision)
-    digest = await definition.context.digest()
+    try:
+        context = await definition.context.digest()
+    except dagger.DaggerError:
+        raise DrydockError("the engine could not read its context") from None
     return {
         str(variant): digest_inputs(
             variant,
             dockerfile=definition.text,
-            context=digest,
-            bases=await _digests(definition, arguments, variant.platform),
-            arguments=arguments,
-            labels=labels,
+            context=context,
+            bases=_bases(definition, variant.platform),
+            arguments=definition.arguments,
+            labels=target.labels,
             compression=plan.config.compression,
             engine=engine,
         )
@@ -118,9 +113,9 @@ async def _describe(
     }
 
 
-async def _digests(definition: Definition, arguments: Mapping[str, str], platform: str) -> dict[str, str]:
-    _, digests = await resolve_bases(definition, arguments=arguments, platform=platform)
-    return {str(base): digest for base, digest in digests.items()}
+def _bases(definition: Definition, platform: str) -> dict[str, str]:
+    definition.pinned(platform)  # what cannot be pinned, might be built from something else
+    return {str(base): digest for base, digest in definition.bases(platform).items()}
 
 
 def _utc_now() -> datetime:
@@ -131,71 +126,71 @@ async def find_reusable(
     client: RegistryClient,
     plan: Plan,
     targets: Sequence[Target],
-    described: Described,
+    inputs: PlanInputs,
     tags: Sequence[str],
     *,
     now: Now = _utc_now,
-) -> Search:
+) -> Reuse:
     """Look at what tags name: an image all of whose variants have the same inputs need not be built again.
 
     Args:
         client: of the registry.
         plan: to be built.
         targets: of its images.
-        described: what its variants are made from.
+        inputs: what its variants are made from.
         tags: to look at, in this order.
         now: the time, in UTC.
 
     """
     with step("look for the same images in the registry"):
-        results = await fan_out(targets, partial(_find, client, plan, described, tags, now), limit=_AT_A_TIME)
-    named = [(target.image.name, result) for target, result in zip(targets, results, strict=True)]
-    return Search(
-        described=described,
-        found={name: result for name, result in named if isinstance(result, Found)},
-        reasons={name: result for name, result in named if isinstance(result, str)},
-    )
+        named = {target.image.name: target for target in targets}
+        found, missing = await gather(named, partial(_find, client, plan, inputs, tags, now), limit=_AT_A_TIME)
+    return Reuse(inputs=inputs, found=found, reasons={name: str(why) for name, why in missing.items()})
 
 
 async def _find(
-    client: RegistryClient, plan: Plan, described: Described, tags: Sequence[str], now: Now, target: Target
-) -> Found | str:
-    """Find an image that can be reused, or say why the first that was looked at cannot."""
-    if reason := described.doubts.get(target.image.name):
-        return reason
+    client: RegistryClient, plan: Plan, inputs: PlanInputs, tags: Sequence[str], now: Now, target: Target
+) -> Reusable:
+    """Find an image that can be reused.
+
+    Raises:
+        DrydockError: there is none; the text says why the first that was looked at cannot be.
+
+    """
+    if reason := inputs.unknown.get(target.image.name):
+        raise DrydockError(reason)
     reasons: list[str] = []
     for tag in dict.fromkeys(tags):
         try:
-            live = await read_live(client, target.name, tag)
-            result = await _compare(client, plan, described, now, target, live) if live else ""
+            if live := await read_live(client, target.name, tag):
+                return await _compare(client, plan, inputs, now, target, live)
+        except _DiffersError as why:
+            reasons.append(str(why))
         except DrydockError as error:
-            result = f"{target.repository}:{tag} could not be read: {error}"
-        if isinstance(result, Found):
-            return result
-        reasons += [result] if result else []
-    return next(iter(reasons), "no earlier release of it is in the registry")
+            reasons.append(f"{target.repository}:{tag} could not be read: {error}")
+    raise DrydockError(next(iter(reasons), "no earlier release of it is in the registry"))
 
 
 async def _compare(
-    client: RegistryClient, plan: Plan, described: Described, now: Now, target: Target, live: Manifest
-) -> Found | str:
+    client: RegistryClient, plan: Plan, inputs: PlanInputs, now: Now, target: Target, live: Manifest
+) -> Reusable:
     """Hold what a tag names against what would be built: the inputs, then all of it, then its age."""
-    if not is_index(live):
-        return f"{target.repository}@{live.digest} is not an index of platforms"
-    notes, entries = read_annotations(live), read_entries(live)
-    wanted = {v.platform: described.inputs[str(v)] for v in plan.variants if v.image.name == target.image.name}
+    if not live.is_index:
+        raise _DiffersError(f"{target.repository}@{live.digest} is not an index of platforms")
+    notes, entries = live.annotations, live.entries
+    wanted = {v.platform: inputs.inputs[str(v)] for v in plan.variants if v.image.name == target.image.name}
     if difference := _difference(target, wanted, entries, origin_of(notes.get(REVISION, ""))):
-        return difference
+        raise _DiffersError(difference)
     # Which commit it is of, the release decides; all other labels are as they would be put on now.
     inspection = await inspect_image(client, replace(target, labels={**target.labels, **of_commit(notes)}), live)
     if inspection.problems:
-        return f"not as it was promised: {inspection.problems[0]}"
+        raise _DiffersError(f"not as it was promised: {inspection.problems[0]}")
     facts = inspection.fact.variants
     if old := next(filter(None, (_too_old(fact, plan.config.rebuild_after, now()) for fact in facts)), ""):
-        return old
+        raise _DiffersError(old)
     origins = {entry.digest: origin_of(entry.annotations.get(REVISION, "")) for entry in entries}
     order = target.image.platforms
-    return Found(
+    return Reusable(
         entries=tuple(sorted(entries, key=lambda entry: order.index(entry.platform))),
         facts=tuple(replace(fact, reused=origins[fact.digest]) for fact in facts),
     )

@@ -9,8 +9,8 @@ from itertools import groupby
 import anyio
 
 from ci.core.errors import DrydockError
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import CREATED, OCI_INDEX, Manifest, read_annotations
+from ci.core.names import CREATED
+from ci.registry import Manifest, RegistryClient
 from ci.release.outcome import Change, TagOutcome
 from ci.release.request import Target
 
@@ -21,12 +21,14 @@ _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 class Move:
     """A tag that shall name a manifest which the registry serves already."""
 
-    repository: str  # whole, for messages
-    name: str  # as the registry knows it
+    target: Target
     tag: str
-    body: bytes
-    digest: str
-    media_type: str = OCI_INDEX
+    manifest: Manifest
+
+    @property
+    def reference(self) -> str:
+        """The tag with its repository, for messages."""
+        return f"{self.target.repository}:{self.tag}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +55,12 @@ async def untouched(client: RegistryClient, target: Target, tag: str) -> TagOutc
     return replace(known, before=live, after=live)
 
 
-Before = Mapping[Move, Manifest | None]  # what each tag named before anything was moved
+Before = Mapping[str, Manifest | None]  # what each tag named before anything was moved, by its reference
 
 
 async def read_before(client: RegistryClient, moves: Sequence[Move]) -> Before:
     """Read what every tag that shall be moved names now."""
-    return {move: await read_live(client, move.name, move.tag) for move in moves}
+    return {move.reference: await read_live(client, move.target.name, move.tag) for move in moves}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +89,10 @@ def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> C
     for tag, group in ((tag, tuple(group)) for tag, group in groupby(moves, key=lambda move: move.tag)):
         if newer := _newer(before, group, created):
             notes.append(f"{tag} was left as it is: {newer}; promote moves it all the same, or publish --allow-older")
-            kept += [replace(_outcome(m, before[m]), change=Change.KEPT, after=_digest(before[m])) for m in group]
+            kept += [
+                replace(_outcome(m, before[m.reference]), change=Change.KEPT, after=_digest(before[m.reference]))
+                for m in group
+            ]
         else:
             chosen += group
     return Choice(moves=tuple(chosen), kept=tuple(kept), notes=tuple(notes))
@@ -95,9 +100,9 @@ def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> C
 
 def _newer(before: Before, moves: Sequence[Move], created: str) -> str:
     for move in moves:
-        live = before[move]
-        if live and live.digest != move.digest and (other := read_annotations(live).get(CREATED, "")) > created:
-            return f"{move.repository}:{move.tag} is of {other}, this commit of {created}"
+        live = before[move.reference]
+        if live and live.digest != move.manifest.digest and (other := live.annotations.get(CREATED, "")) > created:
+            return f"{move.reference} is of {other}, this commit of {created}"
     return ""
 
 
@@ -106,28 +111,28 @@ async def move_tags(client: RegistryClient, moves: Sequence[Move], before: Befor
     touched: list[Move] = []
     try:
         for move in moves:
-            if _digest(before[move]) == move.digest:
+            if _digest(before[move.reference]) == move.manifest.digest:
                 continue
             touched.append(move)
-            await client.put_manifest(move.name, move.tag, move.body, move.media_type)
+            await client.put_manifest(move.target.name, move.tag, move.manifest.body, move.manifest.media_type)
         for move in moves:
             await _read_back(client, move)
     except BaseException as error:
         with anyio.CancelScope(shield=True), anyio.move_on_after(_RESTORE_SECONDS):
-            tags = [await _restore(client, move, before[move], written=move in touched) for move in moves]
+            tags = [await _restore(client, move, before[move.reference], written=move in touched) for move in moves]
             if isinstance(error, DrydockError):
                 return Moved(tags=tuple(tags), problems=(str(error),))
         if isinstance(error, DrydockError):
-            unknown = [replace(_outcome(m, before[m]), change=Change.UNKNOWN, after=None) for m in moves]
+            unknown = [replace(_outcome(m, before[m.reference]), change=Change.UNKNOWN, after=None) for m in moves]
             return Moved(tags=tuple(unknown), problems=(str(error), "the earlier tags could not be restored in time"))
         raise
-    return Moved(tags=tuple(_outcome(move, before[move]) for move in moves))
+    return Moved(tags=tuple(_outcome(move, before[move.reference]) for move in moves))
 
 
 async def _read_back(client: RegistryClient, move: Move) -> None:
-    found = await client.resolve(move.name, move.tag)
-    if found != move.digest:
-        raise DrydockError(f"{move.repository}:{move.tag} names {found or 'nothing'} instead of {move.digest}")
+    found = await client.resolve(move.target.name, move.tag)
+    if found != move.manifest.digest:
+        raise DrydockError(f"{move.reference} names {found or 'nothing'} instead of {move.manifest.digest}")
 
 
 def _digest(manifest: Manifest | None) -> str | None:
@@ -136,8 +141,10 @@ def _digest(manifest: Manifest | None) -> str | None:
 
 def _outcome(move: Move, before: Manifest | None) -> TagOutcome:
     old = _digest(before)
-    change = Change.UNCHANGED if old == move.digest else Change.MOVED if old else Change.CREATED
-    return TagOutcome(repository=move.repository, tag=move.tag, before=old, after=move.digest, change=change)
+    change = Change.UNCHANGED if old == move.manifest.digest else Change.MOVED if old else Change.CREATED
+    return TagOutcome(
+        repository=move.target.repository, tag=move.tag, before=old, after=move.manifest.digest, change=change
+    )
 
 
 async def _restore(client: RegistryClient, move: Move, before: Manifest | None, *, written: bool) -> TagOutcome:
@@ -146,18 +153,18 @@ async def _restore(client: RegistryClient, move: Move, before: Manifest | None, 
     if not written:
         return outcome
     try:
-        found = await client.resolve(move.name, move.tag)
+        found = await client.resolve(move.target.name, move.tag)
         # Only what this release wrote is undone: somebody else's digest may be a newer release's.
-        if found == move.digest and before:
-            await client.put_manifest(move.name, move.tag, before.body, before.media_type)
-        elif found == move.digest:
-            await client.delete_tag(move.name, move.tag)
-        found = await client.resolve(move.name, move.tag)
+        if found == move.manifest.digest and before:
+            await client.put_manifest(move.target.name, move.tag, before.body, before.media_type)
+        elif found == move.manifest.digest:
+            await client.delete_tag(move.target.name, move.tag)
+        found = await client.resolve(move.target.name, move.tag)
     except DrydockError as error:
         return replace(outcome, change=Change.UNKNOWN, after=None, note=f"could not be restored: {error}")
     if found == outcome.before:
         return replace(outcome, change=Change.RESTORED)
-    if found == move.digest:
+    if found == move.manifest.digest:
         note = "did not exist before, and this registry deletes no tags" if not before else "could not be restored"
         return replace(outcome, change=Change.CREATED if not before else Change.MOVED, after=found, note=note)
     return replace(outcome, change=Change.UNKNOWN, after=found, note="was moved by somebody else")

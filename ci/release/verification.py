@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import sha_tag
-from ci.registry.client import RegistryClient
-from ci.registry.manifests import REVISION, Manifest, read_annotations
+from ci.core.names import REVISION, sha_tag
+from ci.registry import Manifest, RegistryClient
 from ci.release.inspection import inspect_image
 from ci.release.outcome import Change, ImageFact, Release, TagOutcome
 from ci.release.request import Target
@@ -59,7 +58,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
 
 def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
     """Expect the whole commit id where the beginning of it was asked for."""
-    whole = read_annotations(named).get(REVISION, "")
+    whole = named.annotations.get(REVISION, "")
     return replace(target, labels={**target.labels, REVISION: whole}) if whole.startswith(revision) else target
 
 

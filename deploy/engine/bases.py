@@ -17,8 +17,11 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import HERE, Cache, EngineError, key_of, remove, run
-from host import REACH_DEBIAN
+from deploy.engine.cache import Cache, key_of, remove
+from deploy.engine.commands import run
+from deploy.engine.errors import EngineError
+from deploy.engine.host import REACH_DEBIAN
+from deploy.engine.places import HERE
 
 SUITE = "trixie"
 PACKAGES = ("ca-certificates", "netbase", "python3-pip", "python3.13", "python3.13-venv", "tzdata")

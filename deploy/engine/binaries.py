@@ -8,8 +8,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import HERE, VERSION, Cache, key_of, remove, run
-from host import pip_install
+from deploy.engine.cache import Cache, key_of, remove
+from deploy.engine.commands import run
+from deploy.engine.host import pip_install
+from deploy.engine.places import HERE, VERSION
 
 MODULE = "github.com/dagger/dagger"
 GO = (1, 26)

@@ -7,9 +7,11 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from common import HERE, Cache, key_of, remove, run
-from host import pip_install
-from oci import Rootfs, write_layout
+from deploy.engine.cache import Cache, key_of, remove
+from deploy.engine.commands import run
+from deploy.engine.host import pip_install
+from deploy.engine.oci import Rootfs, write_layout
+from deploy.engine.places import HERE
 
 PYTHON = "3.13"
 # Repository and tag that the stand-in answers to, as the Dockerfiles name it.
@@ -37,7 +39,7 @@ def push_mirror(cache: Cache, layout: Path, address: str) -> None:
     run(
         ["skopeo", "copy", "--quiet", "--all", "--dest-tls-verify=false", source, target],
         log=cache.log("mirror"),
-        remedy="Run `engine.py down`, then `engine.py up` again.",
+        remedy="Run `python3 deploy/engine down`, then `up` again.",
         limit=300,
         env={**os.environ, "HTTP_PROXY": "", "http_proxy": ""},
     )

@@ -10,8 +10,12 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-import processes
-from common import HERE, RUN, SOCKET, Cache, EngineError, key_of, run, step
+from deploy.engine import processes
+from deploy.engine.cache import Cache, key_of
+from deploy.engine.commands import run
+from deploy.engine.errors import EngineError
+from deploy.engine.places import HERE, RUN, SOCKET
+from deploy.engine.progress import step
 
 MIRROR_PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
 MIRROR = f"127.0.0.1:{MIRROR_PORT}"
@@ -104,7 +108,7 @@ def start_engine(cache: Cache, parts: Parts) -> None:
         run(
             [parts.binaries / "dagger", "--silent", "core", "version"],
             log=cache.log("client"),
-            remedy=f"Run `engine.py down`, then `engine.py up` again; the engine's log is {log}",
+            remedy=f"Run `python3 deploy/engine down`, then `up` again; the engine's log is {log}",
             limit=90,
             env={**os.environ, **client_environment(parts.binaries)},
             cwd=RUN,

@@ -10,7 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import RUN, Cache, EngineError, key_of, run, say, step
+from deploy.engine.cache import Cache, key_of
+from deploy.engine.commands import run
+from deploy.engine.errors import EngineError
+from deploy.engine.places import RUN
+from deploy.engine.progress import say, step
 
 # Programs that need their libraries are installed; each file says whether its package is there.
 INSTALLED = {

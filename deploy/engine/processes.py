@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from common import RUN, EngineError
+from deploy.engine.errors import EngineError
+from deploy.engine.places import RUN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

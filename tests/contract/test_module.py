@@ -14,25 +14,29 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
-REGISTRY = {"username", "password", "owner", "repository", "registry", "format"}
+CONSTRUCTOR = {"source", "config", "owner", "repository", "username", "password", "registry"}
 EXPECTED = {
-    "plan": REGISTRY | {"only", "platforms", "revision", "live", "created"},
-    "build_all": REGISTRY | {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
-    "publish": REGISTRY
-    | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"}
-    | {"parallel", "secrets", "rebuild"},
+    "plan": {"format", "only", "platforms", "revision", "live", "created"},
+    "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
+    "publish": {"format", "parallel", "secrets", "rebuild"}
+    | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"},
     "validate": {"offline", "fail", "format"},
-    "verify": REGISTRY | {"revision", "latest", "tags"},
-    "promote": REGISTRY | {"from", "tag"},
-    "rollback": REGISTRY | {"to"},
+    "verify": {"format", "revision", "latest", "tags"},
+    "promote": {"format", "from", "tag"},
+    "rollback": {"format", "to"},
     "init": {"module", "overwrite"},
-    "github": (REGISTRY - {"format"})
-    | {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets", "rebuild"},
+    "github": {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets", "rebuild"},
 }
 
 
 def test_the_functions_and_their_arguments() -> None:
     assert {name: {p.name for p in f.parameters.values()} for name, f in FUNCTIONS.items()} == EXPECTED
+
+
+def test_where_a_release_goes_is_said_once_before_the_function() -> None:
+    parameters = CI.get_constructor().parameters.values()
+    assert {parameter.name for parameter in parameters} == CONSTRUCTOR
+    assert all(parameter.doc for parameter in parameters)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -102,7 +102,7 @@ def test_a_call_that_does_not_fit_the_module_is_noticed(arguments: str, message:
 
 
 def test_it_calls_the_version_that_the_tests_run() -> None:
-    (tested,) = re.findall(r'^VERSION = "(.+)"', (ROOT / "deploy/engine/common.py").read_text(), re.MULTILINE)
+    (tested,) = re.findall(r'^VERSION = "(.+)"', (ROOT / "deploy/engine/places.py").read_text(), re.MULTILINE)
     assert WORKFLOW["env"] == {"DAGGER_VERSION": tested}
     assert {step["with"]["version"] for _, step in dagger_steps(WORKFLOW)} == {"${{ env.DAGGER_VERSION }}"}
 
@@ -194,7 +194,7 @@ def without_comments() -> str:
 def test_the_original_requirement_holds_through_the_configuration() -> None:
     plan = Plan(config=CONFIG, variants=(), revision="b40998e" + "0" * 33)
     assert {
-        image.name: (image.dockerfile, image.platforms, repository_of(CONFIG, image, owner="Acme"))
+        image.name: (image.dockerfile, image.platforms, repository_of(CONFIG.repository, image, owner="Acme"))
         for image in CONFIG.images
     } == {
         "backend": ("deploy/docker/Dockerfile.backend", ("linux/amd64", "linux/arm64"), "ghcr.io/acme/backend"),

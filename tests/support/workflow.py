@@ -85,7 +85,7 @@ class Runner:
     summary: Path
     variables: Mapping[str, str]  # GITHUB_… of the run
     context: Mapping[str, str]  # what expressions name
-    options: str = ""  # more options of the function, for a registry on this host
+    options: str = ""  # more options of the module, for a registry on this host
 
     def run(self, job: Mapping[str, Any]) -> JobResult:
         """Run a job's steps until one fails; the checkout is there already, and nobody attests anything."""
@@ -141,4 +141,4 @@ class Runner:
         arguments = arguments_of(step)
         head, export, path = arguments.rpartition(" export ")
         assert export, arguments
-        return f"dagger --progress plain call -m {ROOT} {head} {self.options} export {path}"
+        return f"dagger --progress plain call -m {ROOT} {self.options} {head} export {path}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from dagger import dag
 
-from ci.build.pipeline import build_all
+from ci.build.pipeline import Builder, build_all
 from ci.build.report import Report
 from ci.config.parse import PathKind
 from ci.config.plan import plan_build
@@ -28,7 +28,7 @@ smoke:
 async def build(path: Path, *, parallel: int = 4) -> Report:
     source = dag.host().directory(str(path))
     plan = plan_build(await read_config(source, None))
-    return (await build_all(plan, source, secrets=[], parallel=parallel)).report
+    return (await build_all(plan, Builder(source=source, parallel=parallel))).report
 
 
 async def test_every_kind_of_check_passes_on_both_platforms(repository: Repository) -> None:
@@ -321,7 +321,7 @@ async def test_a_change_that_no_build_sees_makes_nothing_run_again(repository: R
     async def moment() -> str:
         source = dag.host().directory(str(repository.path), no_cache=True)
         plan = plan_build(await read_config(source, None))
-        built = await build_all(plan, source, secrets=[], parallel=1)
+        built = await build_all(plan, Builder(source=source, parallel=1))
         assert built.report.ok
         return await built.containers["one@linux/amd64"].with_exec(["date", "+%s%N"], use_entrypoint=False).stdout()
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def engine(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(ROOT / "deploy/engine/engine.py"), *arguments]
+    command = [sys.executable, str(ROOT / "deploy/engine"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 

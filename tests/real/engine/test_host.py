@@ -64,7 +64,7 @@ def test_status_says_what_runs() -> None:
 
 
 def test_two_ups_at_once_do_not_trip_over_each_other() -> None:
-    command = ["python3", str(Path(__file__).resolve().parents[3] / "deploy/engine/engine.py"), "up", "--embedded"]
+    command = ["python3", str(Path(__file__).resolve().parents[3] / "deploy/engine"), "up", "--embedded"]
     both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
 

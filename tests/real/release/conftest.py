@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from dagger import dag
 
-from ci.build.pipeline import build_all
+from ci.build.pipeline import Builder, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config
@@ -20,10 +20,11 @@ from ci.registry.address import RegistryAddress
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.retry import RetryPolicy
+from ci.release.destination import Destination, Login
 from ci.release.outcome import Release
-from ci.release.push import Login, push_target
-from ci.release.release import Resmoke, Wish, release
-from ci.release.request import Target, parse_created, plan_targets
+from ci.release.push import push_target
+from ci.release.release import Resmoke, release
+from ci.release.request import ReleaseRequest, Target, parse_created
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Registry, run_registry
 
@@ -87,9 +88,9 @@ async def publish(
     allow_older: bool = False,
 ) -> Release:
     """Release a commit as `dagger call publish` does after its build."""
-    wish = Wish(
+    request = ReleaseRequest(
         revision=commit.revision,
-        targets=commit.at(host, prefix),
+        created=parse_created(commit.created),
         tags=tags,
         overwrite=overwrite,
         allow_older=allow_older,
@@ -98,7 +99,7 @@ async def publish(
     config = (await _config()).compression
     push = partial(push_target, commit.containers, config, entry, PUSHING)
     async with client(host, login=login) as registry:
-        return await release(registry, wish, push=push, resmoke=resmoke)
+        return await release(registry, request, commit.at(host, prefix), push=push, resmoke=resmoke)
 
 
 async def live(host: str, prefix: str, tag: str = "latest", *, login: tuple[str, str] | None = None) -> dict[str, str]:
@@ -123,9 +124,9 @@ async def _config() -> Config:
 
 async def make_commit(digit: str, created: str) -> Commit:
     plan = plan_build(await _config(), revision=digit * 40)
-    targets = plan_targets(plan, repository=None, owner=None, version=None, created=parse_created(created))
+    targets = Destination().targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
-    built = await build_all(plan, _source(), secrets=[], parallel=2, labels=labels)
+    built = await build_all(plan, Builder(source=_source(), parallel=2), labels=labels)
     assert built.report.ok, built.report
     return Commit(revision=digit * 40, created=created, targets=targets, containers=dict(built.containers))
 

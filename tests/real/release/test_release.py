@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from dagger import dag
 
+from ci.release.destination import Login
 from ci.release.outcome import Change, Release
 from ci.release.promotion import promote
-from ci.release.push import Login, smoke_published
+from ci.release.push import smoke_published
 from ci.release.verification import verify
 from tests.support.proxy import Fault, FaultProxy, Kind, always
 from tests.support.servers import PASSWORD, USER, Registry, TokenServer, make_certificate, run_registry

@@ -15,19 +15,20 @@ import pytest_asyncio
 from dagger import dag
 
 import ci.build.inputs
-from ci.build.definition import read_definition
+from ci.build.definition import read_definitions
+from ci.build.pipeline import Builder, build_all
 from ci.build.report import render_json, render_table
 from ci.config.plan import plan_build
 from ci.config.read import read_config
-from ci.core.model import Image, Plan
-from ci.registry.manifests import read_annotations, read_entries, write_index
-from ci.release.deliver import Delivery, Means, build, deliver, look
-from ci.release.outcome import Change
+from ci.core.model import Config, Image, Plan, Variant
+from ci.registry.manifests import Manifest
+from ci.release.deliver import deliver, find_unchanged
+from ci.release.destination import Destination
+from ci.release.outcome import Change, Delivery
 from ci.release.promotion import promote
-from ci.release.release import Wish
 from ci.release.report import render_checksums
-from ci.release.request import Target, parse_created, plan_targets
-from ci.release.reuse import Search, describe_plan, find_reusable
+from ci.release.request import ReleaseRequest, Target, parse_created
+from ci.release.reuse import Reuse, describe_plan, find_reusable
 from ci.release.verification import verify
 from tests.support.proxy import Fault, FaultProxy, Kind, always
 from tests.support.servers import Registry
@@ -97,11 +98,13 @@ class Commit:
 
     plan: Plan
     targets: tuple[Target, ...]
-    means: Means
+    builder: Builder
+    destination: Destination
 
-    @property
-    def labels(self) -> dict[str, Mapping[str, str]]:
-        return {target.image.name: target.labels for target in self.targets}
+    async def find(self) -> Reuse:
+        """Look at what latest names."""
+        definitions = await read_definitions(self.plan, self.builder.source)
+        return await find_unchanged(self.plan, self.targets, definitions, self.destination)
 
 
 async def commit_of(
@@ -115,14 +118,10 @@ async def commit_of(
 ) -> Commit:
     source = files if isinstance(files, dagger.Directory) else source_of(files)
     plan = plan_build(await read_config(source, None), revision=revision)
-    targets = plan_targets(
-        plan,
-        repository=f"{host}/{prefix}/{{name}}",
-        owner=None,
-        version=version,
-        created=parse_created(WHEN[revision]),
-    )
-    return Commit(plan=plan, targets=targets, means=Means(source=source, secrets=secrets, parallel=2))
+    destination = Destination(repository=f"{host}/{prefix}/{{name}}")
+    targets = destination.targets(plan, version=version, created=parse_created(WHEN[revision]))
+    builder = Builder(source=source, secrets=secrets, parallel=2)
+    return Commit(plan=plan, targets=targets, builder=builder, destination=destination)
 
 
 async def publish(
@@ -136,13 +135,14 @@ async def publish(
 ) -> Delivery:
     """Release a commit, as `dagger call publish --latest` does."""
     commit = await commit_of(files, revision, host, prefix, secrets=secrets)
-    wish = Wish(revision=revision, targets=commit.targets, tags=("latest",))
-    return await deliver(commit.plan, wish, commit.means, rebuild=rebuild)
+    created = parse_created(WHEN[revision])
+    request = ReleaseRequest(revision=revision, created=created, tags=("latest",), rebuild=rebuild)
+    return await deliver(commit.plan, request, commit.builder, commit.destination)
 
 
-async def search(files: Files | dagger.Directory, host: str, prefix: str, *, version: str | None = None) -> Search:
+async def search(files: Files | dagger.Directory, host: str, prefix: str, *, version: str | None = None) -> Reuse:
     commit = await commit_of(files, SECOND, host, prefix, version=version)
-    return await look(commit.plan, commit.targets, commit.means, ("latest",))
+    return await commit.find()
 
 
 def reused(delivery: Delivery) -> dict[str, str]:
@@ -155,7 +155,7 @@ async def variants(host: str, prefix: str, tag: str) -> dict[str, str]:
     found = {}
     async with client(host) as registry:
         for name in ("alpha", "beta"):
-            for entry in read_entries(await registry.get_manifest(f"{prefix}/{name}", tag)):
+            for entry in (await registry.get_manifest(f"{prefix}/{name}", tag)).entries:
                 found[f"{name}@{entry.platform}"] = entry.digest
     return found
 
@@ -215,7 +215,7 @@ async def test_what_is_reused_is_verified_promoted_and_rolled_back_as_what_is_bu
         assert told.ok, told.problems
         assert {fact.reused for image in told.images for fact in image.variants} == {"sha-1111111", "sha-2222222"}
         index = await registry.get_manifest(f"{prefix}/alpha", "latest")
-        assert read_annotations(index)["org.opencontainers.image.revision"] == THIRD
+        assert index.annotations["org.opencontainers.image.revision"] == THIRD
         # By the digest of one image, whose variants are of another commit than the other image's.
         digest = (await live(host, prefix, "sha-2222222"))["alpha"]
         back = await promote(registry, commit.targets, digest, ("latest",))
@@ -283,11 +283,13 @@ CASES: dict[str, tuple[Files, str]] = {
 async def test_each_change_by_itself_makes_a_build(name: str, first: str, plain: Registry) -> None:
     files, part = CASES[name]
     commit = await commit_of(files, SECOND, plain.host, first)
-    found = await look(commit.plan, commit.targets, commit.means, ("latest",))
+    found = await commit.find()
     assert found.reasons["alpha"] == f"changed since sha-1111111: {part}"
     # What is configured for all images changes the other one too.
     assert ("beta" in found.found) == (name not in {"compression", "source"})
-    built = await build(commit.plan, commit.targets, commit.means, found)
+    labels = {target.image.name: target.labels for target in commit.targets}
+    outcomes = found.outcomes(commit.plan)
+    built = await build_all(commit.plan, commit.builder, labels=labels, reused=outcomes, reasons=found.reasons)
     assert {name for name in built.containers if name.startswith("alpha")} == {
         str(variant) for variant in commit.plan.variants if variant.image.name == "alpha"
     }
@@ -356,7 +358,8 @@ async def test_rebuild_reuses_nothing(plain: Registry) -> None:
 async def test_an_age_makes_a_build(limit: str, days: float, reason: str, first: str, plain: Registry) -> None:
     files = configured("compression", f"rebuild-after: {limit}\ncompression")
     commit = await commit_of(files, SECOND, plain.host, first)
-    described = await describe_plan(commit.plan, commit.means.source, commit.labels)
+    definitions = await read_definitions(commit.plan, commit.builder.source)
+    described = await describe_plan(commit.plan, definitions, commit.targets)
     now = datetime.now(UTC) + timedelta(days=days)
     async with client(plain.host) as registry:
         found = await find_reusable(registry, commit.plan, commit.targets, described, ("latest",), now=lambda: now)
@@ -395,7 +398,7 @@ async def test_in_doubt_nothing_is_reused_and_nothing_recorded(name: str, plain:
     found = await search(files, plain.host, first)
     assert reason in found.reasons["beta"]
     assert set(found.found) == {"alpha"}
-    assert set(found.described.records) == {"alpha@linux/amd64", "alpha@linux/arm64"}
+    assert set(found.inputs.records) == {"alpha@linux/amd64", "alpha@linux/arm64"}
 
 
 async def test_a_build_with_secrets_is_never_reused(plain: Registry, tmp_path: Path) -> None:
@@ -431,13 +434,14 @@ async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry) -
                 entry.pop("annotations")
             await registry.put_manifest(f"{prefix}/{name}", "bare", json.dumps(document).encode(), index.media_type)
         commit = await commit_of(FILES, SECOND, plain.host, prefix)
-        described = await describe_plan(commit.plan, commit.means.source, commit.labels)
+        definitions = await read_definitions(commit.plan, commit.builder.source)
+        described = await describe_plan(commit.plan, definitions, commit.targets)
         bare = await find_reusable(registry, commit.plan, commit.targets, described, ("bare",))
         # An index of the second commit, whose variants are of the first without a record of it.
         for target in commit.targets:
-            entries = read_entries(await registry.get_manifest(target.name, "bare"))
-            other = write_index(entries, target.labels)
-            await registry.put_manifest(target.name, "sha-2222222", other, index.media_type)
+            entries = (await registry.get_manifest(target.name, "bare")).entries
+            other = Manifest.of_index(entries, target.labels)
+            await registry.put_manifest(target.name, "sha-2222222", other.body, other.media_type)
         told = await verify(registry, commit.targets, SECOND, ())
     assert not bare.found
     assert set(bare.reasons.values()) == {"sha-1111111 does not say what it was made from"}
@@ -468,5 +472,7 @@ async def test_the_context_is_what_the_engine_builds_from(name: str, file: str) 
         context = context.with_new_file(path, path)
     image = Image(name="x", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
     built = await context.docker_build().rootfs().glob("**")
-    ours = await (await read_definition(context, image)).context.glob("**")
+    config = Config(repository="registry.test/x", images=(image,))
+    plan = Plan(config=config, variants=(Variant(image=image, platform="linux/amd64"),))
+    ours = await (await read_definitions(plan, context))["x"].context.glob("**")
     assert sorted(path.strip("/") for path in ours) == sorted(path.strip("/") for path in built)

@@ -1,15 +1,11 @@
 """The figures of the benchmark: medians, ratios, slope, table and plot."""
 
-import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "bench"))
-
-from figures import Growth, Pair, render, slope
-from plot import draw
+from bench.figures import Growth, Pair, render, slope
+from bench.plot import draw
 
 PAIR = Pair(work="cold build", of="3 images", ours=(4.0, 9.0, 6.0), peer=(2.0, 3.0, 6.0))
 

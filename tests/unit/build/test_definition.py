@@ -5,10 +5,11 @@ from typing import cast
 import dagger
 import pytest
 
-from ci.build.definition import read_definition
-from ci.core.model import Image
+from ci.build.definition import _read
+from ci.core.model import Config, Image, Plan
 
 IMAGE = Image(name="app", dockerfile="api/Dockerfile", platforms=("linux/amd64",), context="api", smoke=())
+PLAN = Plan(config=Config(repository="example.com/app", images=(IMAGE,)), variants=())
 FROM = {"api/Dockerfile": "FROM scratch\n"}
 
 
@@ -53,5 +54,5 @@ class File:
 )
 async def test_the_ignore_file_named_after_the_dockerfile_counts(files: dict[str, str], excluded: list[str]) -> None:
     source = Source({**FROM, **files})
-    await read_definition(cast("dagger.Directory", source), IMAGE)
+    await _read(PLAN, cast("dagger.Directory", source), "linux/amd64", IMAGE)
     assert source.excluded == excluded

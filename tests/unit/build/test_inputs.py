@@ -9,7 +9,7 @@ from typing import Any  # a value of whatever field
 import pytest
 
 import ci.build.inputs
-from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, doubt
+from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, why_not_reusable
 from ci.core.model import (
     Check,
     Compression,
@@ -225,13 +225,13 @@ def test_what_was_recorded_otherwise_is_a_change(recorded: Mapping[str, str], ch
     ],
 )
 def test_what_nobody_can_tell_before_a_build(text: str, reason: str) -> None:
-    found = doubt(IMAGE, parse_dockerfile(text))
+    found = why_not_reusable(IMAGE, parse_dockerfile(text))
     assert reason in found
     assert bool(found) == bool(reason)
 
 
 def test_secrets_are_a_doubt_and_are_named() -> None:
-    assert "A, B" in doubt(replace(IMAGE, secrets=("A", "B")), parse_dockerfile("FROM a\n"))
+    assert "A, B" in why_not_reusable(replace(IMAGE, secrets=("A", "B")), parse_dockerfile("FROM a\n"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.build.report import Report, finish, render_json, render_markdown, render_table
+from ci.build.report import Report, render_json, render_markdown, render_table, report_or_fail
 from ci.config.parse import parse_config
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import PipelineError, SelectionError
@@ -152,9 +152,9 @@ def test_json_of_a_failure_with_nothing_but_a_reason() -> None:
 def test_finish_returns_the_report_of_a_success_and_raises_that_of_a_failure(
     wanted: Format, render: Callable[[Report], str]
 ) -> None:
-    assert finish(SUCCESS, wanted) == render(SUCCESS)
+    assert report_or_fail(SUCCESS, wanted) == render(SUCCESS)
     with pytest.raises(PipelineError) as caught:
-        finish(REPORT, wanted)
+        report_or_fail(REPORT, wanted)
     assert render(REPORT) in str(caught.value)
     assert (str(caught.value) == f"{render(REPORT)}\n") == (wanted is Format.JSON)
 
@@ -162,7 +162,7 @@ def test_finish_returns_the_report_of_a_success_and_raises_that_of_a_failure(
 @pytest.mark.parametrize("wanted", [Format.TABLE, Format.MARKDOWN])
 def test_a_failed_run_says_what_to_type_next(wanted: Format) -> None:
     with pytest.raises(PipelineError) as caught:
-        finish(REPORT, wanted)
+        report_or_fail(REPORT, wanted)
     failed = [outcome.variant for outcome in REPORT.outcomes if not outcome.ok]
     assert str(caught.value).startswith(f"{len(failed)} of {len(REPORT.plan.variants)} variants failed\n")
     for variant in failed:

@@ -31,7 +31,7 @@ def plan(revision: str | None = REVISION, source: str | None = None) -> Plan:
     ],
 )
 def test_a_repository_is_its_template_filled(template: str, owner: str | None, expected: str) -> None:
-    assert repository_of(config(template), IMAGE, owner=owner) == expected
+    assert repository_of(template, IMAGE, owner=owner) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_repository_is_its_template_filled(template: str, owner: str | None, e
 )
 def test_a_repository_that_cannot_be_is_refused(template: str, owner: str | None, message: str) -> None:
     with pytest.raises(DrydockError, match=message):
-        repository_of(config(template), IMAGE, owner=owner)
+        repository_of(template, IMAGE, owner=owner)
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,18 @@ import json
 import os
 from pathlib import Path
 
-import bases
-import common
-import content
-import daemons
-import engine
-import oci
-import processes
 import pytest
+
+from deploy.engine import bases, cli, content, daemons, oci, places, processes
+from deploy.engine.cache import Cache, key_of
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> common.Cache:
-    return common.Cache(root=tmp_path / "cache")
+def cache(tmp_path: Path) -> Cache:
+    return Cache(root=tmp_path / "cache")
 
 
-def test_a_result_is_whole_or_absent(cache: common.Cache) -> None:
+def test_a_result_is_whole_or_absent(cache: Cache) -> None:
     def interrupted(folder: Path) -> None:
         (folder / "half").touch()
         raise KeyboardInterrupt
@@ -35,41 +31,41 @@ def test_a_result_is_whole_or_absent(cache: common.Cache) -> None:
     assert (cache.made("thing", "1", whole) / "all").exists()
 
 
-def test_a_result_is_made_once_for_a_key_and_replaced_by_the_next(cache: common.Cache) -> None:
+def test_a_result_is_made_once_for_a_key_and_replaced_by_the_next(cache: Cache) -> None:
     made: list[Path] = []
-    first, second = common.key_of("1"), common.key_of("2")
+    first, second = key_of("1"), key_of("2")
     for key in (first, first, second):
         cache.made("thing", key, made.append)
     assert [path.name for path in made] == [f"thing-{first}.partial", f"thing-{second}.partial"]
     assert [path.name for path in cache.root.iterdir()] == [f"thing-{second}"]
 
 
-def test_a_result_does_not_replace_another_of_a_longer_name(cache: common.Cache) -> None:
+def test_a_result_does_not_replace_another_of_a_longer_name(cache: Cache) -> None:
     for name in ("go-work", "go"):
-        cache.made(name, common.key_of("1"), lambda _: None)
-    assert (cache.root / f"go-work-{common.key_of('1')}").exists()
+        cache.made(name, key_of("1"), lambda _: None)
+    assert (cache.root / f"go-work-{key_of('1')}").exists()
 
 
 def test_the_key_changes_with_content_and_name(tmp_path: Path) -> None:
     folder = tmp_path / "inputs"
     folder.mkdir()
     (folder / "a").write_text("1")
-    first = common.key_of(folder, "flag")
-    assert common.key_of(folder, "flag") == first
-    assert common.key_of(folder, "other") != first
+    first = key_of(folder, "flag")
+    assert key_of(folder, "flag") == first
+    assert key_of(folder, "other") != first
     (folder / "a").write_text("2")
-    assert common.key_of(folder, "flag") != first
+    assert key_of(folder, "flag") != first
     (folder / "a").write_text("1")
     (folder / "a").rename(folder / "b")
-    assert common.key_of(folder, "flag") != first
+    assert key_of(folder, "flag") != first
 
 
 def test_the_cache_follows_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DRYDOCK_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert common.Cache.from_environment().root == tmp_path / "xdg/drydock" / f"engine-{common.VERSION}"
+    assert Cache.from_environment().root == tmp_path / "xdg/drydock" / f"engine-{places.VERSION}"
     monkeypatch.setenv("DRYDOCK_CACHE", str(tmp_path / "own"))
-    assert common.Cache.from_environment().root == tmp_path / "own" / f"engine-{common.VERSION}"
+    assert Cache.from_environment().root == tmp_path / "own" / f"engine-{places.VERSION}"
 
 
 def test_a_layout_holds_what_its_index_names(tmp_path: Path) -> None:
@@ -123,16 +119,16 @@ def test_what_configuration_produced_is_found_and_nothing_else(tmp_path: Path) -
 
 
 def test_a_named_engine_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(engine.GIVEN, "tcp://builder:1234")
-    assert engine._kind() == "named"
-    monkeypatch.setenv(engine.GIVEN, f"unix://{common.SOCKET}")
+    monkeypatch.setenv(cli.GIVEN, "tcp://builder:1234")
+    assert cli._kind() == "named"
+    monkeypatch.setenv(cli.GIVEN, f"unix://{places.SOCKET}")
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert engine._kind() == "embedded"
+    assert cli._kind() == "embedded"
 
 
 def test_the_mirror_listens_on_loopback_only() -> None:
     assert daemons.MIRROR.startswith("127.0.0.1:")
-    assert str(common.SOCKET).startswith("/run/drydock/")
+    assert str(places.SOCKET).startswith("/run/drydock/")
 
 
 def test_archives_do_not_depend_on_the_moment() -> None:

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from ci.build.report import Report, finish_gate
+from ci.build.report import Report
+from ci.build.report import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
 from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
 from ci.core.text import Format
 from ci.registry.address import RegistryAddress
 from ci.registry.client import RegistryClient
-from ci.release.outcome import ImageFact, Release, VariantFact
+from ci.release.outcome import Delivery, ImageFact, Release, VariantFact
 from ci.release.promotion import promote
-from ci.release.report import finish_release, render_checksums
+from ci.release.report import render_checksums, report_or_fail
 
 IMAGE = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
 
@@ -39,16 +40,16 @@ def test_a_closed_gate_is_a_markdown_page_of_its_own() -> None:
     outcome = Outcome(variant=variant, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
     report = Report(plan=plan, outcomes=(outcome,), seconds=1.0)
     with pytest.raises(PipelineError, match=r"(?s)^nothing was pushed and no tag was touched:\n\n1 of 1 var"):
-        finish_gate(report, Format.MARKDOWN)
+        build_report_or_fail(report, Format.MARKDOWN, gate=True)
 
 
 @pytest.mark.parametrize("wanted", [Format.TABLE, Format.MARKDOWN])
 def test_a_proposed_command_is_to_be_given_what_this_call_was_given(wanted: Format) -> None:
     release = Release(what="promotion", problems=("no",), next="To try it again: dagger call promote --tag latest")
     with pytest.raises(PipelineError, match="Give it the --owner, --repository"):
-        finish_release(release, wanted)
+        report_or_fail(Delivery(released=release), wanted)
     with pytest.raises(PipelineError) as caught:
-        finish_release(replace(release, next="Run the same command again."), wanted)
+        report_or_fail(Delivery(released=replace(release, next="Run the same command again.")), wanted)
     assert "--owner" not in str(caught.value)
 
 

@@ -18,19 +18,20 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.figures import Growth, Pair, render
+from bench.peer import start_peer, stop_peer, versions
+from bench.plot import draw
+from bench.reference import Reference
+from bench.scenarios import Bench, build_pairs, growth, reference_pairs, release_pairs
+from bench.workspace import Workspace
+from deploy.engine.cache import Cache
+from deploy.engine.daemons import MIRROR, client_environment
+from deploy.engine.errors import EngineError
+from deploy.engine.places import VERSION
+from deploy.engine.processes import read_record
+from deploy.engine.progress import say
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "deploy/engine"))
-
-from common import VERSION, Cache, EngineError, say  # noqa: E402
-from daemons import MIRROR, client_environment  # noqa: E402
-from figures import Growth, Pair, render  # noqa: E402
-from peer import start_peer, stop_peer, versions  # noqa: E402
-from plot import draw  # noqa: E402
-from processes import read_record  # noqa: E402
-from reference import Reference  # noqa: E402
-from scenarios import Bench, build_pairs, growth, reference_pairs, release_pairs  # noqa: E402
-from workspace import Workspace  # noqa: E402
-
 OUTPUT = HERE.parent / "docs/benchmarks"
 PLATFORM = "linux/amd64"
 PLATFORMS = (PLATFORM, "linux/arm64")

@@ -1,6 +1,6 @@
 """Bring up a Dagger engine where none can be fetched: built from package registries, run beside the host.
 
-Usage: python3 deploy/engine/engine.py up [--embedded] | down | status | env | logs
+Usage: python3 deploy/engine up [--embedded] | down | status | env | logs
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import daemons
-import processes
-from bases import base_images
-from binaries import build_binaries
-from common import RUN, SOCKET, VERSION, Cache, EngineError, say, step
-from content import mirror_layout, push_mirror, sdk_content
-from host import install_packages, preflight
+from deploy.engine import daemons, processes
+from deploy.engine.bases import base_images
+from deploy.engine.binaries import build_binaries
+from deploy.engine.cache import Cache
+from deploy.engine.content import mirror_layout, push_mirror, sdk_content
+from deploy.engine.errors import EngineError
+from deploy.engine.host import install_packages, preflight
+from deploy.engine.places import RUN, SOCKET, VERSION
+from deploy.engine.progress import say, step
 
 GIVEN = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 
@@ -99,9 +101,11 @@ def _alone(cache: Cache) -> Iterator[None]:
                 break
             except OSError:
                 if time.monotonic() > end:
-                    raise EngineError("Another `engine.py` has been at work for an hour.\n  See: ps -ef") from None
+                    raise EngineError(
+                        "Another `python3 deploy/engine` has been at work for an hour.\n  See: ps -ef"
+                    ) from None
                 if not waiting:
-                    say("waiting for another engine.py to finish")
+                    say("waiting for another deploy/engine to finish")
                 waiting = True
                 time.sleep(0.5)
         yield
@@ -155,7 +159,7 @@ def logs(cache: Cache) -> None:
 
 def main() -> int:
     """Run one command; every failure is one message with its remedy."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python3 deploy/engine", description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=["up", "down", "status", "env", "logs"])
     parser.add_argument("--embedded", action="store_true", help="up: whatever other engine there is")
     options = parser.parse_args()
@@ -181,7 +185,3 @@ def main() -> int:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

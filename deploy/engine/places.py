@@ -1,0 +1,10 @@
+"""Which engine this is, and where its files are on the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+VERSION = "v0.21.8"
+HERE = Path(__file__).resolve().parent
+RUN = Path("/run/drydock")  # sockets and process records; gone after a reboot, as the processes are
+SOCKET = RUN / "engine.sock"
