@@ -10,15 +10,14 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 
 from ci.build import Builder, build_all
 from ci.build import report_or_fail as build_report
-from ci.config.plan import plan_build, render_plan, render_plan_json
-from ci.config.read import read_config
+from ci.config import plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
 from ci.core.model import Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format
 from ci.github import Event, Run, run_event
-from ci.init.adopt import adopt
+from ci.init import adopt
 from ci.release import (
     Delivery,
     Destination,
@@ -33,8 +32,7 @@ from ci.release import (
     report_or_fail,
     verify,
 )
-from ci.validate.report import finish, parse_style
-from ci.validate.run import find_all
+from ci.validate import validate
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.
@@ -119,9 +117,8 @@ class Ci:
     ) -> str:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
-            style = parse_style(format)
             module = await dag.current_module().name()
-            return finish(await find_all(self.source, self.config, module=module, offline=offline), style, fail=fail)
+            return await validate(self.source, self.config, module=module, offline=offline, style=format, fail=fail)
 
     @uncached
     async def build_all(

@@ -13,10 +13,19 @@ from ci.core.engine import explain, fan_out, gather
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan
 from ci.core.names import is_digest
-from ci.dockerfile.bases import Base, final_base, list_bases, pin_bases
-from ci.dockerfile.ignore import IgnoreFile, ignore_files, parse_ignore
-from ci.dockerfile.parser import NO_TEXT, Dockerfile, parse_dockerfile
-from ci.dockerfile.stages import find_remote
+from ci.dockerfile import (
+    NO_TEXT,
+    Base,
+    Dockerfile,
+    IgnoreFile,
+    final_base,
+    find_remote,
+    ignore_files,
+    list_bases,
+    parse_dockerfile,
+    parse_ignore,
+    pin_bases,
+)
 
 _AT_A_TIME = 8
 

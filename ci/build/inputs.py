@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from ci.core.model import Compression, Image, SmokeCheck, Variant
-from ci.dockerfile.parser import Dockerfile, parse_dockerfile
-from ci.dockerfile.stages import find_remote
+from ci.dockerfile import Dockerfile, find_remote, parse_dockerfile
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
 RULES = 2

@@ -1,1 +1,23 @@
-"""The configuration."""
+"""The configuration: from its text to a value, to a plan, and to its schema and reference.
+
+Open `parse.py` first: it reads the whole file, key by key, and finds every mistake in one pass.
+"""
+
+from ci.config.checks import LINE
+from ci.config.parse import PathKind, lines_of_images, parse_config, referenced_paths
+from ci.config.plan import plan_build, render_plan, render_plan_json
+from ci.config.read import DEFAULT_CONFIG, find_config, read_config
+
+__all__ = [
+    "DEFAULT_CONFIG",
+    "LINE",
+    "PathKind",
+    "find_config",
+    "lines_of_images",
+    "parse_config",
+    "plan_build",
+    "read_config",
+    "referenced_paths",
+    "render_plan",
+    "render_plan_json",
+]

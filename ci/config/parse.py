@@ -88,6 +88,12 @@ def referenced_paths(text: str) -> frozenset[str]:
     return frozenset(path for path in paths if path)
 
 
+def lines_of_images(text: str) -> list[dict[str, int]]:
+    """List, for each image of a configuration without mistakes, the line of each of its keys."""
+    images = read_tree(text, file="").entries()["images"].items()
+    return [{key: value.line for key, value in image.entries().items()} for image in images]
+
+
 def _images(cursor: Cursor, kinds: Mapping[str, PathKind] | None) -> tuple[Image, ...]:
     images: list[Image] = []
     for item in cursor.items():

@@ -8,8 +8,8 @@ from typing import Any
 
 from ci.config import checks
 from ci.config import parse as config
-from ci.core import names as naming
 from ci.core.model import Compression
+from ci.core.names import COMPONENT, TEMPLATE
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 ADDRESS = "https://raw.githubusercontent.com/drydock/drydock/HEAD/deploy/images.schema.json"
@@ -50,7 +50,7 @@ def config_schema() -> Schema:
     """Build the schema of a whole configuration."""
     properties = {
         "repository": _text(
-            naming.TEMPLATE,
+            TEMPLATE,
             "Where images are released. {name} is an image's name, {owner} is given by the caller.",
             "ghcr.io/{owner}/{name}",
         ),
@@ -94,7 +94,7 @@ def _image() -> Schema:
     none = {"properties": {"smoke": {"const": checks.NO_SMOKE}}, "required": ["smoke"]}
     properties = {
         "name": {
-            **_text(naming.COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
+            **_text(COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
             "maxLength": config.MAX_NAME,
         },
         "title": _text(checks.LINE, "For the labels.", "Backend"),

@@ -9,8 +9,7 @@ from html import escape
 import dagger
 
 from ci.build import Builder
-from ci.config.plan import plan_build
-from ci.config.read import read_config
+from ci.config import plan_build, read_config
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
 from ci.core.text import Format, clean

@@ -7,7 +7,7 @@ from functools import partial
 
 import dagger
 
-from ci.config.read import DEFAULT_CONFIG
+from ci.config import DEFAULT_CONFIG
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.init.project import MANIFESTS, project_name

@@ -6,8 +6,18 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, assignments, expand
-from ci.dockerfile.stages import Scope, Step, Variables, lineage, list_mounts, needed_stages, read_stages
+from ci.dockerfile import (
+    AUTOMATIC,
+    Dockerfile,
+    Scope,
+    Step,
+    assignments,
+    expand,
+    lineage,
+    list_mounts,
+    needed_stages,
+    read_stages,
+)
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)[^{}]*\})")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
@@ -75,7 +85,7 @@ class _State:
                 known = [port for ports in added for port in ports]
                 self.ports = _unique([*self.ports, *known]) if all(added) else None
             case "HEALTHCHECK":
-                self.healthcheck = _healthcheck(made)
+                self.healthcheck = _healthcheck(step)
             case _:
                 pass
 
@@ -103,20 +113,20 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         user=state.user,
         entrypoint=state.entrypoint,
         ports=state.ports,
-        healthcheck=_filled(state.healthcheck, line[-1].environment),
+        healthcheck=_filled(state.healthcheck, line[-1]),
         sources=_unique(source for step in steps for source in _sources(step)),
         secrets=_unique(mount.secret for mount in mounts if mount.kind == "secret" and mount.secret),
         ssh=any(mount.kind == "ssh" for mount in mounts),
-        unset=_unique(name for scope in needed for name in _unset(scope.stage.instructions, known)),
+        unset=_unique(name for scope in needed for name in _unset(scope.steps, known)),
         ends=_ends(scopes),
         commands=tuple(i.arguments for i in run if i.keyword == "RUN" or (i.keyword == "ADD" and "://" in i.arguments)),
     )
 
 
-def _unset(instructions: Iterable[Instruction], outer: Collection[str]) -> Iterator[str]:
+def _unset(steps: Iterable[Step], outer: Collection[str]) -> Iterator[str]:
     """List the ARGs that have no value where a command, a file's name or a variable is made of them."""
     empty: set[str] = set()
-    for instruction in instructions:
+    for instruction in (step.made for step in steps):
         if instruction.keyword == "ARG":
             given = assignments(instruction)
             empty |= {name for name, value in given.items() if value is None and name not in (*AUTOMATIC, *outer)}
@@ -131,18 +141,18 @@ def _ends(scopes: Sequence[Scope]) -> tuple[str, ...]:
     return tuple(scope.stage.name for scope in scopes[:-1] if scope.stage.name and scope.number not in used)
 
 
-def _healthcheck(made: Instruction) -> str | None:
+def _healthcheck(step: Step) -> str | None:
     """Read the command of a HEALTHCHECK; None where it says NONE."""
-    word, _, command = made.arguments.partition(" ")
+    word, _, command = step.made.arguments.partition(" ")
     if word.upper() != "CMD":
         return None
-    form = replace(made, keyword="CMD", arguments=command.strip()).list_form
+    form = replace(step.made, keyword="CMD", arguments=command.strip()).list_form
     return " ".join(form) if form else command
 
 
-def _filled(command: str | None, environment: Variables) -> str | None:
+def _filled(command: str | None, scope: Scope) -> str | None:
     """Fill in the variables of a health check, as a shell in the image does; those not known stay as they are."""
-    return command and _REFERENCE.sub(lambda found: expand(found[0], environment) or found[0], command)
+    return command and _REFERENCE.sub(lambda found: expand(found[0], scope.environment) or found[0], command)
 
 
 def _ports(text: str | None) -> list[str]:

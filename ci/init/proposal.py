@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain, count
 
-from ci.config.checks import LINE
+from ci.config import LINE
 from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
 from ci.core.names import COMPONENT
-from ci.dockerfile.parser import parse_dockerfile
-from ci.dockerfile.stages import SCRATCH
+from ci.dockerfile import SCRATCH, parse_dockerfile
 from ci.init.facts import Facts, read_facts
 from ci.init.search import LeftOut, dockerfile_end
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ci.config.parse import parse_config
+from ci.config import parse_config
 from ci.core.model import ConfigCheck, HttpCheck, SmokeCheck
 from ci.init.proposal import Proposal, Proposed
 

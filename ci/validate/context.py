@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.text import nearest, show, size_text
-from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
-from ci.dockerfile.stages import Scope, list_mounts
+from ci.dockerfile import IgnoreFile, Scope, glob_expression, ignore_files, list_mounts, parse_ignore
 from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci.core.errors import DrydockError
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.text import nearest, show
-from ci.dockerfile.bases import list_bases, pin_bases
-from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, Stage, assignments, find_target, parse_dockerfile
-from ci.dockerfile.stages import Origin, Scope, list_mounts
+from ci.dockerfile import (
+    AUTOMATIC,
+    Dockerfile,
+    Origin,
+    Scope,
+    assignments,
+    find_target,
+    list_bases,
+    list_mounts,
+    parse_dockerfile,
+    pin_bases,
+)
 
 _DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -134,8 +143,7 @@ def _forms(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
         text = made.arguments
         if made.keyword == "HEALTHCHECK":
             text = re.sub(r"^CMD\s+", "", text, flags=re.IGNORECASE)
-        plain = Instruction(line=made.line, keyword=made.keyword, arguments=text)
-        broken = text.startswith("[") and text.endswith("]") and plain.list_form is None
+        broken = text.startswith("[") and text.endswith("]") and replace(made, arguments=text).list_form is None
         if made.keyword in _EXEC_FORM and broken:
             message = f"{made.keyword} {show(text)} is no JSON list, so that a shell is given it as it stands"
             yield error(file, made.line, "exec-form", message, 'Write ["word", "word"], in double quotes.')
@@ -200,9 +208,12 @@ def _references(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
 
 
 def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
-    stage = _target(dockerfile, image)
-    fixed = stage.platform if stage else ""
-    if not stage or not fixed or "$" in fixed:
+    number = find_target(dockerfile, image.target)
+    if number is None:
+        return
+    stage = dockerfile.stages[number]
+    fixed = stage.platform
+    if not fixed or "$" in fixed:
         return
     for platform in image.platforms:
         if platform.split("/")[:2] != fixed.split("/")[:2]:
@@ -211,15 +222,10 @@ def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
             yield error(image.dockerfile, stage.line, "platform-fixed", message, remedy)
 
 
-def _target(dockerfile: Dockerfile, image: Image) -> Stage | None:
-    number = find_target(dockerfile, image.target)
-    return None if number is None else dockerfile.stages[number]
-
-
 def _promises(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:
     """Hold the configuration's target, build-args and secrets against the Dockerfile."""
     file, made = image.dockerfile, dockerfile.instructions
-    if image.target and not _target(dockerfile, image):
+    if image.target and find_target(dockerfile, image.target) is None:
         names = [stage.name for stage in dockerfile.stages if stage.name]
         message = f"{file} has no stage {show(image.target)}"
         close = nearest(image.target, names)

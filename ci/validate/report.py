@@ -36,7 +36,7 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def finish(findings: Sequence[Finding], style: Style, *, fail: bool = True) -> str:
+def report_or_fail(findings: Sequence[Finding], style: Style, *, fail: bool = True) -> str:
     """Print the findings of a validation that passed.
 
     Args:

@@ -12,8 +12,7 @@ from dagger import dag
 from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
-from ci.config.parse import referenced_paths
-from ci.config.read import find_config
+from ci.config import find_config, referenced_paths
 from ci.core.engine import failure_of, fan_out
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
@@ -21,12 +20,34 @@ from ci.validate.dockerfile import Answer, Base, check_bases
 from ci.validate.linter_reports import parse_reports
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
-from ci.validate.report import sort_findings
+from ci.validate.report import parse_style, report_or_fail, sort_findings
 from ci.validate.source import dockerfiles_of, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
 
 _ASKED = 8  # registries' answers waited for at a time
+
+
+async def validate(
+    source: dagger.Directory, file: dagger.File | None, *, module: str, offline: bool, style: str, fail: bool
+) -> str:
+    """Print all that can be found in a source without building it.
+
+    Args:
+        source: the repository.
+        file: the configuration, where it is not the default one.
+        module: the name of this module, whose calls in workflows are checked.
+        offline: as for find_all.
+        style: how the findings are written: table, json or sarif.
+        fail: whether an error among them is one of the call too.
+
+    Raises:
+        PipelineError: there are errors; its text is what would have been printed.
+        SelectionError: there is no such style.
+
+    """
+    wanted = parse_style(style)
+    return report_or_fail(await find_all(source, file, module=module, offline=offline), wanted, fail=fail)
 
 
 async def find_all(

@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.config.parse import PathKind, parse_config, referenced_paths
-from ci.config.yaml import read_tree
+from ci.config import PathKind, lines_of_images, parse_config, referenced_paths
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config
 from ci.core.text import show
-from ci.dockerfile.parser import parse_dockerfile
-from ci.dockerfile.stages import read_stages
+from ci.dockerfile import parse_dockerfile, read_stages
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins
 from ci.validate.surface import Surface
@@ -49,7 +47,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         return Validation(findings=tuple(findings))
     bases: list[tuple[str, Base]] = []
     contexts: dict[tuple[str, str], Context] = {}  # many images may share a large one
-    for image, lines in zip(parsed.images, _lines(text), strict=True):
+    for image, lines in zip(parsed.images, lines_of_images(text), strict=True):
         written = tree.text(image.dockerfile)
         if written is None:
             message = "it is no text of at most 1 MiB"
@@ -83,12 +81,6 @@ def _kinds(tree: Tree) -> dict[str, PathKind]:
     """Tell what the named paths are; the other Dockerfiles are there to be suggested."""
     others = {path: PathKind.FILE for path in tree.files if "dockerfile" in path.lower()}
     return {**others, **tree.kinds}
-
-
-def _lines(text: str) -> list[dict[str, int]]:
-    """Say for each image on which line its keys stand."""
-    images = read_tree(text, file="").entries()["images"].items()
-    return [{key: value.line for key, value in image.entries().items()} for image in images]
 
 
 def _unused(tree: Tree, config: Config) -> Iterator[Finding]:

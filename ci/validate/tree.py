@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from ci.config.parse import PathKind
+from ci.config import PathKind
 
 
 class Survey(TypedDict):

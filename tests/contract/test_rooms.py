@@ -131,8 +131,11 @@ def module_of(path: Path) -> str:
 
 
 def behind(face: str, name: str) -> str:
-    """Find the file that a name of a room's face stands in."""
-    path = CI / face.removeprefix("ci.") / "__init__.py"
+    """Find the file that a name of a room's face stands in; inside a room, the name may be the file's own."""
+    room = CI / face.removeprefix("ci.")
+    path = room / "__init__.py"
+    if (room / f"{name}.py").is_file():
+        return f"{face}.{name}"
     return next(module for module, other in imports(path) if other == name)
 
 

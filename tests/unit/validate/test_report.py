@@ -7,7 +7,7 @@ import pytest
 from ci.core.errors import PipelineError, SelectionError
 from ci.core.findings import error, note, warning
 from ci.validate.linter_reports import parse_reports
-from ci.validate.report import Style, finish, parse_style, render_findings, render_sarif, sort_findings
+from ci.validate.report import Style, parse_style, render_findings, render_sarif, report_or_fail, sort_findings
 
 FOUND = sort_findings(
     [
@@ -32,17 +32,17 @@ def test_the_table_is_sorted_counted_and_harmless_to_a_terminal() -> None:
 
 
 def test_only_errors_fail_and_only_where_that_is_wanted() -> None:
-    assert finish(FOUND[:1], Style.TABLE)
-    assert "1 error" in finish(FOUND, Style.TABLE, fail=False)
+    assert report_or_fail(FOUND[:1], Style.TABLE)
+    assert "1 error" in report_or_fail(FOUND, Style.TABLE, fail=False)
     with pytest.raises(PipelineError, match=r"^1 error found before anything was built\n\nWARNING"):
-        finish(FOUND, Style.TABLE)
+        report_or_fail(FOUND, Style.TABLE)
     with pytest.raises(PipelineError) as raised:
-        finish(FOUND, Style.JSON)
+        report_or_fail(FOUND, Style.JSON)
     assert json.loads(str(raised.value))["ok"] is False
 
 
 def test_json_has_every_field() -> None:
-    data = json.loads(finish(FOUND, Style.JSON, fail=False))
+    data = json.loads(report_or_fail(FOUND, Style.JSON, fail=False))
     assert data["schema"] == 1
     assert data["findings"][0] == {
         "severity": "warning",
