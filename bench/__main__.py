@@ -25,8 +25,9 @@ from bench.reference import Reference
 from bench.scenarios import Bench, build_pairs, growth, reference_pairs, release_pairs
 from bench.workspace import Workspace
 from deploy.engine.cache import Cache
-from deploy.engine.daemons import MIRROR, client_environment
+from deploy.engine.daemons import client_environment
 from deploy.engine.errors import EngineError
+from deploy.engine.mirror import MIRROR
 from deploy.engine.places import VERSION
 from deploy.engine.processes import read_record
 from deploy.engine.progress import say

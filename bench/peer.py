@@ -1,4 +1,4 @@
-"""The peer: buildkitd and buildx from the Go modules that `go/` pins, run beside the engine."""
+"""The peer: buildx from the Go modules that `go/` pins, on the buildkitd of the engine's stand-in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.engine import processes
-from deploy.engine.binaries import go_build
+from deploy.engine.binaries import build_buildkit, drop_work, go_build
 from deploy.engine.cache import Cache, key_of, remove
 from deploy.engine.commands import run
 from deploy.engine.errors import EngineError
-from deploy.engine.places import RUN
+from deploy.engine.places import BUILDKIT, RUN
 
 HERE = Path(__file__).resolve().parent
-BUILDKIT = "github.com/moby/buildkit"
 BUILDX = "github.com/docker/buildx"
 
 
@@ -24,26 +23,25 @@ def versions() -> dict[str, str]:
     """Read the pinned versions of buildkit and buildx."""
     lines = [line.split() for line in (HERE / "go/go.mod").read_text().splitlines()]
     pins = {parts[0]: parts[1] for parts in lines if len(parts) > 1}
-    return {"buildkitd": pins[BUILDKIT], "buildx": pins[BUILDX]}
+    return {"buildkitd": BUILDKIT, "buildx": pins[BUILDX]}
 
 
-def build_peer(cache: Cache) -> Path:
-    """Build both programs once for each set of pins."""
-    pins = versions()
-    stamps = f"-X {BUILDKIT}/version.Version={pins['buildkitd']} -X {BUILDX}/version.Version={pins['buildx']}"
-    arguments = ["-trimpath", f"-ldflags=-s -w {stamps}", f"{BUILDKIT}/cmd/buildkitd", f"{BUILDX}/cmd/buildx"]
+def build_buildx(cache: Cache) -> Path:
+    """Build it once for each set of pins."""
+    stamp = f"-X {BUILDX}/version.Version={versions()['buildx']}"
+    arguments = ["-trimpath", f"-ldflags=-s -w {stamp}", f"{BUILDX}/cmd/buildx"]
 
     def make(folder: Path) -> None:
-        go_build(cache, HERE / "go", folder, "peer", arguments)
+        go_build(cache, HERE / "go", folder, "buildx", arguments)
 
-    return cache.made("peer", key_of(HERE / "go", *arguments), make)
+    return cache.made("buildx", key_of(HERE / "go", *arguments), make) / "buildx"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peer:
     """A running buildkitd, and a buildx that builds on it."""
 
-    binaries: Path
+    buildx: Path
     folder: Path
 
     @property
@@ -53,12 +51,14 @@ class Peer:
 
     def command(self, *arguments: str) -> Sequence[str]:
         """Name a command of buildx."""
-        return [str(self.binaries / "buildx"), *arguments]
+        return [str(self.buildx), *arguments]
 
 
 def start_peer(cache: Cache, folder: Path, mirror: str) -> Peer:
     """Start buildkitd as root in a mount and process namespace of its own, with the engine's mirror."""
-    peer = Peer(binaries=build_peer(cache), folder=folder)
+    peer = Peer(buildx=build_buildx(cache), folder=folder)
+    buildkit = build_buildkit(cache)
+    drop_work(cache)
     socket = folder / "buildkitd.sock"
     config = folder / "buildkitd.toml"
     config.write_text(
@@ -71,7 +71,7 @@ def start_peer(cache: Cache, folder: Path, mirror: str) -> Peer:
     RUN.mkdir(parents=True, exist_ok=True)
     processes.stop("peer", limit=30)  # of a run that was killed
     alone = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    command: list[str | Path] = [*alone, peer.binaries / "buildkitd", f"--config={config}"]
+    command: list[str | Path] = [*alone, buildkit / "buildkitd", f"--config={config}"]
     processes.start("peer", command, log=log, key=str(folder), env=dict(os.environ))
     processes.wait_until(socket.exists, name="peer", limit=30, log=log)
     create = peer.command("create", "--name=peer", "--driver=remote", f"unix://{socket}")

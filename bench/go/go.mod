@@ -2,10 +2,7 @@ module drydock/bench
 
 go 1.26.1
 
-tool (
-	github.com/docker/buildx/cmd/buildx
-	github.com/moby/buildkit/cmd/buildkitd
-)
+tool github.com/docker/buildx/cmd/buildx
 
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.18.2 // indirect

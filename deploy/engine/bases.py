@@ -19,16 +19,14 @@ from pathlib import Path
 
 from deploy.engine.cache import Cache, key_of, remove
 from deploy.engine.commands import run
+from deploy.engine.debian import NATIVE, UNUSED, host_certificates, install, pack
 from deploy.engine.errors import EngineError
 from deploy.engine.host import REACH_DEBIAN
 from deploy.engine.places import HERE
 
-SUITE = "trixie"
 PACKAGES = ("ca-certificates", "netbase", "python3-pip", "python3.13", "python3.13-venv", "tzdata")
-UNUSED = ("usr/share/doc/", "usr/share/info/", "usr/share/locale/", "usr/share/man/")
 LINKS = {"python": "python3.13", "python3": "python3.13", "pip": "pip3"}
-HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-NATIVE, FOREIGN = "amd64", "arm64"
+FOREIGN = "arm64"
 MACHINE = "x86_64"  # in the paths that depend on the native architecture
 # State of the native root file system that is not configuration.
 NOT_COPIED = (
@@ -47,33 +45,20 @@ NOT_COPIED = (
 
 def base_images(cache: Cache) -> Path:
     """Return the folder with `amd64.tar` and `arm64.tar`, the layers of the stand-ins, and `qemu-aarch64`."""
-    certificates = sorted(HOST_CERTIFICATES.rglob("*.crt")) if HOST_CERTIFICATES.is_dir() else []
 
     def make(folder: Path) -> None:
         work = cache.root / "bases-work"
         remove(work)
         work.mkdir()
-        _install_native(work / NATIVE, certificates, cache.log("bases"))
+        install(work / NATIVE, "apt", PACKAGES, cache.log("bases"))
+        _link_python(work / NATIVE)
         _assemble_foreign(work / FOREIGN, work / NATIVE, cache.log("bases"))
         _take_emulator(folder, work, cache.log("bases"))
         for name in (NATIVE, FOREIGN):
-            tar = ["tar", "--create", "--numeric-owner", "--sort=name", "--exclude=./dev/*", "--file"]
-            remedy = "Run the command again."
-            run([*tar, folder / f"{name}.tar", "-C", work / name, "."], log=cache.log("bases"), remedy=remedy)
+            pack(work / name, folder / f"{name}.tar", cache.log("bases"))
         remove(work)
 
-    return cache.made("bases", key_of(HERE / "bases.py", *certificates), make)
-
-
-def _install_native(root: Path, certificates: list[Path], log: Path) -> None:
-    excludes = [f"--dpkgopt=path-exclude=/{path}*" for path in UNUSED]
-    include = f"--include={','.join(PACKAGES)}"
-    options = ["--quiet", "--mode=root", "--variant=apt", f"--architectures={NATIVE}", *excludes, include]
-    run(["mmdebstrap", *options, SUITE, root], log=log, remedy=REACH_DEBIAN, limit=900)
-    for certificate in certificates:
-        shutil.copy(certificate, root / "usr/local/share/ca-certificates" / certificate.name)
-    run(["chroot", root, "update-ca-certificates"], log=log, remedy="Run the command again.")
-    _link_python(root)
+    return cache.made("bases", key_of(HERE / "bases.py", HERE / "debian.py", *host_certificates()), make)
 
 
 def _link_python(root: Path) -> None:

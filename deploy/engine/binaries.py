@@ -1,4 +1,4 @@
-"""The Dagger CLI and engine, built from the Go modules that `go/` pins."""
+"""The programs of Dagger and of BuildKit, built from the Go modules that `go/` and `go-buildkit/` pin."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 from deploy.engine.cache import Cache, key_of, remove
 from deploy.engine.commands import run
 from deploy.engine.host import pip_install
-from deploy.engine.places import HERE, VERSION
+from deploy.engine.places import BUILDKIT, HERE, VERSION
 
 MODULE = "github.com/dagger/dagger"
-GO = (1, 26)
+BUILDKIT_MODULE = "github.com/moby/buildkit"
+WORK = "go-work"  # one for all builds: they share the standard library, and an interrupted one is resumed
+GO = (1, 26, 8)  # that BuildKit asks for
 
 
 def build_binaries(cache: Cache, *, only_cli: bool = False) -> Path:
@@ -32,9 +34,20 @@ def build_binaries(cache: Cache, *, only_cli: bool = False) -> Path:
     return cache.made("cli" if only_cli else "binaries", key_of(HERE / "go", *flags, *commands), make)
 
 
+def build_buildkit(cache: Cache) -> Path:
+    """Build BuildKit's daemon and its client."""
+    flags = ["-trimpath", f"-ldflags=-s -w -X {BUILDKIT_MODULE}/version.Version={BUILDKIT}"]
+    commands = [f"{BUILDKIT_MODULE}/cmd/{command}" for command in ("buildctl", "buildkitd")]
+
+    def make(folder: Path) -> None:
+        go_build(cache, HERE / "go-buildkit", folder, "buildkit", [*flags, *commands])
+
+    return cache.made("buildkit", key_of(HERE / "go-buildkit", *flags, *commands), make)
+
+
 def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Sequence[str]) -> None:
-    """Build commands of the Go modules that a folder pins; an interrupted build is resumed by the next one."""
-    work = cache.root / f"go-work-{name}"
+    """Build commands of the Go modules that a folder pins; what is compiled already, `drop_work` takes away."""
+    work = cache.root / WORK
     env = {
         **os.environ,
         "CGO_ENABLED": "0",  # a dynamically linked init cannot start in containers of another platform
@@ -53,7 +66,11 @@ def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Seq
         env=env,
         cwd=module,
     )
-    remove(work)  # gigabytes that only a change of the pins would need again
+
+
+def drop_work(cache: Cache) -> None:
+    """Delete modules and compiled packages: gigabytes that only a change of the pins would need again."""
+    remove(cache.root / WORK)
 
 
 def _go(cache: Cache) -> Path:
@@ -61,7 +78,7 @@ def _go(cache: Cache) -> Path:
     if found := shutil.which("go"):
         env = {**os.environ, "GOTOOLCHAIN": "local"}
         asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, check=False, timeout=60, env=env)
-        numbers = asked.stdout.decode().strip().removeprefix("go").split(".")[:2]
+        numbers = asked.stdout.decode().strip().removeprefix("go").split(".")
         if all(n.isdigit() for n in numbers) and tuple(map(int, numbers)) >= GO:
             return Path(found)
     requirements = HERE / "go-requirements.txt"

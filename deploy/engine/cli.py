@@ -21,13 +21,15 @@ from pathlib import Path
 
 from deploy.engine import daemons, processes
 from deploy.engine.bases import base_images
-from deploy.engine.binaries import build_binaries
+from deploy.engine.binaries import build_binaries, build_buildkit, drop_work
 from deploy.engine.cache import Cache
-from deploy.engine.content import mirror_layout, push_mirror, sdk_content
+from deploy.engine.content import sdk_content
 from deploy.engine.errors import EngineError
 from deploy.engine.host import install_packages, preflight
+from deploy.engine.mirror import MIRROR, NAMES, bridge_mirror, start_mirror
 from deploy.engine.places import RUN, SOCKET, VERSION
 from deploy.engine.progress import say, step
+from deploy.engine.stand_ins import buildkit_base, buildkit_stand_in, push, python_stand_in
 
 GIVEN = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 
@@ -42,6 +44,7 @@ def up(cache: Cache, *, embedded: bool) -> None:
         say("Docker answers and can pull: the dagger CLI fetches its own engine")
         if not shutil.which("dagger"):
             build_binaries(cache, only_cli=True)
+            drop_work(cache)
         return
     preflight(cache)
     with _alone(cache):
@@ -50,26 +53,32 @@ def up(cache: Cache, *, embedded: bool) -> None:
 
 
 def _up_embedded(cache: Cache) -> None:
+    reachable = bridge_mirror()
     unpacked = install_packages(cache)
     # Compiling is bound by the processor, the other lane by the network and the disk: together they take less.
     with ThreadPoolExecutor(2) as lanes:
-        compiled = lanes.submit(build_binaries, cache)
+        compiled = lanes.submit(lambda: (build_binaries(cache), build_buildkit(cache)))
         bases = base_images(cache)
-        layout = mirror_layout(cache, bases)
+        base = buildkit_base(cache)
         content = sdk_content(cache)
-        binaries = compiled.result()
-    parts = daemons.Parts(binaries=binaries, unpacked=unpacked, content=content, bases=bases)
+        binaries, buildkit = compiled.result()
+    drop_work(cache)
+    images = (python_stand_in(cache, bases), buildkit_stand_in(cache, base, buildkit, reachable))
+    layouts = tuple(image.layout for image in images)
+    parts = daemons.Parts(binaries=binaries, unpacked=unpacked, content=content, bases=bases, layouts=layouts)
     running = processes.read_record("engine")
-    if running and running.key == parts.key and processes.read_record("mirror") and daemons.socket_answers():
+    mirrored = all(processes.read_record(name) for name in NAMES)
+    if running and running.key == parts.key and mirrored and daemons.socket_answers():
         say("the engine is already running")
         return
     if running:
         with step("stopping the engine, which was started from other versions"):
             daemons.stop_all()
     RUN.mkdir(parents=True, exist_ok=True)
-    daemons.start_mirror(cache, unpacked)
+    start_mirror(cache, unpacked)
     with step("mirror"):
-        push_mirror(cache, layout, daemons.MIRROR)
+        for image in images:
+            push(cache, image)
     daemons.start_engine(cache, parts)
 
 
@@ -124,7 +133,8 @@ def down(cache: Cache) -> None:
 def status(cache: Cache) -> int:
     """Say what runs, which version, since when, and the disk used."""
     running = 0
-    for name, address in (("engine", f"unix://{SOCKET}"), ("mirror", daemons.MIRROR)):
+    addresses = {"engine": f"unix://{SOCKET}", "mirror": MIRROR, "bridge-mirror": bridge_mirror()}
+    for name, address in addresses.items():
         record = processes.read_record(name)
         if record:
             running += 1
@@ -133,7 +143,7 @@ def status(cache: Cache) -> int:
         else:
             print(f"{name}: not running")
     print(f"version: {VERSION}\ncache: {cache.root}, {daemons.disk_used(cache)}")
-    return 0 if running == 2 else 1  # noqa: PLR2004
+    return 0 if running == len(addresses) else 1
 
 
 def env() -> None:

@@ -1,4 +1,4 @@
-"""The two daemons of the embedded engine: the mirror on a loopback port, the engine on a Unix socket."""
+"""The engine's daemon on its Unix socket, and the end of all daemons."""
 
 from __future__ import annotations
 
@@ -6,56 +6,18 @@ import os
 import shutil
 import socket
 import subprocess
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.engine import processes
 from deploy.engine.cache import Cache, key_of
 from deploy.engine.commands import run
-from deploy.engine.errors import EngineError
+from deploy.engine.mirror import CIDR, MIRROR, NAMES, bridge_mirror, start_bridge_mirror
 from deploy.engine.places import HERE, RUN, SOCKET
 from deploy.engine.progress import step
 
-MIRROR_PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
-MIRROR = f"127.0.0.1:{MIRROR_PORT}"
 BRIDGE = "drydock0"  # the engine names it after its network
-NETWORK = ("--network-name=drydock", f"--network-cidr={os.environ.get('DRYDOCK_CIDR', '10.87.0.0/16')}")
-
-
-def start_mirror(cache: Cache, unpacked: Path) -> None:
-    """Start the registry process that stands in for image registries."""
-    if processes.read_record("mirror"):
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", MIRROR_PORT))
-        except OSError:
-            raise EngineError(
-                f"Port {MIRROR_PORT} on 127.0.0.1 is taken by another process.\n"
-                f"  See which: ss -ltnp 'sport = :{MIRROR_PORT}'. Set DRYDOCK_MIRROR_PORT to a free one."
-            ) from None
-    config = cache.root / "mirror.yml"
-    config.write_text(
-        "version: 0.1\n"
-        "log: {level: warn}\n"
-        f"storage: {{filesystem: {{rootdirectory: {cache.root}/registry}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '{MIRROR}'}}\n"
-    )
-    log = cache.log("mirror")
-    env = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
-    processes.start("mirror", [unpacked / "usr/bin/docker-registry", "serve", config], log=log, key=MIRROR, env=env)
-    processes.wait_until(_mirror_answers, name="mirror", limit=20, log=log)
-
-
-def _mirror_answers() -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://{MIRROR}/v2/", timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004
-    except OSError:
-        return False
+NETWORK = ("--network-name=drydock", f"--network-cidr={CIDR}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,25 +28,30 @@ class Parts:
     unpacked: Path
     content: Path
     bases: Path
+    layouts: tuple[Path, ...]  # of the stand-ins
 
     @property
     def key(self) -> str:
         """Digest them, with the way they are started."""
-        names = (path.name for path in (self.binaries, self.unpacked, self.content, self.bases))
-        return key_of(HERE / "enter.sh", HERE / "daemons.py", *names, MIRROR, *NETWORK)
+        names = (path.name for path in (self.binaries, self.unpacked, self.content, self.bases, *self.layouts))
+        return key_of(HERE / "enter.sh", HERE / "daemons.py", HERE / "mirror.py", *names, MIRROR, *NETWORK)
+
+
+def settings() -> str:
+    """Write engine.toml: where images come from, and how much of the disk the cache may take."""
+    return (
+        f'[registry."docker.io"]\n  mirrors = ["{MIRROR}"]\n[registry."{MIRROR}"]\n  http = true\n'
+        # A rehearsal hands a registry in as a service of this host name.
+        '[registry."registry"]\n  http = true\n[registry."registry:5000"]\n  http = true\n'
+        # Namespaces kept ready, each a pair of virtual links on the host; the default of 128 is for build farms.
+        "[worker.oci]\n  cniPoolSize = 16\n"
+    )
 
 
 def start_engine(cache: Cache, parts: Parts) -> None:
     """Start the engine in its own view of the file system and wait until a client gets an answer."""
     config = RUN / "engine.toml"
-    config.write_text(
-        # The engine's containers reach the mirror through the engine, never by themselves.
-        f'[registry."docker.io"]\n  mirrors = ["{MIRROR}"]\n[registry."{MIRROR}"]\n  http = true\n'
-        # Namespaces kept ready, each a pair of virtual links on the host; the default of 128 is for build farms.
-        "[worker.oci]\n  cniPoolSize = 16\n"
-        # A rehearsal hands a registry in as a service of this host name.
-        '[registry."registry"]\n  http = true\n[registry."registry:5000"]\n  http = true\n'
-    )
+    config.write_text(settings())
     view = RUN / "view"
     view.mkdir(exist_ok=True)
     unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
@@ -113,6 +80,17 @@ def start_engine(cache: Cache, parts: Parts) -> None:
             env={**os.environ, **client_environment(parts.binaries)},
             cwd=RUN,
         )
+        processes.wait_until(_bridge_is_up, name="engine", limit=30, log=log)
+        start_bridge_mirror(cache, parts.unpacked)
+
+
+def _bridge_is_up() -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((bridge_mirror().split(":")[0], 0))
+        except OSError:
+            return False
+    return True
 
 
 def socket_answers() -> bool:
@@ -138,9 +116,10 @@ def client_environment(binaries: Path) -> dict[str, str]:
 
 
 def stop_all() -> bool:
-    """Stop engine and mirror, and take back what they changed in the kernel: bridge, rules, emulation."""
+    """Stop engine and mirrors, and take back what they changed in the kernel: bridge, rules, emulation."""
     stopped = processes.stop("engine", limit=90)
-    stopped = processes.stop("mirror", limit=10) or stopped
+    for mirror in NAMES:
+        stopped = processes.stop(mirror, limit=10) or stopped
     _clean_kernel()
     for leftover in ("engine.sock", "engine.toml"):
         (RUN / leftover).unlink(missing_ok=True)

@@ -21,9 +21,9 @@ Descriptor = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rootfs:
-    """One image: an uncompressed layer and what to say of it."""
+    """One image: uncompressed layers, the lowest first, and what to say of it."""
 
-    layer: Path
+    layers: Sequence[Path]
     architecture: str
     config: Mapping[str, object]
 
@@ -41,15 +41,19 @@ def write_layout(folder: Path, images: Sequence[Rootfs], tag: str) -> list[str]:
 
 
 def _write_image(blobs: Path, image: Rootfs) -> Descriptor:
-    with image.layer.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    shutil.copyfile(image.layer, blobs / digest)
+    layers = [_copy_layer(blobs, layer) for layer in image.layers]
     platform = {"architecture": image.architecture, "os": "linux"}
-    layer = {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": image.layer.stat().st_size}
-    rootfs = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
+    rootfs = {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}
     config = _write_blob(blobs, {**platform, "config": image.config, "rootfs": rootfs}, CONFIG)
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}
     return {**_write_blob(blobs, manifest, MANIFEST), "platform": platform}
+
+
+def _copy_layer(blobs: Path, layer: Path) -> Descriptor:
+    with layer.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    shutil.copyfile(layer, blobs / digest)
+    return {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": layer.stat().st_size}
 
 
 def _write_blob(blobs: Path, content: Mapping[str, object], media_type: str) -> Descriptor:

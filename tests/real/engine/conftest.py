@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import dagger
 import pytest
+import pytest_asyncio
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,3 +22,10 @@ def embedded() -> None:
     """These tests are about the embedded engine; with another one there is nothing to test."""
     if "engine: running" not in engine("status").stdout:
         pytest.skip("the engine in use is not the embedded one")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def session() -> AsyncIterator[None]:
+    """One session for a file's tests; those of the host stop the engine, and have none."""
+    async with dagger.connection(dagger.Config(log_output=None)):
+        yield

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.engine.mirror import bridge_mirror
+
 from .conftest import engine
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -89,7 +91,7 @@ def test_nothing_of_it_listens_beyond_the_host() -> None:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes()
-            if not re.search(rb"drydock|dnsmasq", command):
+            if not re.search(rb"drydock|dnsmasq|docker-registry", command):
                 continue
             inodes |= {str(fd.readlink()) for fd in (process / "fd").iterdir()}
         except OSError:
@@ -99,10 +101,14 @@ def test_nothing_of_it_listens_beyond_the_host() -> None:
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-                found.add(address_of(fields[1].split(":")[0]))
+                address, port = fields[1].split(":")
+                found.add((address_of(address), int(port, 16)))
     bridge = {interface.ip for interface in bridge_addresses()}
-    assert ipaddress.ip_address("10.87.0.1") in found & bridge, "the engine's name server was not looked at"
-    assert not [str(address) for address in found - bridge if not address.is_loopback]
+    address, _, port = bridge_mirror().partition(":")
+    gateway = ipaddress.ip_address(address)
+    assert gateway in bridge
+    assert {(gateway, 53), (gateway, int(port))} <= found, "the engine's name server or mirror was not looked at"
+    assert not [str(address) for address, _ in found if not (address.is_loopback or address in bridge)]
 
 
 def test_a_taken_port_is_one_clear_error() -> None:

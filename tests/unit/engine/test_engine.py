@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.engine import bases, cli, content, daemons, oci, places, processes
+from deploy.engine import bases, cli, content, mirror, oci, places, processes
 from deploy.engine.cache import Cache, key_of
 
 
@@ -71,7 +71,7 @@ def test_the_cache_follows_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_layout_holds_what_its_index_names(tmp_path: Path) -> None:
     layer = tmp_path / "layer.tar"
     layer.write_bytes(b"layer")
-    images = [oci.Rootfs(layer=layer, architecture=a, config={"Cmd": ["x"]}) for a in ("amd64", "arm64")]
+    images = [oci.Rootfs(layers=[layer], architecture=a, config={"Cmd": ["x"]}) for a in ("amd64", "arm64")]
     digests = oci.write_layout(tmp_path / "layout", images, "tag")
     blobs = tmp_path / "layout/blobs/sha256"
     for blob in blobs.iterdir():
@@ -127,7 +127,7 @@ def test_a_named_engine_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_mirror_listens_on_loopback_only() -> None:
-    assert daemons.MIRROR.startswith("127.0.0.1:")
+    assert mirror.MIRROR.startswith("127.0.0.1:")
     assert str(places.SOCKET).startswith("/run/drydock/")
 
 
