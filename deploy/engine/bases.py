@@ -50,7 +50,8 @@ def base_images(cache: Cache) -> Path:
         work = cache.root / "bases-work"
         remove(work)
         work.mkdir()
-        install(work / NATIVE, "apt", PACKAGES, cache.log("bases"))
+        # The variant that the genuine image starts from: with groupadd and useradd, for one.
+        install(work / NATIVE, "minbase", PACKAGES, cache.log("bases"))
         _link_python(work / NATIVE)
         _assemble_foreign(work / FOREIGN, work / NATIVE, cache.log("bases"))
         _take_emulator(folder, work, cache.log("bases"))

@@ -17,6 +17,8 @@ from deploy.engine.places import BUILDKIT, HERE, PYTHON
 PATH = "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What buildkitd runs: runc for each step, git and ssh for sources, xz to unpack them.
 BUILDKIT_PACKAGES = ("ca-certificates", "git", "openssh-client", "runc", "xz-utils")
+# Programs that bring authorities of their own, and the variable with which each is told of the machine's.
+TRUST = ("NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +34,7 @@ def python_stand_in(cache: Cache, bases: Path) -> StandIn:
     """Make the base image of Python, for both platforms, of the layers in `bases`."""
     repository, tag = "library/python", f"{PYTHON}-slim"
     config = {
-        "Env": [PATH, "LANG=C.UTF-8"],
+        "Env": [PATH, "LANG=C.UTF-8", *trust(has_own=bool(debian.host_certificates()))],
         "Cmd": ["python3"],
         "Labels": _labels("Debian packages", repository, tag),
     }
@@ -43,6 +45,11 @@ def python_stand_in(cache: Cache, bases: Path) -> StandIn:
 
     key = key_of(HERE / "stand_ins.py", HERE / "oci.py", bases.name)
     return StandIn(repository=repository, tag=tag, layout=cache.made("python-image", key, make))
+
+
+def trust(*, has_own: bool) -> list[str]:
+    """Name the bundle for programs that do not look there; only a machine with authorities of its own needs it."""
+    return [*(f"{name}={debian.BUNDLE}" for name in TRUST), "UV_SYSTEM_CERTS=1"] if has_own else []
 
 
 def buildkit_base(cache: Cache) -> Path:
