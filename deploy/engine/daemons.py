@@ -45,6 +45,11 @@ def settings() -> str:
         '[registry."registry"]\n  http = true\n[registry."registry:5000"]\n  http = true\n'
         # Namespaces kept ready, each a pair of virtual links on the host; the default of 128 is for build farms.
         "[worker.oci]\n  cniPoolSize = 16\n"
+        # By default a fifth of the disk has to be free. On a fuller one the engine throws away after a call whatever
+        # makes up for it, which is everything. It also deletes cache volumes that were not used for two days. This one
+        # rule takes the place of the default ones: what was not used for longest goes when a limit is reached.
+        "[[worker.oci.gcpolicy]]\n  all = true\n"
+        '  reservedSpace = "10GB"\n  maxUsedSpace = "60GB"\n  minFreeSpace = "2GB"\n'
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import peer
-from deploy.engine import binaries, debian, mirror, places, stand_ins
+from deploy.engine import binaries, daemons, debian, mirror, places, stand_ins
 from deploy.engine.cache import Cache
 from deploy.engine.errors import EngineError
 
@@ -44,6 +44,13 @@ def test_buildkitd_asks_the_mirror_before_docker_io_and_keeps_its_cache_on_a_ful
         "registry:5000",
     }
     assert settings["worker"]["oci"]["minFreeSpace"] == "2GB"
+
+
+def test_the_engine_keeps_its_cache_on_a_full_disk() -> None:
+    settings = tomllib.loads(daemons.settings())
+    (rule,) = settings["worker"]["oci"]["gcpolicy"]
+    assert rule == {"all": True, "reservedSpace": "10GB", "maxUsedSpace": "60GB", "minFreeSpace": "2GB"}
+    assert settings["registry"]["docker.io"]["mirrors"] == [mirror.MIRROR]
 
 
 @pytest.mark.parametrize(
