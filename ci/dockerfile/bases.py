@@ -1,4 +1,4 @@
-"""Lists what a Dockerfile takes from elsewhere, and writes the digests of its images into it."""
+"""Lists the images that a build takes from registries, and writes their digests into the Dockerfile."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def list_uses(
     """List where FROM, COPY --from and RUN --mount=from= take an image from a registry, in all stages that are built.
 
     Args:
-        dockerfile: to be built.
-        target: the name of the stage that becomes the image; None: the last.
-        arguments: of the build.
-        platform: that is built for.
+        dockerfile: the whole of it; stages that the target does not need are left out.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
 
     Raises:
-        DrydockError: it depends on something that only the build can know, or is written in a way that is not read.
+        DrydockError: an image depends on what only the build knows, or is written in a way that is not read.
 
     """
     if dockerfile.faults:
@@ -75,14 +75,14 @@ def pin_bases(
     """Write into a Dockerfile the digest of each image that it takes from a registry; every line keeps its number.
 
     Args:
-        text: of the Dockerfile.
-        digests: of the bases that list_bases lists.
-        target: as for list_uses.
-        arguments: of the build.
-        platform: that is built for.
+        text: the Dockerfile.
+        digests: the digest of each base that list_bases lists.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
 
     Raises:
-        DrydockError: an image is named in a way that is not found again, such as over two lines, or as for list_uses.
+        DrydockError: an image is named in a way that is not found again, such as over two lines; or list_uses refuses.
 
     """
     lines = text.removeprefix("\ufeff").split("\n")
@@ -122,10 +122,10 @@ def final_base(
     """Find the image that the image to be built descends from; None where that is `scratch` or not known.
 
     Args:
-        dockerfile: to be built.
-        target: the name of the stage that becomes the image; None: the last.
-        arguments: of the build.
-        platform: that is built for.
+        dockerfile: the whole of it; stages that the target does not need are left out.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
 
     """
     number = None if dockerfile.faults else find_target(dockerfile, target)
@@ -139,7 +139,7 @@ def final_base(
 
 
 def _check_origin(origin: Origin, scope: Scope) -> None:
-    """Refuse what names no image for certain, and no stage that can be taken from."""
+    """Refuse a name that only a build fills in, and a stage that does not come before this one."""
     if origin.outer:
         _filled(origin.written, scope)
     elif origin.reference is None:
@@ -157,7 +157,7 @@ def _filled(text: str, scope: Scope) -> str:
 
 
 def _check_from(stage: Stage) -> None:
-    """Refuse a FROM that a shell's rules could make something else of."""
+    """Refuse a FROM with a quote or a backslash: the rules of a shell could make another image of it."""
     flags = any(_ESCAPED.search(value) for _, value in stage.flags)
     base = stage.base.count('"') % 2 or re.search(r"['\\`]|^--", stage.base)
     if flags or base:

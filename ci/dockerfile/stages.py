@@ -104,10 +104,10 @@ def read_stages(
     """Follow a Dockerfile from its first stage to its last.
 
     Args:
-        dockerfile: to be built.
-        arguments: of the build.
-        platform: that is built for; "" where it is not known.
-        unset: the value of an ARG before the first FROM that is given none; None: somebody will give it one.
+        dockerfile: the whole of it; its faults do not matter here.
+        arguments: the arguments of the build, by name.
+        platform: the platform that is built for, such as "linux/arm64"; "" where it is not known.
+        unset: the value of an ARG before the first FROM that has none; None: somebody will give it one.
 
     """
     outer = _outer_variables(dockerfile, arguments, platform, unset)
@@ -138,7 +138,7 @@ def read_stages(
 
 
 def needed_stages(scopes: Sequence[Scope], target: int | None) -> tuple[int, ...]:
-    """List the numbers of the stages that a stage is made of, itself included, in their order; none for None."""
+    """List the numbers of the stages that a target needs, itself included, in their order; none where it is None."""
     needed: set[int] = set()
     left = [target]
     while left:
@@ -151,7 +151,7 @@ def needed_stages(scopes: Sequence[Scope], target: int | None) -> tuple[int, ...
 
 
 def lineage(scopes: Sequence[Scope], number: int) -> tuple[Scope, ...]:
-    """List the stages that a stage descends from by FROM: first the one that names an image, last the stage itself."""
+    """List the stages that a stage descends from by FROM: the one that names an image first, the stage itself last."""
     found = [scopes[number]]
     while (parent := found[0].origin.stage) is not None:
         found.insert(0, scopes[parent])
@@ -169,7 +169,7 @@ def find_remote(dockerfile: Dockerfile) -> Instruction | None:
 
 
 def list_mounts(made: Instruction) -> Iterator[Mount]:
-    """List the mounts of a RUN: names of options are read in any case, and the last one of a name counts."""
+    """List the mounts of a RUN. The case of an option's name does not matter, and the last of one name counts."""
     for flag, value in made.flags:
         if made.keyword == "RUN" and flag == "mount":
             given = (_unquote(option).partition("=") for option in value.split(","))
