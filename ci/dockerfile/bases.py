@@ -47,16 +47,17 @@ def list_uses(
         raise _refusal(fault.line, f"cannot be read: {fault.message}")
     for stage in dockerfile.stages:
         _check_from(stage)
-    scopes = read_stages(dockerfile, arguments=arguments, platform=platform)
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None)
     found: list[tuple[Origin, Base]] = []
     for number in needed_stages(scopes, find_target(dockerfile, target)):
         scope = scopes[number]
         _check_flags(scope.stage)
         for origin in scope.origins:
-            _check_origin(origin, scope)
+            _check_origin(origin, number)
             if origin.image:
-                fixed = scope.stage.platform if origin.outer else ""
-                wanted = _filled(fixed, scope) if fixed else platform
+                wanted = _platform(scope, platform) if origin.outer else platform
+                if not wanted:
+                    raise _unfilled(origin.line, "its image", scope.stage.platform)
                 found.append((origin, Base(reference=origin.image, platform=wanted)))
     return tuple(sorted(found, key=lambda use: use[0].line))
 
@@ -131,29 +132,24 @@ def final_base(
     number = None if dockerfile.faults else find_target(dockerfile, target)
     if number is None:
         return None
-    scope = lineage(read_stages(dockerfile, arguments=arguments, platform=platform), number)[0]
-    reference = scope.origin.image and expand(scope.stage.base, scope.variables, missing=None)
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None)
+    scope = lineage(scopes, number)[0]
+    reference, wanted = scope.origin.image, _platform(scope, platform)
+    return Base(reference=reference, platform=wanted) if reference and wanted else None
+
+
+def _platform(scope: Scope, platform: str) -> str:
+    """Find the platform of the image that a FROM names; "" where only a build knows it."""
     fixed = scope.stage.platform
-    asked = expand(fixed, scope.variables, missing=None) if fixed else platform
-    return Base(reference=reference, platform=asked) if reference and asked else None
+    return expand(fixed, scope.variables, missing=None) or "" if fixed else platform
 
 
-def _check_origin(origin: Origin, scope: Scope) -> None:
-    """Refuse a name that only a build fills in, and a stage that does not come before this one."""
-    if origin.outer:
-        _filled(origin.written, scope)
-    elif origin.reference is None:
-        raise _refusal(origin.line, f"takes files from {origin.written!r}, which only a build fills in")
-    if origin.stage is not None and not 0 <= origin.stage < scope.number:
+def _check_origin(origin: Origin, number: int) -> None:
+    """Refuse a name that only a build fills in, and a stage that does not come before the one of a number."""
+    if not origin.reference:
+        raise _unfilled(origin.line, "its image" if origin.outer else "files", origin.written)
+    if origin.stage is not None and not 0 <= origin.stage < number:
         raise _refusal(origin.line, f"takes files from {origin.written!r}, which is no earlier stage")
-
-
-def _filled(text: str, scope: Scope) -> str:
-    """Fill in the variables of a FROM; refuse one that has no value."""
-    filled = expand(text, scope.variables, missing=None)
-    if not filled:
-        raise _refusal(scope.stage.line, f"takes its image from {text!r}, which only a build fills in")
-    return filled
 
 
 def _check_from(stage: Stage) -> None:
@@ -177,3 +173,7 @@ def _check_flags(stage: Stage) -> None:
 
 def _refusal(line: int, why: str) -> DrydockError:
     return DrydockError(f"the Dockerfile's line {line} {why}", line=line)
+
+
+def _unfilled(line: int, what: str, written: str) -> DrydockError:
+    return _refusal(line, f"takes {what} from {written!r}, which only a build fills in")

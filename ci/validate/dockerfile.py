@@ -180,6 +180,9 @@ def _origin(origin: Origin, number: int, names: Sequence[str], file: str) -> Ite
     if origin.image and not origin.outer and (close := _misspelt(name, before)):
         message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
         yield error(file, origin.line, "stage-unknown", message, f"Did you mean {close!r}?")
+    elif origin.image and not origin.outer and name.isdecimal():
+        message = f"in a mount, {name} is the name of an image: stages are counted for COPY alone"
+        yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
     elif origin.stage is None or 0 <= origin.stage < number or name.lower() in before:
         return
     elif name.lower() in names:
