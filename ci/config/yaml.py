@@ -55,7 +55,7 @@ class _Collection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Limits:
-    """Holds a document against every limit before anything recurses over it or expands it."""
+    """Checks a document against every limit before anything recurses over it or expands it."""
 
     file: str
     open: list[_Collection] = field(default_factory=lambda: [_Collection()])  # the first holds the root

@@ -36,7 +36,7 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """The message, with the key in front that it is about."""
+        """The message, behind the key that it is about."""
         return f"{self.key}: {self.message}" if self.key else self.message
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ def error(file: str, line: int, rule: str, message: str, remedy: str = "") -> Fi
 
 
 def mistake(file: str, line: int, key: str, message: str, *, accepted: str = "", nearest: str = "") -> Finding:
-    """Make a finding of a value in the configuration that is not accepted."""
+    """Make an error about a value in the configuration that is not accepted."""
     close = f"Did you mean {nearest!r}?" if nearest else ""
     options = f"Accepted: {accepted}." if accepted else ""
     return Finding(

@@ -1,4 +1,4 @@
-"""Lists what a Dockerfile takes from elsewhere, and writes the digests of its images into it."""
+"""Lists the images that a build takes from registries, and writes their digests into the Dockerfile."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def list_uses(
     """List where FROM, COPY --from and RUN --mount=from= take an image from a registry, in all stages that are built.
 
     Args:
-        dockerfile: to be built.
-        target: the name of the stage that becomes the image; None: the last.
-        arguments: of the build.
-        platform: that is built for.
+        dockerfile: the whole of it; stages that the target does not need are left out.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
 
     Raises:
-        DrydockError: it depends on something that only the build can know, or is written in a way that is not read.
+        DrydockError: an image depends on what only the build knows, or is written in a way that is not read.
 
     """
     if dockerfile.faults:
@@ -47,16 +47,17 @@ def list_uses(
         raise _refusal(fault.line, f"cannot be read: {fault.message}")
     for stage in dockerfile.stages:
         _check_from(stage)
-    scopes = read_stages(dockerfile, arguments=arguments, platform=platform)
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None)
     found: list[tuple[Origin, Base]] = []
     for number in needed_stages(scopes, find_target(dockerfile, target)):
         scope = scopes[number]
         _check_flags(scope.stage)
         for origin in scope.origins:
-            _check_origin(origin, scope)
+            _check_origin(origin, number)
             if origin.image:
-                fixed = scope.stage.platform if origin.outer else ""
-                wanted = _filled(fixed, scope) if fixed else platform
+                wanted = _platform(scope, platform) if origin.outer else platform
+                if not wanted:
+                    raise _unfilled(origin.line, "its image", scope.stage.platform)
                 found.append((origin, Base(reference=origin.image, platform=wanted)))
     return tuple(sorted(found, key=lambda use: use[0].line))
 
@@ -75,14 +76,14 @@ def pin_bases(
     """Write into a Dockerfile the digest of each image that it takes from a registry; every line keeps its number.
 
     Args:
-        text: of the Dockerfile.
-        digests: of the bases that list_bases lists.
-        target: as for list_uses.
-        arguments: of the build.
-        platform: that is built for.
+        text: the Dockerfile.
+        digests: the digest of each base that list_bases lists.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
 
     Raises:
-        DrydockError: an image is named in a way that is not found again, such as over two lines, or as for list_uses.
+        DrydockError: an image is named in a way that is not found again, such as over two lines; or list_uses refuses.
 
     """
     lines = text.removeprefix("\ufeff").split("\n")
@@ -122,42 +123,37 @@ def final_base(
     """Find the image that the image to be built descends from; None where that is `scratch` or not known.
 
     Args:
-        dockerfile: to be built.
-        target: the name of the stage that becomes the image; None: the last.
-        arguments: of the build.
-        platform: that is built for.
+        dockerfile: the whole of it; stages that the target does not need are left out.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
 
     """
     number = None if dockerfile.faults else find_target(dockerfile, target)
     if number is None:
         return None
-    scope = lineage(read_stages(dockerfile, arguments=arguments, platform=platform), number)[0]
-    reference = scope.origin.image and expand(scope.stage.base, scope.variables, missing=None)
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None)
+    scope = lineage(scopes, number)[0]
+    reference, wanted = scope.origin.image, _platform(scope, platform)
+    return Base(reference=reference, platform=wanted) if reference and wanted else None
+
+
+def _platform(scope: Scope, platform: str) -> str:
+    """Find the platform of the image that a FROM names; "" where only a build knows it."""
     fixed = scope.stage.platform
-    asked = expand(fixed, scope.variables, missing=None) if fixed else platform
-    return Base(reference=reference, platform=asked) if reference and asked else None
+    return expand(fixed, scope.variables, missing=None) or "" if fixed else platform
 
 
-def _check_origin(origin: Origin, scope: Scope) -> None:
-    """Refuse what names no image for certain, and no stage that can be taken from."""
-    if origin.outer:
-        _filled(origin.written, scope)
-    elif origin.reference is None:
-        raise _refusal(origin.line, f"takes files from {origin.written!r}, which only a build fills in")
-    if origin.stage is not None and not 0 <= origin.stage < scope.number:
+def _check_origin(origin: Origin, number: int) -> None:
+    """Refuse a name that only a build fills in, and a stage that does not come before the one of a number."""
+    if not origin.reference:
+        raise _unfilled(origin.line, "its image" if origin.outer else "files", origin.written)
+    if origin.stage is not None and not 0 <= origin.stage < number:
         raise _refusal(origin.line, f"takes files from {origin.written!r}, which is no earlier stage")
 
 
-def _filled(text: str, scope: Scope) -> str:
-    """Fill in the variables of a FROM; refuse one that has no value."""
-    filled = expand(text, scope.variables, missing=None)
-    if not filled:
-        raise _refusal(scope.stage.line, f"takes its image from {text!r}, which only a build fills in")
-    return filled
-
-
 def _check_from(stage: Stage) -> None:
-    """Refuse a FROM that a shell's rules could make something else of."""
+    """Refuse a FROM with a quote or a backslash: the rules of a shell could make another image of it."""
     flags = any(_ESCAPED.search(value) for _, value in stage.flags)
     base = stage.base.count('"') % 2 or re.search(r"['\\`]|^--", stage.base)
     if flags or base:
@@ -177,3 +173,7 @@ def _check_flags(stage: Stage) -> None:
 
 def _refusal(line: int, why: str) -> DrydockError:
     return DrydockError(f"the Dockerfile's line {line} {why}", line=line)
+
+
+def _unfilled(line: int, what: str, written: str) -> DrydockError:
+    return _refusal(line, f"takes {what} from {written!r}, which only a build fills in")

@@ -60,8 +60,8 @@ def ignore_files(dockerfile: str, context: str) -> tuple[str, str]:
     Source: BuildKit, frontend/dockerui/config.go, ReadEntrypoint and dockerIgnorePatterns.
 
     Args:
-        dockerfile: its path in the source.
-        context: its path in the source.
+        dockerfile: the path of the Dockerfile in the source.
+        context: the path of the build context in the source.
 
     """
     return f"{dockerfile}.dockerignore", posixpath.normpath(posixpath.join(context, ".dockerignore"))
@@ -71,8 +71,8 @@ def parse_ignore(text: str, *, file: str = ".dockerignore") -> IgnoreFile:
     """Read a .dockerignore; what is no pattern is in `faults`.
 
     Args:
-        text: of the ignore file.
-        file: its path in the source, for the faults.
+        text: the ignore file.
+        file: the path of the ignore file in the source, for the faults.
 
     """
     patterns: list[Pattern] = []

@@ -161,8 +161,8 @@ def parse_dockerfile(text: str, *, file: str = "Dockerfile") -> Dockerfile:
     """Read a Dockerfile; what is wrong with it is in `faults`, and the rest is read all the same.
 
     Args:
-        text: of the Dockerfile.
-        file: its path in the source, for the faults.
+        text: the Dockerfile.
+        file: the path of the Dockerfile in the source, for the faults.
 
     """
     reader = _Reader(file=file, lines=text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"))
@@ -192,7 +192,7 @@ def parse_dockerfile(text: str, *, file: str = "Dockerfile") -> Dockerfile:
 
 
 def find_target(dockerfile: Dockerfile, target: str | None) -> int | None:
-    """Find the number of the stage that becomes the image, by its name; the last where none is asked for.
+    """Find the number of the stage that becomes the image: of the last stage of that name, or of the last of all.
 
     The engine knows no target by its number (0.21.8, frontend/dockerfile/dockerfile2llb/convert.go).
     """
@@ -224,9 +224,9 @@ def expand(text: str, variables: Mapping[str, str | None], *, missing: str | Non
     """Fill in the variables of a text; None where it holds one that nobody can know before the build.
 
     Args:
-        text: such as "${PYTHON_IMAGE}".
-        variables: their values; None for one that is not known.
-        missing: the value of any other variable.
+        text: a word such as "${PYTHON_IMAGE}".
+        variables: the value of each variable; None for one that is not known.
+        missing: the value of any other variable; None: it is not known either.
 
     """
     unknown = False

@@ -97,24 +97,36 @@ class Scope:
         """All that it takes from: what its FROM names first."""
         return (self.origin, *(origin for step in self.steps for origin in step.origins))
 
+    @property
+    def parents(self) -> list[int]:
+        """The numbers of the earlier stages that it takes from."""
+        stages = (origin.stage for origin in self.origins)
+        return [stage for stage in stages if stage is not None and 0 <= stage < self.number]
+
 
 def read_stages(
-    dockerfile: Dockerfile, *, arguments: Mapping[str, str], platform: str = "", unset: str | None = ""
+    dockerfile: Dockerfile,
+    *,
+    arguments: Mapping[str, str],
+    platform: str = "",
+    unset: str | None = "",
+    undeclared: str | None = "",
 ) -> tuple[Scope, ...]:
     """Follow a Dockerfile from its first stage to its last.
 
     Args:
-        dockerfile: to be built.
-        arguments: of the build.
-        platform: that is built for; "" where it is not known.
-        unset: the value of an ARG before the first FROM that is given none; None: somebody will give it one.
+        dockerfile: the whole of it; its faults do not matter here.
+        arguments: the arguments of the build, by name.
+        platform: the platform that is built for, such as "linux/arm64"; "" where it is not known.
+        unset: the value of an ARG before the first FROM that has none; None: somebody will give it one.
+        undeclared: the value of a variable in front of the stages that no ARG declares; None: the build may know it.
 
     """
-    outer = _outer_variables(dockerfile, arguments, platform, unset)
+    outer = _outer_variables(dockerfile, arguments, platform, unset=unset, undeclared=undeclared)
     held = {name: made.line for made in dockerfile.arguments for name in assignments(made) if name not in arguments}
     scopes: list[Scope] = []
     for number, stage in enumerate(dockerfile.stages):
-        reference = expand(stage.base, outer)
+        reference = expand(stage.base, outer, missing=undeclared)
         parent = find_stage(dockerfile, reference or "", number)
         origin = Origin(
             written=stage.base,
@@ -138,20 +150,19 @@ def read_stages(
 
 
 def needed_stages(scopes: Sequence[Scope], target: int | None) -> tuple[int, ...]:
-    """List the numbers of the stages that a stage is made of, itself included, in their order; none for None."""
+    """List the numbers of the stages that a target needs, itself included, in their order; none where it is None."""
     needed: set[int] = set()
-    left = [target]
+    left = [] if target is None else [target]
     while left:
         number = left.pop()
-        if number is not None and number not in needed:
+        if number not in needed:
             needed.add(number)
-            earlier = (origin.stage for origin in scopes[number].origins)
-            left += [stage for stage in earlier if stage is not None and 0 <= stage < number]
+            left += scopes[number].parents
     return tuple(sorted(needed))
 
 
 def lineage(scopes: Sequence[Scope], number: int) -> tuple[Scope, ...]:
-    """List the stages that a stage descends from by FROM: first the one that names an image, last the stage itself."""
+    """List the stages that a stage descends from by FROM: the one that names an image first, the stage itself last."""
     found = [scopes[number]]
     while (parent := found[0].origin.stage) is not None:
         found.insert(0, scopes[parent])
@@ -169,7 +180,7 @@ def find_remote(dockerfile: Dockerfile) -> Instruction | None:
 
 
 def list_mounts(made: Instruction) -> Iterator[Mount]:
-    """List the mounts of a RUN: names of options are read in any case, and the last one of a name counts."""
+    """List the mounts of a RUN. The case of an option's name does not matter, and the last of one name counts."""
     for flag, value in made.flags:
         if made.keyword == "RUN" and flag == "mount":
             given = (_unquote(option).partition("=") for option in value.split(","))
@@ -185,7 +196,12 @@ def list_mounts(made: Instruction) -> Iterator[Mount]:
 
 
 def _outer_variables(
-    dockerfile: Dockerfile, arguments: Mapping[str, str], platform: str, unset: str | None
+    dockerfile: Dockerfile,
+    arguments: Mapping[str, str],
+    platform: str,
+    *,
+    unset: str | None,
+    undeclared: str | None,
 ) -> Variables:
     """Say what each variable of a FROM stands for."""
     variables: dict[str, str | None] = dict.fromkeys(AUTOMATIC)
@@ -197,7 +213,7 @@ def _outer_variables(
     for made in dockerfile.arguments:
         for name, value in assignments(made).items():
             # Engines differ in what an ARG makes of a variable that they set by themselves.
-            default = unset if value is None else _value(made, value, variables, missing="")
+            default = unset if value is None else _value(made, value, variables, missing=undeclared)
             variables[name] = arguments.get(name, None if name in AUTOMATIC else default)
     return variables
 

@@ -137,7 +137,7 @@ def _unset(steps: Iterable[Step], outer: Collection[str]) -> Iterator[str]:
 
 
 def _ends(scopes: Sequence[Scope]) -> tuple[str, ...]:
-    used = {origin.stage for scope in scopes for origin in scope.origins}
+    used = {parent for scope in scopes for parent in scope.parents}
     return tuple(scope.stage.name for scope in scopes[:-1] if scope.stage.name and scope.number not in used)
 
 

@@ -1,4 +1,4 @@
-"""Holds a build context against its .dockerignore, and both against what the Dockerfile copies."""
+"""Checks a build context and its .dockerignore, and checks both against what the Dockerfile copies."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def check_context(context: Context, image: Image, scopes: Sequence[Scope], *, co
     """Find what is wrong with a context: what it lacks, what it should not hold, and how large it is.
 
     Args:
-        context: as it was read.
-        image: whose context it is.
-        scopes: the stages of the Dockerfile that copies from it.
-        config: the configuration's file.
-        line: where that file names the context, or else the image.
+        context: the build context of the image.
+        image: what the configuration says.
+        scopes: the stages of the image's Dockerfile.
+        config: the path of the configuration.
+        line: the line of the configuration that names the context, or else the image.
 
     """
     findings = [*_ignore_file(context, config, line), *_credentials(context)]

@@ -1,4 +1,4 @@
-"""Holds a Dockerfile against itself and against the image that the configuration makes of it."""
+"""Checks a Dockerfile, and checks it against the image that the configuration makes of it."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _EXEC_FORM = ("CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
-    """An image of somewhere else that a Dockerfile takes from."""
+class BaseImage:
+    """An image that a Dockerfile takes from, and where it is named."""
 
     line: int  # of the instruction
     pin_line: int  # where its reference is written: an ARG may hold it
@@ -62,22 +62,22 @@ class Answer:
     unknown: str = ""  # why the registry did not say
 
 
-def bases_of(scopes: Sequence[Scope]) -> tuple[Base, ...]:
+def bases_of(scopes: Sequence[Scope]) -> tuple[BaseImage, ...]:
     """List the images that the stages of a Dockerfile take from, as far as they can be known without a build."""
     images = [origin for scope in scopes for origin in scope.origins if origin.image]
     return tuple(
-        Base(line=origin.line, pin_line=origin.pin_line, reference=origin.image, pinned=bool(found["digest"]))
+        BaseImage(line=origin.line, pin_line=origin.pin_line, reference=origin.image, pinned=bool(found["digest"]))
         for origin in images
         if (found := _REFERENCE.fullmatch(origin.image))
     )
 
 
-def check_bases(bases: Iterable[tuple[str, Base]], answers: Mapping[str, Answer]) -> Iterator[Finding]:
+def check_bases(bases: Iterable[tuple[str, BaseImage]], answers: Mapping[str, Answer]) -> Iterator[Finding]:
     """Name the base images that are not pinned, and those that no registry has.
 
     Args:
-        bases: each with its Dockerfile.
-        answers: of the registries, by reference; none where nobody asked.
+        bases: each base image, behind the path of its Dockerfile.
+        answers: what the registries said, by reference; nothing for a reference that nobody asked about.
 
     """
     for file, base in bases:
@@ -103,11 +103,11 @@ def check_dockerfile(
     """Find what is wrong with a Dockerfile, and between it and its image.
 
     Args:
-        dockerfile: as it was read.
-        scopes: its stages.
-        image: what the configuration says of it.
-        config: the configuration's file.
-        lines: of the image's keys in that file.
+        dockerfile: the Dockerfile of the image.
+        scopes: the stages of that Dockerfile.
+        image: what the configuration says.
+        config: the path of the configuration.
+        lines: the line of each of the image's keys in the configuration.
 
     """
     file = image.dockerfile
@@ -123,7 +123,7 @@ def check_dockerfile(
 
 
 def check_pins(text: str, image: Image) -> Iterator[Finding]:
-    """Find what keeps a build from being given its images by digest, of a Dockerfile without errors."""
+    """Find what keeps the images that a build takes from being given by digest; the Dockerfile has no errors."""
     arguments = {"BUILDPLATFORM": image.platforms[0], "REVISION": "0" * 40, **image.build_args}
     dockerfile = parse_dockerfile(text)
     for platform in image.platforms:
@@ -175,11 +175,14 @@ def _stages(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
 
 
 def _origin(origin: Origin, number: int, names: Sequence[str], file: str) -> Iterator[Finding]:
-    """Hold what the stage of a number takes from against the names of all stages."""
+    """Check what a stage takes from against the names of all stages."""
     name, before = origin.written, names[:number]
     if origin.image and not origin.outer and (close := _misspelt(name, before)):
         message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
         yield error(file, origin.line, "stage-unknown", message, f"Did you mean {close!r}?")
+    elif origin.image and not origin.outer and name.isdecimal():
+        message = f"in a mount, {name} is the name of an image: stages are counted for COPY alone"
+        yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
     elif origin.stage is None or 0 <= origin.stage < number or name.lower() in before:
         return
     elif name.lower() in names:
@@ -223,7 +226,7 @@ def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
 
 
 def _promises(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:
-    """Hold the configuration's target, build-args and secrets against the Dockerfile."""
+    """Check the configuration's target, build-args and secrets against the Dockerfile."""
     file, made = image.dockerfile, dockerfile.instructions
     if image.target and find_target(dockerfile, image.target) is None:
         names = [stage.name for stage in dockerfile.stages if stage.name]

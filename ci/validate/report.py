@@ -1,4 +1,4 @@
-"""What validation found, and how it is written: as a table, as JSON, as SARIF."""
+"""Writes findings as a table, as JSON or as SARIF."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def report_or_fail(findings: Sequence[Finding], style: Style, *, fail: bool = True) -> str:
-    """Print the findings of a validation that passed.
+    """Return the findings as they are printed; fail if one is an error.
 
     Args:
         findings: all of them, in order.
         style: how they are written.
-        fail: whether an error is one of the call too.
+        fail: whether an error among them fails the call.
 
     Raises:
         PipelineError: there are errors; its text is what would have been printed.

@@ -16,7 +16,7 @@ from ci.config import find_config, referenced_paths
 from ci.core.engine import failure_of, fan_out
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
-from ci.validate.dockerfile import Answer, Base, check_bases
+from ci.validate.dockerfile import Answer, BaseImage, check_bases
 from ci.validate.linter_reports import parse_reports
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
@@ -37,9 +37,9 @@ async def validate(
         source: the repository.
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
-        offline: as for find_all.
+        offline: ask no registry about base images, and go on where the linters' container cannot be had.
         style: how the findings are written: table, json or sarif.
-        fail: whether an error among them is one of the call too.
+        fail: whether an error among them fails the call.
 
     Raises:
         PipelineError: there are errors; its text is what would have been printed.
@@ -95,7 +95,7 @@ async def _survey_alone(source: dagger.Directory, paths: Sequence[str]) -> Tree:
         return make_tree(survey_here(Path(folder), paths))
 
 
-async def _ask_registries(bases: Sequence[Base]) -> Mapping[str, Answer]:
+async def _ask_registries(bases: Sequence[BaseImage]) -> Mapping[str, Answer]:
     """Ask the registries about the base images that are not pinned; return the answers by reference."""
     references = sorted({base.reference for base in bases if not base.pinned})
     answers = await fan_out(references, _ask, limit=_ASKED)

@@ -1,4 +1,4 @@
-"""Puts together all that can be found in a source without building anything of it."""
+"""Checks a source that was surveyed: its configuration, Dockerfiles, build contexts and workflows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ci.core.model import Config
 from ci.core.text import show
 from ci.dockerfile import parse_dockerfile, read_stages
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
-from ci.validate.dockerfile import Base, bases_of, check_dockerfile, check_pins
+from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
 from ci.validate.workflow import check_workflows
@@ -24,7 +24,7 @@ class Validation:
     """What was found, and what is left to ask the registries."""
 
     findings: tuple[Finding, ...]
-    bases: tuple[tuple[str, Base], ...] = ()  # each with its Dockerfile
+    bases: tuple[tuple[str, BaseImage], ...] = ()  # each with its Dockerfile
 
 
 def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> Validation:
@@ -33,8 +33,8 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
     Args:
         tree: what the source holds.
         text: the configuration.
-        config: its file, for the findings.
-        surface: what the calls in workflows may name.
+        config: the path of the configuration, for the findings.
+        surface: the functions and arguments that calls in workflows may name.
 
     """
     findings = list(check_workflows(tree, surface))
@@ -45,7 +45,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         message = "Dockerfiles and contexts were not held against this configuration"
         findings.append(note(config, 1, "config-skipped", message, "Mend its errors, and validate again."))
         return Validation(findings=tuple(findings))
-    bases: list[tuple[str, Base]] = []
+    bases: list[tuple[str, BaseImage]] = []
     contexts: dict[tuple[str, str], Context] = {}  # many images may share a large one
     for image, lines in zip(parsed.images, lines_of_images(text), strict=True):
         written = tree.text(image.dockerfile)

@@ -1,4 +1,4 @@
-"""Holds the calls in workflows against the functions and arguments that the module has."""
+"""Checks the calls of this module in workflows against the functions and arguments that it has."""
 
 from __future__ import annotations
 

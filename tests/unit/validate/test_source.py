@@ -162,6 +162,7 @@ MISTAKES = [
     Mistake(D, "ARG FOLDER", "ENV API_TOKEN=x\nARG FOLDER", "credential-in-image", "Dockerfile:4", "history", WARNING),
     Mistake(D, "--from=build", "--from=buidl", "stage-unknown", "Dockerfile:11", "'build'"),
     Mistake(D, "USER", "RUN --mount=from=buidl,target=/x true\nUSER", "stage-unknown", "Dockerfile:12", "'build'"),
+    Mistake(D, "USER", "RUN --mount=from=0,target=/x true\nUSER", "stage-unknown", "Dockerfile:12", "for COPY alone"),
     Mistake(D, "--from=build", "--from=2", "stage-unknown", "Dockerfile:11", "no earlier stage"),
     Mistake(D, "--from=build", "--from=final", "stage-order", "Dockerfile:11", "does not come before"),
     Mistake(D, "USER", "FROM build AS build\nUSER", "stage-duplicate", "Dockerfile:12", "the first on line 2"),
