@@ -91,6 +91,12 @@ class Image:
     build_args: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     secrets: tuple[str, ...] = ()
+    ssh: tuple[str, ...] = ()  # names of agents that RUN --mount=type=ssh asks for
+    contexts: Mapping[str, str] = field(default_factory=dict)  # "docker-image://REF", "target:IMAGE", or a folder
+    network: str | None = None  # of RUN: "none" or "host"
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)  # address by name
+    shm_size: int | None = None  # bytes
+    ulimits: tuple[str, ...] = ()  # such as "nofile=1024:2048"
     budget: int | None = None  # bytes, compressed, each variant
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
@@ -106,6 +112,22 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
+class CacheMode(StrEnum):
+    """What is done with the layer cache in a registry."""
+
+    OFF = "off"
+    READ = "read"
+    WRITE = "write"  # and read
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cache:
+    """The layer cache that a release leaves for later builds."""
+
+    mode: CacheMode = CacheMode.WRITE  # the most that is done: pull requests and build-all read at most
+    repository: str | None = None  # template of its repository; None: the image's own
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """A whole configuration file."""
@@ -114,6 +136,7 @@ class Config:
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
     compression: Compression = Compression.ZSTD
+    cache: Cache = field(default_factory=Cache)
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
 
 
