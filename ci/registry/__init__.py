@@ -7,19 +7,15 @@ from ci.registry.address import RegistryAddress, parse_repository
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.errors import remedy_for
-from ci.registry.manifests import Descriptor, Manifest, read_image_config
 from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
 
 __all__ = [
     "Credentials",
-    "Descriptor",
     "ExhaustedError",
-    "Manifest",
     "RegistryAddress",
     "RegistryClient",
     "Retry",
     "RetryPolicy",
     "parse_repository",
-    "read_image_config",
     "remedy_for",
 ]

@@ -10,11 +10,11 @@ from typing import Self
 
 from ci.core.errors import DrydockError
 from ci.core.names import check_digest, check_tag, is_digest
+from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Manifest, digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference
 from ci.registry.auth import Authenticator, Credentials
 from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
 from ci.registry.http import Request, Response, Transport, parse_media_type, protocol_error
-from ci.registry.manifests import MANIFEST_TYPES, MAX_MANIFEST, Manifest, digest_of
 from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's

@@ -10,13 +10,9 @@ from ci.build import INPUTS
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.core.names import REVISION, of_commit, origin_of
+from ci.core.oci import Descriptor, Manifest, read_image_config
 from ci.core.text import size_text
-from ci.registry import (
-    Descriptor,
-    Manifest,
-    RegistryClient,
-    read_image_config,
-)
+from ci.registry import RegistryClient
 from ci.release.outcome import ImageFact, VariantFact
 from ci.release.request import Target
 

@@ -12,7 +12,8 @@ import anyio
 from ci.core.engine import fan_out, gather, step
 from ci.core.errors import DrydockError
 from ci.core.names import STAGING, of_commit, sha_tag, utc_text
-from ci.registry import Descriptor, Manifest, RegistryClient
+from ci.core.oci import Descriptor, Manifest
+from ci.registry import RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import Release, TagOutcome
 from ci.release.request import ReleaseRequest, Staged, Target

@@ -9,7 +9,7 @@ from datetime import datetime
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Variant
 from ci.core.names import LATEST, STAGING, check_tag
-from ci.registry import Manifest
+from ci.core.oci import Manifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,8 @@ from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Outcome, Plan
 from ci.core.names import REVISION, of_commit, origin_of
-from ci.registry import Descriptor, Manifest, RegistryClient
+from ci.core.oci import Descriptor, Manifest
+from ci.registry import RegistryClient
 from ci.release.inspection import inspect_image
 from ci.release.outcome import VariantFact
 from ci.release.request import Target

@@ -10,7 +10,8 @@ import anyio
 
 from ci.core.errors import DrydockError
 from ci.core.names import CREATED
-from ci.registry import Manifest, RegistryClient
+from ci.core.oci import Manifest
+from ci.registry import RegistryClient
 from ci.release.outcome import Change, TagOutcome
 from ci.release.request import Target
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ci.core.errors import DrydockError
 from ci.core.names import REVISION, sha_tag
-from ci.registry import Manifest, RegistryClient
+from ci.core.oci import Manifest
+from ci.registry import RegistryClient
 from ci.release.inspection import inspect_image
 from ci.release.outcome import Change, ImageFact, Release, TagOutcome
 from ci.release.request import Target

@@ -35,7 +35,7 @@ PURE = [
     *(path for path in CI.glob("validate/*.py") if path.name not in {"run.py", "linting.py"}),
     *(path for path in CI.glob("init/*.py") if path.name != "adopt.py"),
     *CI.glob("*/report.py"),
-    *(CI / "registry" / name for name in ("address.py", "errors.py", "manifests.py")),
+    *(CI / "registry" / name for name in ("address.py", "errors.py")),
     CI / "build/inputs.py",
     *(CI / "release" / name for name in ("outcome.py", "request.py")),
     CI / "github/events.py",

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from ci.core.oci import OCI_MANIFEST, digest_of
 from ci.registry.address import RegistryAddress
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
-from ci.registry.manifests import OCI_MANIFEST, digest_of
 from ci.registry.retry import RetryPolicy
 from tests.support.proxy import FaultProxy
 from tests.support.servers import (

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from ci.core.oci import OCI_MANIFEST
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
-from ci.registry.manifests import OCI_MANIFEST
 from ci.registry.retry import RetryPolicy
 from tests.support.proxy import Fault, FaultProxy, Kind, Seen, always, at
 from tests.support.servers import Registry

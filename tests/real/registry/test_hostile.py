@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from ci.core.oci import OCI_INDEX, OCI_MANIFEST, digest_of
 from ci.registry.errors import RegistryError, RegistryErrorKind
-from ci.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.support.servers import PASSWORD, Certificate, Reply, Request, Stub
 
 from .conftest import LOGIN, client

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from ci.core.errors import DrydockError
+from ci.core.oci import OCI_INDEX, OCI_MANIFEST, digest_of
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
-from ci.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
 from tests.support.servers import PASSWORD, USER, Certificate, Registry, Reply, TokenServer
 
 from .conftest import LOGIN, Content, client, fill

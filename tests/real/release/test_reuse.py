@@ -21,7 +21,7 @@ from ci.build.report import render_json, render_table
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config, Image, Plan, Variant
-from ci.registry.manifests import Manifest
+from ci.core.oci import Manifest
 from ci.release.deliver import deliver, find_unchanged
 from ci.release.destination import Destination
 from ci.release.outcome import Change, Delivery

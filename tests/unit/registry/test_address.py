@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from ci.core.errors import DrydockError
 from ci.core.names import check_digest
+from ci.core.oci import digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference, parse_repository
 from ci.registry.auth import Challenge, Credentials, parse_challenges, widen_scope
 from ci.registry.http import parse_media_type, parse_retry_after
-from ci.registry.manifests import digest_of
 
 
 @pytest.mark.parametrize(
