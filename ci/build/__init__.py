@@ -3,7 +3,7 @@
 Open `pipeline.py` first: it takes every variant of a plan from its Dockerfile to its outcome.
 """
 
-from ci.build.container import compression_of
+from ci.build.buildkit import BUILDKIT, Made
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.pipeline import Builder, Built, build_all
@@ -11,14 +11,15 @@ from ci.build.report import Report, report_or_fail
 from ci.build.smoke import smoke_variant
 
 __all__ = [
+    "BUILDKIT",
     "INPUTS",
     "Builder",
     "Built",
     "Definition",
     "Inputs",
+    "Made",
     "Report",
     "build_all",
-    "compression_of",
     "digest_inputs",
     "read_definitions",
     "report_or_fail",

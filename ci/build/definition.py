@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,16 +17,16 @@ from ci.dockerfile import (
     Base,
     Dockerfile,
     IgnoreFile,
+    assignments,
     final_base,
-    find_remote,
     ignore_files,
     list_bases,
     parse_dockerfile,
     parse_ignore,
-    pin_bases,
 )
 
 _AT_A_TIME = 8
+_IMAGE, _TARGET = "docker-image://", "target:"  # what a named context may be, besides a folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +45,10 @@ class Definition:
     context: dagger.Directory  # what COPY sees
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
-    arguments: Mapping[str, str]  # of its build, with those that every build is given
+    arguments: Mapping[str, str]  # of its build
+    native: str  # the builder's own platform, for which `FROM --platform=$BUILDPLATFORM` stands
     platforms: tuple[str, ...]  # of the plan
+    folders: Mapping[str, dagger.Directory] = field(default_factory=dict)  # of the source, by the context's name
     fault: str = ""  # why it cannot be built, whatever the engine would make of it
     resolved: Mapping[Base, Resolved] = field(default_factory=dict)
     unresolved: Mapping[Base, DrydockError] = field(default_factory=dict)
@@ -59,40 +60,35 @@ class Definition:
             DrydockError: one is not known, or the Dockerfile does not say which it takes.
 
         """
-        bases = list_bases(self.dockerfile, target=self.image.target, arguments=self.arguments, platform=platform)
+        bases = self._listed(platform)
         for base in bases:
             if base in self.unresolved:
                 raise self.unresolved[base]
         return {base: self.resolved[base].digest for base in bases}
 
-    def pinned(self, platform: str) -> str:
-        """Return the Dockerfile with the digest of each image that it takes from a registry.
+    def policy(self, platform: str) -> dict[str, str]:
+        """Return the digest of each whole reference that a build has to take; nothing where the list is not known.
 
-        Raises:
-            DrydockError: a digest is not known, or cannot be written into it, so that something else might be built.
-
+        Then the build says what is wrong, if anything is; why the image is not reused, the report says.
         """
-        digests = self.bases(platform)
-        return pin_bases(self.text, digests, target=self.image.target, arguments=self.arguments, platform=platform)
-
-    def to_build(self, platform: str) -> str:
-        """Return the Dockerfile to build: pinned where that is possible.
-
-        The engine answers `dockerBuild` from what it made of the same Dockerfile and context before, in any session,
-        and so goes on building from where a tag pointed then (0.21.8, core/schema/directory.go: the field has no scope;
-        a command that was run on the image keeps it). With digests, what is built is what is recorded, for all
-        platforms. What has no digest, such as an address that ADD takes, makes a build of its own in each run: the
-        engine asks again.
-        """
-        text = self.text
         try:
-            text = self.pinned(platform)
+            bases = self.bases(platform)
         except DrydockError:
-            pass  # the build says what is wrong, if anything is; why the image is not reused, the report says
-        else:
-            if not find_remote(self.dockerfile):
-                return text
-        return f"{text}\n# {uuid.uuid4()}\n"
+            return {}
+        return {self.resolved[base].name: digest for base, digest in bases.items()}
+
+    def _listed(self, platform: str) -> tuple[Base, ...]:
+        """List what a build takes from registries; a named context stands in front of the image of its name."""
+        listed = list_bases(self.dockerfile, target=self.image.target, arguments=self._known, platform=platform)
+        named = [value.removeprefix(_IMAGE) for value in self.image.contexts.values() if value.startswith(_IMAGE)]
+        return (
+            *(base for base in listed if base.reference not in self.image.contexts),
+            *(Base(reference=reference, platform=platform) for reference in named),
+        )
+
+    @property
+    def _known(self) -> dict[str, str]:
+        return {"BUILDPLATFORM": self.native, **self.arguments}
 
     def base_labels(self) -> dict[str, str]:
         """Name what the image is based on, for its labels; nothing where its platforms differ in it or it is not known.
@@ -108,7 +104,7 @@ class Definition:
 
     def final(self, platform: str) -> Base | None:
         """Find the image that the image to be built descends from; None where that is `scratch` or not known."""
-        return final_base(self.dockerfile, target=self.image.target, arguments=self.arguments, platform=platform)
+        return final_base(self.dockerfile, target=self.image.target, arguments=self._known, platform=platform)
 
     def named(self) -> Iterator[Base]:
         """List the images that the builds take from registries, as far as the Dockerfile says which."""
@@ -116,9 +112,7 @@ class Definition:
             if final := self.final(platform):
                 yield final
             try:
-                yield from list_bases(
-                    self.dockerfile, target=self.image.target, arguments=self.arguments, platform=platform
-                )
+                yield from self._listed(platform)
             except DrydockError:
                 continue  # whoever needs the list is told
 
@@ -140,8 +134,8 @@ async def read_definitions(plan: Plan, source: dagger.Directory) -> dict[str, De
 async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image) -> Definition:
     """Read an image's Dockerfile and reduce its context to what .dockerignore leaves.
 
-    The engine would apply .dockerignore by itself. Applied before, it keeps a change of a file that no build sees from
-    checking and compressing every image anew: only what the source itself is reduced to, by `directory` or `filter`, is
+    BuildKit would apply .dockerignore by itself. Applied before, it keeps a change of a file that no build sees from
+    making and checking every image anew: only what the source itself is reduced to, by `directory` or `filter`, is
     told apart by its content (0.21.8, core/schema/directory.go, maintainContentHashing).
     """
     context = source.directory(image.context)
@@ -149,6 +143,7 @@ async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image)
     if ignored.excludes:
         context = context.filter(exclude=ignored.excludes)
     text = await source.file(image.dockerfile).contents()
+    dockerfile = parse_dockerfile(text, file=image.dockerfile)
     # Without a pattern that nobody can read, the build would see what it was to keep out.
     faults = [str(fault) for fault in ignored.faults]
     if NO_TEXT in text:
@@ -157,8 +152,14 @@ async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image)
         image=image,
         context=context,
         text=text,
-        dockerfile=parse_dockerfile(text, file=image.dockerfile),
-        arguments=_arguments(image, native=native, revision=plan.revision),
+        dockerfile=dockerfile,
+        arguments=_arguments(image, dockerfile, plan.revision),
+        native=native,
+        folders={
+            name: source.directory(value)
+            for name, value in image.contexts.items()
+            if not value.startswith((_IMAGE, _TARGET))
+        },
         platforms=tuple(variant.platform for variant in plan.variants if variant.image.name == image.name),
         fault="; ".join(faults),
     )
@@ -172,10 +173,13 @@ async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
     return IgnoreFile()
 
 
-def _arguments(image: Image, *, native: str, revision: str | None) -> dict[str, str]:
-    """List the arguments of an image's build: the configuration's, and those that every build is given."""
-    # Dagger takes the target platform for the build platform too, so that a cross-building stage would be emulated.
-    return {"BUILDPLATFORM": native, **({"REVISION": revision} if revision else {}), **image.build_args}
+def _arguments(image: Image, dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
+    """List the arguments of an image's build: the configuration's, and the revision where the Dockerfile asks for it.
+
+    What it does not ask for is left out, so that another commit is not another build.
+    """
+    asked = {name for made in dockerfile.instructions if made.keyword == "ARG" for name in assignments(made)}
+    return {**({"REVISION": revision} if revision and "REVISION" in asked else {}), **image.build_args}
 
 
 async def _resolve(base: Base) -> Resolved:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
@@ -12,7 +12,7 @@ from ci.core.model import Compression, Image, SmokeCheck, Variant
 from ci.dockerfile import Dockerfile, find_remote, parse_dockerfile
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
-RULES = 2
+RULES = 3
 
 # Annotations of a variant's entry in the index of a release. They are written by releases whose every check passed.
 INPUTS = "dev.drydock.inputs"
@@ -60,19 +60,19 @@ def digest_inputs(
     arguments: Mapping[str, str],
     labels: Mapping[str, str],
     compression: Compression,
-    engine: str,
+    builder: str,
 ) -> Inputs:
     """Reduce what decides what a variant becomes.
 
     Args:
         variant: of the configuration.
         dockerfile: its text.
-        context: the digest of the build context, without what .dockerignore leaves out.
+        context: the digests of the build context, without what .dockerignore leaves out, and of named folders.
         bases: the digest of each image it is built from.
         arguments: of the build, with those that every build is given.
         labels: that are put on; those that name the commit or the base decide nothing by themselves.
         compression: of the layers.
-        engine: the version of the engine that builds.
+        builder: what builds: the versions of BuildKit and of the engine.
 
     """
     image = variant.image
@@ -82,13 +82,14 @@ def digest_inputs(
     given = {name: value for name, value in arguments.items() if name in named - {*image.build_args}}
     values: dict[str, object] = {
         "rules": RULES,
-        "engine": engine,
+        "builder": builder,
         "platform": variant.platform,
         "dockerfile": [image.dockerfile, dockerfile],
         "context": [image.context, context],
         "bases": dict(bases),
         "build-args": dict(image.build_args),
         "target": image.target,
+        "options": [dict(image.contexts), image.network, dict(image.extra_hosts), image.shm_size, image.ulimits],
         "smoke": [_check(check) for check in variant.checks],
         "budget": image.budget,
         "compression": compression.value,
@@ -104,17 +105,23 @@ def why_not_reusable(image: Image, dockerfile: Dockerfile) -> str:
     What RUN fetches from the network is not seen: that is what the age of an image is limited for. Nor are triggers
     that a base image sets by ONBUILD.
     """
+    return next(_doubts(image, dockerfile), "")
+
+
+def _doubts(image: Image, dockerfile: Dockerfile) -> Iterator[str]:
     if image.secrets:
-        return f"its build is given secrets, whose values nobody compares: {', '.join(image.secrets)}"
-    if dockerfile.faults:
-        fault = dockerfile.faults[0]
-        return f"its Dockerfile cannot be read: line {fault.line}: {fault.message}"
+        yield f"its build is given secrets, whose values nobody compares: {', '.join(image.secrets)}"
+    if image.ssh:
+        yield f"its build asks SSH agents, whose answers nobody compares: {', '.join(image.ssh)}"
+    if targets := [name for name, value in image.contexts.items() if value.startswith("target:")]:
+        yield f"it is built on another image of the same run: {', '.join(targets)}"
+    for fault in dockerfile.faults:
+        yield f"its Dockerfile cannot be read: line {fault.line}: {fault.message}"
     for instruction in dockerfile.instructions:
         if instruction.keyword == "ONBUILD":
-            return f"line {instruction.line} of its Dockerfile is ONBUILD"
+            yield f"line {instruction.line} of its Dockerfile is ONBUILD"
     if remote := find_remote(dockerfile):
-        return f"line {remote.line} of its Dockerfile adds what is not in the context"
-    return ""
+        yield f"line {remote.line} of its Dockerfile adds what is not in the context"
 
 
 def _check(check: SmokeCheck) -> object:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 
 import dagger
 
-from ci.build.container import build_variant, compressed_size
+from ci.build.buildkit import BuildKit, Made, open_buildkit
+from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
@@ -24,19 +26,20 @@ _MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Builder:
-    """What builds a plan: the source, the build secrets, and how many variants at a time (0: as the machine bears)."""
+    """What builds a plan."""
 
     source: dagger.Directory
     secrets: Sequence[dagger.Secret] = ()
-    parallel: int = 0
+    agent: dagger.Socket | None = None  # the SSH agent that builds may ask
+    parallel: int = 0  # variants at a time; 0: as many as the machine bears
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Built:
-    """The report of a build, and the very containers it is about, by the name of their variant."""
+    """The report of a build, and the images it is about, by the name of their variant."""
 
     report: Report
-    containers: Mapping[str, dagger.Container]
+    images: Mapping[str, Made]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,18 +47,19 @@ class _Job:
     """What all variants of one run are built with."""
 
     plan: Plan
+    buildkit: BuildKit
     definitions: Mapping[str, Definition]  # by image
     labels: Mapping[str, Mapping[str, str]]  # by image
-    secrets: Mapping[str, dagger.Secret]
+    caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Result:
-    """What came of one variant, and its container where there is one."""
+    """What came of one variant, and what was built where something was."""
 
     outcome: Outcome
-    container: dagger.Container | None = field(default=None, repr=False)
+    made: Made | None = None
 
 
 async def build_all(
@@ -63,6 +67,8 @@ async def build_all(
     builder: Builder,
     *,
     definitions: Mapping[str, Definition] | None = None,
+    created: datetime | None = None,
+    caches: Mapping[str, CacheUse] | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
@@ -73,6 +79,8 @@ async def build_all(
         plan: what to build.
         builder: what builds it.
         definitions: of the images by name, where they have been read already.
+        created: when the commit was made; it becomes the time of what is built.
+        caches: the layer caches that each variant's build reads and writes, by its name.
         labels: of each image by its name, in place of those that are known without a release.
         reused: the outcome of each variant that needs no build, by its name.
         reasons: why an image is built though an earlier one was looked for, by its name.
@@ -82,19 +90,31 @@ async def build_all(
 
     """
     now = _stopwatch()
+    secrets = await _name_secrets(plan, builder.secrets)
     job = _Job(
         plan=plan,
-        secrets=await _name_secrets(plan, builder.secrets),
+        buildkit=open_buildkit(
+            plan.config,
+            secrets={name: secret for name, (secret, _) in secrets.items()},
+            hidden=tuple(value for _, value in secrets.values() if value),
+            agent=builder.agent,
+            created=created,
+        ),
         definitions=definitions or await read_definitions(plan, builder.source),
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
+        caches=caches or {},
         reused=reused or {},
     )
     limit = builder.parallel if builder.parallel > 0 else _bound()
     results = await fan_out(plan.variants, lambda variant: _build(job, variant), limit=limit)
-    outcomes = tuple(result.outcome for result in results)
-    containers = {str(result.outcome.variant): result.container for result in results if result.container}
     return Built(
-        report=Report(plan=plan, outcomes=outcomes, seconds=now(), reasons=reasons or {}), containers=containers
+        report=Report(
+            plan=plan,
+            outcomes=tuple(result.outcome for result in results),
+            seconds=now(),
+            reasons=reasons or {},
+        ),
+        images={str(result.outcome.variant): result.made for result in results if result.made},
     )
 
 
@@ -102,45 +122,49 @@ async def _build(job: _Job, variant: Variant) -> _Result:
     """Take one variant from its Dockerfile to its outcome."""
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
-    image, now = variant.image, _stopwatch()
+    now, total = _stopwatch(), len(variant.checks)
     try:
         with step(f"{variant} build"):
-            container = await build_variant(
-                job.definitions[image.name], variant.platform, labels=job.labels[image.name], secrets=job.secrets
+            made = await job.buildkit.build(
+                job.definitions[variant.image.name],
+                variant.platform,
+                labels=job.labels[variant.image.name],
+                cache=job.caches.get(str(variant), CacheUse()),
+                built={},
             )
+        built = now()
+        with step(f"{variant} import"):
+            container = await _load(made, variant)
     except (dagger.DaggerError, DrydockError) as error:
         failure = failure_of(error, "build")
-        total = len(variant.checks)
         return _Result(outcome=Outcome(variant=variant, build_seconds=now(), smoke_total=total, failures=(failure,)))
-    built = now()
+    loaded = now()
     with step(f"{variant} smoke"):
-        failed = await smoke_variant(container, variant, limit=_CHECKS_AT_A_TIME)
-    smoked = now()
-    size, heavy = await _weigh(job, variant, container)
+        failed = await smoke_variant(container, made.documents.config, variant, limit=_CHECKS_AT_A_TIME)
     outcome = Outcome(
         variant=variant,
         build_seconds=built,
-        smoke_seconds=smoked - built,
-        smoke_passed=len(variant.checks) - len(failed),
-        smoke_total=len(variant.checks),
-        size=size,
-        failures=(*failed, *heavy),
+        smoke_seconds=now() - loaded,
+        smoke_passed=total - len(failed),
+        smoke_total=total,
+        size=made.documents.size,
+        failures=(*failed, *_weigh(variant, made.documents.size)),
     )
-    return _Result(outcome=outcome, container=container)
+    return _Result(outcome=outcome, made=made)
 
 
-async def _weigh(job: _Job, variant: Variant, container: dagger.Container) -> tuple[int | None, tuple[Failure, ...]]:
-    """Measure a variant and hold it against its budget."""
-    try:
-        with step(f"{variant} size"):
-            size = await compressed_size(container, job.plan.config.compression)
-    except dagger.DaggerError as error:
-        return None, (failure_of(error, "size"),)
+async def _load(made: Made, variant: Variant) -> dagger.Container:
+    """Make a container of the very archive that will be pushed."""
+    return await dagger.dag.container(platform=dagger.Platform(variant.platform)).import_(made.archive).sync()
+
+
+def _weigh(variant: Variant, size: int) -> tuple[Failure, ...]:
+    """Hold a variant's compressed size against its budget."""
     budget = variant.image.budget
     if budget is None or size <= budget:
-        return size, ()
+        return ()
     reason = f"{size} bytes compressed, {size - budget} more than the budget of {budget}"
-    return size, (Failure(step="budget", reason=reason),)
+    return (Failure(step="budget", reason=reason),)
 
 
 def _stopwatch() -> Callable[[], float]:
@@ -168,14 +192,15 @@ def _bound() -> int:
     return variants_at_a_time(processors=len(os.sched_getaffinity(0)), memory=memory)
 
 
-async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, dagger.Secret]:
-    """Give each secret the name its images use: the last part of its address, as in env://PIP_TOKEN."""
+async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, tuple[dagger.Secret, str]]:
+    """Give each secret the name its images use: the last part of its address, as in env://PIP_TOKEN; with its value."""
     wanted = {name for image in plan.images for name in image.secrets}
-    given: dict[str, dagger.Secret] = {}
+    given: dict[str, tuple[dagger.Secret, str]] = {}
     for secret in secrets:
         name = (await secret.uri()).rpartition("://")[2].rpartition("/")[2]
         if name in wanted:
-            given[name] = dagger.dag.set_secret(name, await secret.plaintext())
+            value = await secret.plaintext()
+            given[name] = dagger.dag.set_secret(name, value), value
     if missing := sorted(wanted - given.keys()):
         flags = " ".join(f"--secrets env:{name}" for name in missing)
         raise SelectionError(f"The images need build secrets that were not given: {', '.join(missing)}; add {flags}")

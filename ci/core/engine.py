@@ -13,7 +13,7 @@ import dagger
 from dagger.mod._exceptions import FunctionError
 from opentelemetry import trace
 
-from ci.core.errors import DrydockError
+from ci.core.errors import BuildError, DrydockError
 from ci.core.model import Failure
 from ci.core.text import last_lines
 
@@ -60,6 +60,8 @@ def explain(error: BaseException) -> str | None:
 def failure_of(error: BaseException, step: str) -> Failure:
     """Say what failed: the command, its exit code and its last lines where there was one."""
     error = _first(error)
+    if isinstance(error, BuildError):
+        return error.failure
     if isinstance(error, dagger.ExecError):
         return Failure(
             step=step,

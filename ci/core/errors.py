@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ci.core.findings import Finding
+from ci.core.model import Failure
 
 
 class DrydockError(Exception):
@@ -31,3 +32,11 @@ class SelectionError(DrydockError):
 
 class PipelineError(DrydockError):
     """At least one variant failed; the text is the whole report."""
+
+
+class BuildError(DrydockError):
+    """A variant could not be built; `failure` says which step, where and why."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.reason)

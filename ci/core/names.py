@@ -11,9 +11,6 @@ from ci.core.model import Image, Plan
 
 PLACEHOLDERS = ("{name}", "{owner}")
 LATEST = "latest"
-# The engine pushes to a tag and to nothing else; what counts is the digest it gives back, so that two releases may
-# share the tag. It says only which image was pushed last.
-STAGING = "drydock-staging"
 MAX_REPOSITORY = 255
 
 _LETTER = "[a-z0-9]"

@@ -79,9 +79,18 @@ class Manifest:
             DrydockError: the document is not an index as the specification writes it.
 
         """
+        return tuple(entry for entry in self.listed if not entry.platform.startswith("unknown/"))
+
+    @property
+    def listed(self) -> tuple[Descriptor, ...]:
+        """All entries of an index, attestations too.
+
+        Raises:
+            DrydockError: the document is not an index as the specification writes it.
+
+        """
         with _Shape(self) as document:
-            listed = _entries(document["manifests"])
-            return tuple(entry for entry in listed if not entry.platform.startswith("unknown/"))
+            return tuple(_entries(document["manifests"]))
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -110,6 +119,16 @@ class ImageConfig:
     labels: Mapping[str, str]
     diff_ids: tuple[str, ...]
     created: str = ""  # when its newest layer was made (RFC 3339)
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()  # such as "8000/tcp"
+    healthcheck: bool = False  # whether one is declared
+
+    @property
+    def architecture(self) -> str:
+        """Its architecture, such as "arm64"."""
+        return self.platform.split("/")[1]
 
 
 def read_image_config(body: bytes, digest: str) -> ImageConfig:
@@ -120,11 +139,20 @@ def read_image_config(body: bytes, digest: str) -> ImageConfig:
 
     """
     with _Shape(Manifest(body=body, media_type="", digest=digest)) as document:
-        platform = _platform(document)
-        labels = _texts((document.get("config") or {}).get("Labels") or {})
-        layers = tuple(map(str, document["rootfs"]["diff_ids"]))
-        created = str(document.get("created") or "")
-        return ImageConfig(platform=platform, labels=labels, diff_ids=layers, created=created)
+        config = document.get("config") or {}
+        test = (config.get("Healthcheck") or {}).get("Test") or []
+        pairs = (variable.partition("=") for variable in config.get("Env") or [])
+        return ImageConfig(
+            platform=_platform(document),
+            labels=_texts(config.get("Labels") or {}),
+            diff_ids=tuple(map(str, document["rootfs"]["diff_ids"])),
+            created=str(document.get("created") or ""),
+            user=str(config.get("User") or ""),
+            entrypoint=tuple(map(str, config.get("Entrypoint") or [])),
+            env={name: value for name, _, value in pairs},
+            ports=tuple(config.get("ExposedPorts") or {}),
+            healthcheck=bool(test) and test != ["NONE"],
+        )
 
 
 class _Shape:
@@ -143,7 +171,7 @@ class _Shape:
         return document
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
+        if isinstance(error, KeyError | TypeError | ValueError | AttributeError | IndexError):
             raise self._error() from None
 
     def _error(self) -> DrydockError:

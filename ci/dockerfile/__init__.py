@@ -3,7 +3,7 @@
 Open `stages.py` first: it walks over a Dockerfile once, and all that judge one stand on that walk.
 """
 
-from ci.dockerfile.bases import Base, final_base, list_bases, pin_bases
+from ci.dockerfile.bases import Base, final_base, list_bases
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.parser import AUTOMATIC, NO_TEXT, Dockerfile, assignments, expand, find_target, parse_dockerfile
 from ci.dockerfile.stages import (
@@ -41,6 +41,5 @@ __all__ = [
     "needed_stages",
     "parse_dockerfile",
     "parse_ignore",
-    "pin_bases",
     "read_stages",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ci.core.errors import DrydockError
-from ci.dockerfile.parser import Dockerfile, Stage, expand, find_target, parse_dockerfile
+from ci.dockerfile.parser import Dockerfile, Stage, expand, find_target
 from ci.dockerfile.stages import Origin, Scope, lineage, needed_stages, read_stages
 
 _FROM = re.compile(r"\s*FROM(?=\s)", re.IGNORECASE)
@@ -68,53 +68,6 @@ def list_bases(
     """List the images that a build takes from registries, each once; arguments and errors are those of list_uses."""
     uses = list_uses(dockerfile, target=target, arguments=arguments, platform=platform)
     return tuple(dict.fromkeys(base for _, base in uses))
-
-
-def pin_bases(
-    text: str, digests: Mapping[Base, str], *, target: str | None, arguments: Mapping[str, str], platform: str
-) -> str:
-    """Write into a Dockerfile the digest of each image that it takes from a registry; every line keeps its number.
-
-    Args:
-        text: the Dockerfile.
-        digests: the digest of each base that list_bases lists.
-        target: the name of the stage that becomes the image; None: the last stage.
-        arguments: the arguments of the build, by name.
-        platform: the platform of the image, such as "linux/arm64".
-
-    Raises:
-        DrydockError: an image is named in a way that is not found again, such as over two lines; or list_uses refuses.
-
-    """
-    lines = text.removeprefix("\ufeff").split("\n")
-    wanted: list[tuple[int, Base]] = []
-    uses = list_uses(parse_dockerfile(text), target=target, arguments=arguments, platform=platform)
-    for origin, base in uses:
-        pinned = base.reference
-        if "@" not in pinned:
-            pinned = f"{pinned}@{digests[base]}"
-            _pin(lines, origin, base, pinned)
-        wanted.append((origin.line, replace(base, reference=pinned)))
-    # What was written is read once more: a word that was taken for another one would change what is built.
-    written = "\n".join(lines)
-    found = list_uses(parse_dockerfile(written), target=target, arguments=arguments, platform=platform)
-    if [(origin.line, base) for origin, base in found] != wanted:
-        raise DrydockError("the Dockerfile names its images in a way that is not found again")
-    return written
-
-
-def _pin(lines: list[str], origin: Origin, base: Base, pinned: str) -> None:
-    """Put a reference in place of what is written: the word behind FROM, or the value of a flag."""
-    keyword = _FROM.match(lines[origin.line - 1]) if origin.outer else None
-    flag = "" if origin.outer else r"(?:--from=|--mount=(?:[^\s,]*,)*from=)"
-    # What has been given its digest already does not match again.
-    place = re.compile(rf"(?<!\S)({flag}){re.escape(origin.written)}(?=[\s,\\`]|$)", re.IGNORECASE)
-    for at in range(origin.line - 1, origin.last) if keyword or not origin.outer else ():
-        begin = keyword.end() if keyword and at == origin.line - 1 else 0
-        if not _COMMENT.match(lines[at]) and (found := place.search(lines[at], begin)):
-            lines[at] = f"{lines[at][: found.start()]}{found[1]}{pinned}{lines[at][found.end() :]}"
-            return
-    raise _refusal(origin.line, f"names {base.reference} in a way that is not found again")
 
 
 def final_base(

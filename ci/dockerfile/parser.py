@@ -80,6 +80,7 @@ class Dockerfile:
     arguments: tuple[Instruction, ...] = ()  # each ARG before the first FROM
     stages: tuple[Stage, ...] = ()
     faults: tuple[Finding, ...] = ()  # what keeps a text from being a Dockerfile
+    syntax: str = ""  # the frontend that it asks for, such as "docker/dockerfile:1"
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:
@@ -94,6 +95,7 @@ class _Reader:
     file: str
     lines: list[str]
     escape: str = "\\"
+    syntax: str = ""
     at: int = 0
     faults: list[Finding] = field(default_factory=list)
 
@@ -109,7 +111,9 @@ class _Reader:
                 self.fault(self.at + 1, f"the escape {show(value)} is not known", r"Write # escape=\ or # escape=`.")
             elif name == "escape":
                 self.escape = value
-            elif name not in ("syntax", "check"):
+            elif name == "syntax":
+                self.syntax = value
+            elif name != "check":
                 return
             self.at += 1
 
@@ -188,6 +192,7 @@ def parse_dockerfile(text: str, *, file: str = "Dockerfile") -> Dockerfile:
         arguments=tuple(arguments),
         stages=tuple(replace(s, instructions=tuple(body)) for s, body in zip(stages, inside, strict=True)),
         faults=tuple(sorted(reader.faults, key=lambda fault: fault.line)),
+        syntax=reader.syntax,
     )
 
 

@@ -6,16 +6,10 @@ Open `client.py` first: each of its methods is one thing that a registry can be 
 from ci.registry.address import RegistryAddress, parse_repository
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
-from ci.registry.errors import remedy_for
-from ci.registry.retry import ExhaustedError, Retry, RetryPolicy
 
 __all__ = [
     "Credentials",
-    "ExhaustedError",
     "RegistryAddress",
     "RegistryClient",
-    "Retry",
-    "RetryPolicy",
     "parse_repository",
-    "remedy_for",
 ]

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+import httpx
+
 from ci.core.errors import DrydockError
 from ci.core.names import check_digest, check_tag, is_digest
-from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Manifest, digest_of
+from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Descriptor, Manifest, digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference
 from ci.registry.auth import Authenticator, Credentials
 from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
-from ci.registry.http import Request, Response, Transport, parse_media_type, protocol_error
+from ci.registry.http import Request, Response, Transport, origin_of, parse_media_type, parse_url, protocol_error
 from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 _UNAUTHORIZED = 401
 _DIGEST_HEADER = "Docker-Content-Digest"
+_UPLOAD = 3600.0  # seconds for one blob, with all repetitions: a large layer on a slow line takes long
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +68,12 @@ class RegistryClient:
         self._address = address
         self._transport = Transport(address, verify=verify, timeout=timeout)
         self._auth = Authenticator(address, credentials, self._transport, clock)
-        self._retry = Retry(wait_of=_wait_of, policy=policy or RetryPolicy(), clock=clock)
+        policy = policy or RetryPolicy()
+        self._retry = Retry(wait_of=_wait_of, policy=policy, clock=clock)
+        # A large layer on a slow line takes long.
+        self._uploads = Retry(
+            wait_of=_wait_of, policy=replace(policy, deadline=max(policy.deadline, _UPLOAD)), clock=clock
+        )
 
     def __repr__(self) -> str:
         return f"RegistryClient({self._address})"
@@ -80,7 +89,7 @@ class RegistryClient:
     @property
     def effort(self) -> Effort:
         """How many attempts were repeated and how long all operations took, so far."""
-        return self._retry.effort
+        return self._retry.effort + self._uploads.effort
 
     async def resolve(self, repository: str, reference: str) -> str | None:
         """Return the digest behind a tag; nothing if the registry says that it or its repository does not exist.
@@ -159,6 +168,40 @@ class RegistryClient:
             raise protocol_error(call.request.what, answer.where, "the answer names no size")
         return int(length)
 
+    async def put_blob(self, repository: str, blob: Descriptor, content: Callable[[], AsyncIterator[bytes]]) -> None:
+        """Upload a blob in one piece.
+
+        Args:
+            repository: inside the registry.
+            blob: its digest and size.
+            content: hands out its bytes, once for each attempt.
+
+        Source: OCI distribution specification 1.1, "POST then PUT".
+
+        """
+        scope = f"repository:{repository}:pull,push"
+        what = f"PUT blob {repository}@{blob.digest}"
+        begin = _Call(
+            request=Request(
+                method="POST", url=f"{self._address.url}/v2/{check_name(repository)}/blobs/uploads/", what=what
+            ),
+            scope=scope,
+        )
+
+        async def attempt() -> Response:
+            answer = await self._attempt(begin)
+            self._require(begin, answer)
+            place = _upload_place(what, answer, blob.digest)
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+            request = Request(method="PUT", url=str(place), what=what, headers=headers, content=content)
+            put = _Call(request=request, scope=scope)
+            if origin_of(place) == origin_of(answer.url):
+                return await self._attempt(put)
+            # Storage elsewhere has a right of its own in the address, and is not told ours.
+            return self._checked(put, await self._transport.send(request))
+
+        self._require(begin, await self._repeat(what, attempt, self._uploads))
+
     async def delete_tag(self, repository: str, tag: str) -> bool:
         """Remove a tag and leave the manifest; tell whether the registry says it did.
 
@@ -202,14 +245,23 @@ class RegistryClient:
         """Return the registry's last word on a request: an answer of any status that is not worth repeating."""
 
         async def attempt() -> Response:
-            answer = await self._authorized(call)
-            if not answer.ok and (error := self._error(call, answer)).wait is not None:
-                raise error
-            return answer
+            return await self._attempt(call)
 
+        return await self._repeat(call.request.what, attempt, self._retry)
+
+    async def _attempt(self, call: _Call) -> Response:
+        return self._checked(call, await self._authorized(call))
+
+    def _checked(self, call: _Call, answer: Response) -> Response:
+        """Return an answer of any status; raise for one that is worth a repetition."""
+        if not answer.ok and (error := self._error(call, answer)).wait is not None:
+            raise error
+        return answer
+
+    async def _repeat(self, what: str, attempt: Callable[[], Awaitable[Response]], retry: Retry) -> Response:
         ended: ExhaustedError
         try:
-            return await self._retry.run(attempt)
+            return await retry.run(attempt)
         except ExhaustedError as error:
             ended = error
         # Outside the handler: a chain of exceptions is shown, and says nothing that the last one does not.
@@ -219,7 +271,7 @@ class RegistryClient:
             raise ended.last
         raise RegistryError(
             kind=RegistryErrorKind.UNAVAILABLE,
-            what=call.request.what,
+            what=what,
             where=str(self._address),
             why=f"no answer in {ended.seconds:.1f} s",
             remedy="Check the address and the network, then run the same command again.",
@@ -240,6 +292,17 @@ class RegistryClient:
 
     def _error(self, call: _Call, answer: Response) -> RegistryError:
         return self._auth.error(answer, what=call.request.what, scope=call.scope)
+
+
+def _upload_place(what: str, answer: Response, digest: str) -> httpx.URL:
+    """Read where an upload goes, and name the digest there."""
+    location = parse_url(answer.headers.get("Location", ""))
+    if location is None or not answer.headers.get("Location"):
+        raise protocol_error(what, answer.where, "the answer names no place to upload to")
+    place = answer.url.join(location)
+    if answer.url.scheme == "https" and place.scheme != "https":
+        raise protocol_error(what, answer.where, "the place to upload to leads from https to http")
+    return place.copy_merge_params({"digest": digest})
 
 
 def _wait_of(error: Exception) -> float | None:

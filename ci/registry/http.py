@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -54,6 +54,7 @@ class Request:
     what: str  # for messages
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    content: Callable[[], AsyncIterator[bytes]] | None = None  # in place of a body: made anew for each attempt
     limit: int = _MAX_ERROR  # bytes of the answer's body
     leave: bool = False  # whether a redirect may lead to another origin
 
@@ -158,7 +159,9 @@ class Transport:
 
     async def _once(self, request: Request, url: httpx.URL, authorization: str | None, *, left: bool) -> Response:
         headers = {**request.headers, **({"Authorization": authorization} if authorization else {})}
-        outgoing = self._client.build_request(request.method, url, headers=headers, content=request.body)
+        outgoing = self._client.build_request(
+            request.method, url, headers=headers, content=request.content() if request.content else request.body
+        )
         failure: RegistryError
         try:
             with _quiet():

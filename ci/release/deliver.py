@@ -13,7 +13,7 @@ from ci.core.names import LATEST, sha_tag, utc_text
 from ci.release.destination import Destination
 from ci.release.outcome import Delivery
 from ci.release.promotion import promote
-from ci.release.push import PUSH_POLICY, push_target, smoke_published
+from ci.release.push import push_target, smoke_published
 from ci.release.release import release
 from ci.release.request import ReleaseRequest, Target
 from ci.release.reuse import Reuse, describe_plan, find_reusable
@@ -75,16 +75,15 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     if not built.report.ok:
         return Delivery(built=built.report)
     login = destination.login
-    push = partial(push_target, built.containers, plan.config.compression, login, PUSH_POLICY)
     async with destination.connect(targets) as client:
         released = await release(
             client,
             request,
             targets,
-            push=push,
+            push=partial(push_target, client, built.images),
             reused=found.entries,
             records=found.inputs.records,
-            resmoke=partial(smoke_published, login) if request.resmoke else None,
+            resmoke=partial(smoke_published, client, login) if request.resmoke else None,
         )
     return Delivery(built=built.report, released=released)
 

@@ -1,92 +1,82 @@
-"""The engine's part of a release: pushes variants to a registry, and runs published ones again."""
+"""Sends what was built to a registry, byte for byte and under no tag; and runs what is published again."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagger
 
-from ci.build import compression_of, smoke_variant
-from ci.core.engine import failure_of
-from ci.core.errors import DrydockError
-from ci.core.model import Compression, Variant
-from ci.core.names import is_digest
-from ci.registry import ExhaustedError, Retry, RetryPolicy, remedy_for
+from ci.build import Made, smoke_variant
+from ci.core.model import Variant
+from ci.core.oci import Descriptor, Manifest, read_image_config
+from ci.registry import RegistryClient
 from ci.release.destination import Login
 from ci.release.request import Staged, Target
 
-# What the engine says of a push that may succeed the next time.
-_TRANSIENT = re.compile(
-    r"\b(429|500|502|503|504)\b|EOF|reset by peer|broken pipe|timeout|timed out|unknown blob|connection refused",
-    re.IGNORECASE,
-)
-_REFUSED = re.compile(r"\b(401|403|404)\b")
-# Large layers on a slow line take long; what is repeated skips the layers that are there already.
-PUSH_POLICY = RetryPolicy(attempts=5, base=1.0, deadline=3600.0)
 _CHECKS_AT_A_TIME = 4
+_CHUNK = 1024 * 1024  # bytes
+_MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
 
 
-class _TransientError(DrydockError):
-    """A push failed in a way that may pass."""
-
-
-async def push_target(
-    containers: Mapping[str, dagger.Container],
-    compression: Compression,
-    login: Login | None,
-    policy: RetryPolicy,
-    target: Target,
-    tag: str,
-) -> str:
-    """Push the containers that were smoked, all variants of one image under one tag; return the digest.
+async def push_target(client: RegistryClient, images: Mapping[str, Made], target: Target) -> tuple[Descriptor, ...]:
+    """Push the archives that were smoked, all variants of one image, each by its digest; return what an index names.
 
     Raises:
-        DrydockError: the registry did not take them, after repetitions where those could help.
+        RegistryError: the registry did not take one, after repetitions where those could help.
 
     """
-    publisher = dagger.dag.container()
-    if login:
-        publisher = login.on(publisher, target.repository)
-
-    async def attempt() -> str:
-        try:
-            return await publisher.publish(
-                f"{target.repository}:{tag}",
-                platform_variants=[containers[str(variant)] for variant in target.variants],
-                forced_compression=compression_of(compression),
-                media_types=dagger.ImageMediaTypes.OCI,
+    entries = []
+    for variant in target.variants:
+        made = images[str(variant)]
+        manifest = made.documents.manifest
+        await _push_blobs(client, target.name, made)
+        await client.put_manifest(target.name, manifest.digest, manifest.body, manifest.media_type)
+        entries.append(
+            Descriptor(
+                media_type=manifest.media_type,
+                digest=manifest.digest,
+                size=len(manifest.body),
+                platform=variant.platform,
             )
-        except dagger.DaggerError as error:
-            reason = failure_of(error, "push").reason
-            raise (_TransientError if _TRANSIENT.search(reason) else DrydockError)(reason) from None
-
-    retry = Retry(wait_of=lambda error: 0.0 if isinstance(error, _TransientError) else None, policy=policy)
-    try:
-        reference = await retry.run(attempt)
-    except ExhaustedError as error:
-        tried = f" (after {error.attempts} attempts)" if error.attempts > 1 else ""
-        reason = str(error.last or f"no answer within {policy.deadline:g} s")
-        raise DrydockError(
-            f"{reason}{tried}. {_remedy(reason, target, logged_in=login is not None)}".rstrip()
-        ) from None
-    digest = reference.rpartition("@")[2]
-    if not is_digest(digest):
-        raise DrydockError(f"the engine names no digest for what it pushed: {reference}")
-    return digest
+        )
+    return tuple(entries)
 
 
-def _remedy(reason: str, target: Target, *, logged_in: bool) -> str:
-    """Say what helps against a refusal that the engine reports in a sentence of its own."""
-    insufficient = "insufficient_scope" in reason
-    status = _REFUSED.search(reason)
-    if not (insufficient or status):
-        return ""
-    scope = f"repository:{target.name}:pull,push"
-    return remedy_for(int(status[0]) if status else 401, scope, logged_in=logged_in, insufficient=insufficient)
+async def _push_blobs(client: RegistryClient, repository: str, made: Made) -> None:
+    """Send the layers and the configuration that the registry does not have yet."""
+    image = made.documents.manifest.image
+    wanted = {blob.digest: blob for blob in (*image.layers, image.config)}
+    missing = [blob for blob in wanted.values() if await client.blob_size(repository, blob.digest) != blob.size]
+    if not missing:
+        return
+    with TemporaryDirectory() as folder:
+        archive = Path(folder) / "image.tar"
+        await made.archive.export(str(archive))
+        with tarfile.open(archive) as members:
+            places = {member.name: member.offset_data for member in members}
+        for blob in missing:
+            place = places[f"blobs/{blob.digest.replace(':', '/')}"]
+            await client.put_blob(repository, blob, _reader(archive, place, blob.size))
 
 
-async def smoke_published(login: Login | None, staged: Staged) -> Sequence[str]:
+def _reader(file: Path, start: int, size: int) -> Callable[[], AsyncIterator[bytes]]:
+    """Hand out a part of a file, as often as it is asked for."""
+
+    async def read() -> AsyncIterator[bytes]:
+        left = size
+        with file.open("rb") as stream:  # a local file, a megabyte at a time
+            stream.seek(start)
+            while left and (chunk := stream.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+    return read
+
+
+async def smoke_published(client: RegistryClient, login: Login | None, staged: Staged) -> Sequence[str]:
     """Pull every variant by its digest and run its smoke checks; return what failed."""
     failures: list[str] = []
     for variant, entry in zip(staged.target.variants, staged.index.entries, strict=True):
@@ -94,10 +84,15 @@ async def smoke_published(login: Login | None, staged: Staged) -> Sequence[str]:
         if login:
             container = login.on(container, staged.target.repository)
         container = container.from_(f"{staged.target.repository}@{entry.digest}")
-        failures += await _smoke(container, variant)
+        manifest = await client.get_manifest(staged.target.name, entry.digest)
+        failures += await _smoke(client, container, staged.target, manifest, variant)
     return failures
 
 
-async def _smoke(container: dagger.Container, variant: Variant) -> list[str]:
-    found = await smoke_variant(container, variant, limit=_CHECKS_AT_A_TIME)
+async def _smoke(
+    client: RegistryClient, container: dagger.Container, target: Target, manifest: Manifest, variant: Variant
+) -> list[str]:
+    digest = manifest.image.config.digest
+    config = read_image_config(await client.get_blob(target.name, digest, limit=_MAX_CONFIG), digest)
+    found = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME)
     return [f"{variant} as published: {failure.step}: {failure.reason}" for failure in found]

@@ -1,4 +1,4 @@
-"""A release: push under a name nobody uses, verify, name it `sha-…`, and last of all move the tags that people use."""
+"""A release: push under no name, verify, name it `sha-…`, and last of all move the tags that people use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import anyio
 
 from ci.core.engine import fan_out, gather, step
 from ci.core.errors import DrydockError
-from ci.core.names import STAGING, of_commit, sha_tag, utc_text
+from ci.core.names import of_commit, sha_tag, utc_text
 from ci.core.oci import Descriptor, Manifest
 from ci.registry import RegistryClient
 from ci.release.inspection import Inspection, inspect_image
@@ -19,8 +19,8 @@ from ci.release.outcome import Release, TagOutcome
 from ci.release.request import ReleaseRequest, Staged, Target
 from ci.release.tags import Move, leave_newer, move_tags, read_before, untouched
 
-# Pushes all variants of a target under a tag and returns the digest of what it pushed.
-Push = Callable[[Target, str], Awaitable[str]]
+# Pushes all variants of a target under no tag, and returns what its index names.
+Push = Callable[[Target], Awaitable[tuple[Descriptor, ...]]]
 # Runs the smoke checks again on what the registry serves; returns what failed.
 Resmoke = Callable[[Staged], Awaitable[Sequence[str]]]
 
@@ -121,28 +121,14 @@ async def _push(job: _Job, target: Target) -> Staged:
 async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
     try:
         with step(f"{target.image.name} push"):
-            digest = await job.push(target, STAGING)
-        pushed = await job.client.get_manifest(target.name, digest)
-        entries = _entries(pushed, target)
+            entries = await job.push(target)
     except DrydockError as error:
         raise DrydockError(f"{target.repository}: push: {error}") from None
-    order = [variant.platform for variant in target.variants]
-    if sorted(order) != sorted(entry.platform for entry in entries):
-        found = ", ".join(entry.platform for entry in entries)
-        raise DrydockError(f"{target.repository}: the registry has the platforms {found} instead of {', '.join(order)}")
     commit = of_commit(target.labels)
     return tuple(
         replace(entry, annotations={**commit, **job.records.get(f"{target.image.name}@{entry.platform}", {})})
-        for entry in sorted(entries, key=lambda entry: order.index(entry.platform))
+        for entry in entries
     )
-
-
-def _entries(pushed: Manifest, target: Target) -> tuple[Descriptor, ...]:
-    """List what was pushed: the engine makes no index of a single variant."""
-    if pushed.is_index:
-        return pushed.entries
-    platform = target.variants[0].platform
-    return (Descriptor(media_type=pushed.media_type, digest=pushed.digest, size=len(pushed.body), platform=platform),)
 
 
 async def _inspect(job: _Job, staged: Staged) -> Inspection:

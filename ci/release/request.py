@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Variant
-from ci.core.names import LATEST, STAGING, check_tag
+from ci.core.names import LATEST, check_tag
 from ci.core.oci import Manifest
 
 
@@ -64,8 +64,8 @@ def parse_tags(tags: Sequence[str], *, latest: bool) -> tuple[str, ...]:
     """List the tags to move, `latest` last; a value may hold several, with commas between them."""
     given = [tag.strip() for text in tags for tag in text.split(",") if tag.strip()]
     for tag in given:
-        if check_tag(tag).startswith("sha-") or tag == STAGING:
-            raise DrydockError(f"The tag {tag!r} is not for moving: a sha- tag names one commit, {STAGING} none")
+        if check_tag(tag).startswith("sha-"):
+            raise DrydockError(f"The tag {tag!r} is not for moving: it names one commit")
     return tuple(
         dict.fromkeys([*(tag for tag in given if tag != LATEST), *([LATEST] if latest or LATEST in given else [])])
     )

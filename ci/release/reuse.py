@@ -9,7 +9,7 @@ from functools import partial
 
 import dagger
 
-from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
+from ci.build import BUILDKIT, INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Outcome, Plan
@@ -77,10 +77,10 @@ class _DiffersError(DrydockError):
 
 async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target]) -> PlanInputs:
     """Reduce what each variant is made from to a digest."""
-    engine = await dagger.dag.version()
+    builder = f"BuildKit {BUILDKIT}, engine {await dagger.dag.version()}"
     with step("read what the images are made from"):
         named = {target.image.name: target for target in targets}
-        inputs, unknown = await gather(named, partial(_describe, plan, definitions, engine), limit=_AT_A_TIME)
+        inputs, unknown = await gather(named, partial(_describe, plan, definitions, builder), limit=_AT_A_TIME)
     return PlanInputs(
         inputs={variant: one for each in inputs.values() for variant, one in each.items()},
         unknown={name: str(error) for name, error in unknown.items()},
@@ -88,14 +88,15 @@ async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targe
 
 
 async def _describe(
-    plan: Plan, definitions: Mapping[str, Definition], engine: str, target: Target
+    plan: Plan, definitions: Mapping[str, Definition], builder: str, target: Target
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
     if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
         raise DrydockError(reason)
     try:
-        context = await definition.context.digest()
+        folders = (definition.context, *definition.folders.values())
+        context = " ".join([await folder.digest() for folder in folders])
     except dagger.DaggerError:
         raise DrydockError("the engine could not read its context") from None
     return {
@@ -103,20 +104,15 @@ async def _describe(
             variant,
             dockerfile=definition.text,
             context=context,
-            bases=_bases(definition, variant.platform),
+            bases={str(base): digest for base, digest in definition.bases(variant.platform).items()},
             arguments=definition.arguments,
             labels=target.labels,
             compression=plan.config.compression,
-            engine=engine,
+            builder=builder,
         )
         for variant in plan.variants
         if variant.image.name == image.name
     }
-
-
-def _bases(definition: Definition, platform: str) -> dict[str, str]:
-    definition.pinned(platform)  # what cannot be pinned, might be built from something else
-    return {str(base): digest for base, digest in definition.bases(platform).items()}
 
 
 def _utc_now() -> datetime:

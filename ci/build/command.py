@@ -1,0 +1,172 @@
+"""Says how BuildKit is asked for one variant: the words of `buildctl build`, and what goes with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ci.core.model import Compression, Image
+
+# Where the parts of a build stand in the container that runs buildctl.
+CONTEXT, DOCKERFILE, SECRETS, AGENT, POLICY = (
+    "/context",
+    "/dockerfile",
+    "/run/secrets",
+    "/run/agent.sock",
+    "/policy.json",
+)
+CONTEXTS, LAYOUTS = "/contexts", "/layouts"
+OUT = "/out"
+ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/steps"
+
+# BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
+_FRONTEND = "docker/dockerfile"
+# Of the cache: all stages, and nothing of it can fail a build.
+_CACHE_OPTIONS = "mode=max,compression=zstd,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+_MAX_DOCUMENT = 4 * 1024 * 1024  # bytes of a manifest or a configuration
+
+# Keeps of the archive what is read of it, and of a failure what a report can show: Dagger hands on 100 KiB of it.
+SCRIPT = rf"""
+set -u
+mkdir -p {OUT} /documents {LAYOUTS}
+for layout in {LAYOUTS}/*.tar; do
+    [ -e "$layout" ] && mkdir "${{layout%.tar}}" && tar -xf "$layout" -C "${{layout%.tar}}"
+done
+buildctl --wait build --progress rawjson "$@" 2> /progress || {{
+    code=$?
+    tail -c 65536 /progress >&2
+    exit $code
+}}
+grep '"vertexes"' /progress | tail -c 1000000 > {STEPS}
+cd /documents
+small=$(tar -tvf {ARCHIVE} | awk '$1 ~ /^-/ && $3 < {_MAX_DOCUMENT} && $6 != "oci-layout" {{ print $6 }}')
+tar -xf {ARCHIVE} $small
+for document in $small; do
+    if [ "$(head -c 1 "$document")" = "{{" ]; then
+        printf '%s ' "$document"
+        base64 "$document" | tr -d '\n'
+        echo
+    fi
+done > {DOCUMENTS}
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheUse:
+    """Which layer caches a build reads, and which one it writes."""
+
+    read: tuple[str, ...] = ()  # references, such as "ghcr.io/acme/app:cache-linux-amd64"
+    write: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is asked of BuildKit for one variant."""
+
+    image: Image
+    platform: str
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+    compression: Compression
+    syntax: str = ""  # what the Dockerfile's `# syntax=` names
+    epoch: int | None = None  # seconds since 1970: the time of the image, and the latest of its files
+    cache: CacheUse = field(default_factory=CacheUse)
+    layouts: Mapping[str, str] = field(default_factory=dict)  # digest of each image of this run, by its context's name
+
+
+def build_words(wanted: Wanted) -> list[str]:
+    """List the words behind `buildctl build`."""
+    image = wanted.image
+    options = dict(_options(wanted))
+    words = ["--frontend", "dockerfile.v0", "--local", f"context={CONTEXT}", "--local", f"dockerfile={DOCKERFILE}"]
+    for name, value in options.items():
+        words += ["--opt", f"{name}={value}"]
+    for name in image.secrets:
+        words += ["--secret", f"id={name},src={SECRETS}/{name}"]
+    for name in image.ssh:
+        words += ["--ssh", f"{name}={AGENT}"]
+    for name, value in image.contexts.items():
+        if name in wanted.layouts:
+            words += ["--oci-layout", f"{name}={LAYOUTS}/{name}"]
+        elif not value.startswith("docker-image://"):
+            words += ["--local", f"{name}={CONTEXTS}/{name}"]
+    if image.network == "host":
+        words += ["--allow", "network.host"]
+    for reference in wanted.cache.read:
+        words += ["--import-cache", f"type=registry,ref={reference}"]
+    if reference := wanted.cache.write:
+        words += ["--export-cache", f"type=registry,ref={reference},{_CACHE_OPTIONS}"]
+    return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
+
+
+def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """List the frontend's options."""
+    image = wanted.image
+    yield "filename", image.dockerfile.rpartition("/")[2]
+    yield "platform", wanted.platform
+    yield "attest:provenance", "mode=max,version=v1"
+    if image.target:
+        yield "target", image.target
+    if wanted.syntax and is_own_frontend(wanted.syntax):
+        yield "cmdline", f"{_FRONTEND}:1"
+    yield from ((f"build-arg:{name}", value) for name, value in wanted.arguments.items())
+    yield from ((f"label:{name}", value) for name, value in wanted.labels.items())
+    yield from ((f"context:{name}", _context(wanted, name, value)) for name, value in image.contexts.items())
+    hosts = [f"{name}={address}" for name, address in image.extra_hosts.items()]
+    run = {
+        "force-network-mode": image.network or "",
+        "add-hosts": _csv(hosts) if hosts else "",
+        "shm-size": "" if image.shm_size is None else str(image.shm_size),
+        "ulimit": _csv(image.ulimits) if image.ulimits else "",
+    }
+    yield from ((name, value) for name, value in run.items() if value)
+
+
+def _context(wanted: Wanted, name: str, value: str) -> str:
+    if digest := wanted.layouts.get(name):
+        return f"oci-layout://{name}@{digest}"
+    return value if value.startswith("docker-image://") else f"local:{name}"
+
+
+def is_own_frontend(syntax: str) -> bool:
+    """Tell whether BuildKit's own frontend stands for a `# syntax=`: docker/dockerfile of any tag, of any mirror."""
+    name = re.sub(r"[:@][^/]*$", "", syntax)
+    return name == _FRONTEND or name.endswith((f"/{_FRONTEND}", f"/{_FRONTEND}-upstream"))
+
+
+def write_policy(digests: Mapping[str, str]) -> str:
+    """Write a source policy that fixes images to digests.
+
+    Args:
+        digests: the digest of each whole reference, such as "docker.io/library/python:3.13-slim".
+
+    Source: BuildKit, docs/build-repro.md, "Pinning the dependencies".
+
+    """
+    rules = [
+        {
+            "action": "CONVERT",
+            "selector": {"identifier": f"docker-image://{reference}"},
+            "updates": {"identifier": f"docker-image://{reference}@{digest}"},
+        }
+        for reference, digest in sorted(digests.items())
+    ]
+    return json.dumps({"rules": rules})
+
+
+def _output(wanted: Wanted) -> str:
+    fields = ["type=oci", f"dest={ARCHIVE}", "oci-mediatypes=true", f"compression={wanted.compression.value}"]
+    if wanted.epoch is not None:
+        fields.append("rewrite-timestamp=true")
+    return _csv([*fields, *(f"annotation.{key}={value}" for key, value in wanted.labels.items())])
+
+
+def _csv(fields: Sequence[str]) -> str:
+    """Write fields as BuildKit reads them: one record of RFC 4180."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
