@@ -17,7 +17,8 @@ MODULE = "github.com/dagger/dagger"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
 WORK = "go-work"  # one for all builds: they share the standard library, and an interrupted one is resumed
 # A machine's own Go serves both: BuildKit asks for this patch, and Dagger's pins do not compile on the line after it.
-# PyPI has no such patch, so from there each gets a Go that it compiles on.
+# PyPI has no such patch, so from there each gets a Go that it compiles on. For Dagger that is not 1.26.6: its net/http
+# ends every connection of an engine's client after 30 s, whatever is asked by it.
 GO = (1, 26, 8)
 
 
