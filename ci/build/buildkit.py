@@ -18,6 +18,7 @@ from ci.build.command import (
     CONTEXTS,
     DOCKERFILE,
     DOCUMENTS,
+    EXCERPT,
     LAYOUTS,
     POLICY,
     SCRIPT,
@@ -29,6 +30,7 @@ from ci.build.command import (
     write_policy,
 )
 from ci.build.definition import Definition
+from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import Config
@@ -136,6 +138,7 @@ class BuildKit:
             self.client.with_mounted_directory(CONTEXT, definition.context)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(definition.policy(platform)))
+            .with_new_file(EXCERPT, EXCERPT_PROGRAM)
         )
         for context, folder in definition.folders.items():
             container = container.with_mounted_directory(f"{CONTEXTS}/{context}", folder)

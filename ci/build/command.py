@@ -19,7 +19,7 @@ CONTEXT, DOCKERFILE, SECRETS, AGENT, POLICY = (
     "/run/agent.sock",
     "/policy.json",
 )
-CONTEXTS, LAYOUTS = "/contexts", "/layouts"
+CONTEXTS, LAYOUTS, EXCERPT = "/contexts", "/layouts", "/excerpt.awk"
 OUT = "/out"
 ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/steps"
 
@@ -29,7 +29,7 @@ _FRONTEND = "docker/dockerfile"
 _CACHE_OPTIONS = "mode=max,compression=zstd,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 _MAX_DOCUMENT = 4 * 1024 * 1024  # bytes of a manifest or a configuration
 
-# Keeps of the archive what is read of it, and of a failure what a report can show: Dagger hands on 100 KiB of it.
+# Keeps of the archive what is read of it, and of a failure what a report can show.
 SCRIPT = rf"""
 set -u
 mkdir -p {OUT} /documents {LAYOUTS}
@@ -38,7 +38,7 @@ for layout in {LAYOUTS}/*.tar; do
 done
 buildctl --wait build --progress rawjson "$@" 2> /progress || {{
     code=$?
-    tail -c 65536 /progress >&2
+    awk -f {EXCERPT} /progress /progress >&2
     exit $code
 }}
 grep '"vertexes"' /progress | tail -c 1000000 > {STEPS}
