@@ -7,7 +7,7 @@ from dagger import dag
 
 from ci.build.pipeline import Builder, build_all
 from ci.build.report import Report
-from ci.config.parse import PathKind
+from ci.config.paths import PathKind
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.errors import ConfigError
