@@ -39,9 +39,10 @@ COMPONENT = re.compile(_part(_LETTER))
 # With placeholders, each of which stands for what a part may begin and end with.
 TEMPLATE = _repository(f"(?:{_LETTER}|{_PLACEHOLDER})")
 _REPOSITORY = _repository(_LETTER)
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 # Any image, as FROM names one: its registry, tag and digest may be left out.
 REFERENCE = re.compile(
-    rf"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{{1,5}})?/)?{COMPONENT.pattern}(?:/{COMPONENT.pattern})*"
+    rf"(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?/)?{COMPONENT.pattern}(?:/{COMPONENT.pattern})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
 )
 _DEFAULT = re.compile(r"(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]+$))?")

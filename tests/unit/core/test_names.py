@@ -163,6 +163,7 @@ def test_a_reference_as_the_names_of_contexts_are_compared(reference: str, short
         "a/",
         "a b",
         "https://a.test/b",
+        "a-.b/c",
         "a:\u00e9",
     ],
 )
