@@ -33,7 +33,7 @@ from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.core.errors import BuildError, DrydockError
-from ci.core.model import Config
+from ci.core.model import TARGET_CONTEXT, Config
 
 BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
 
@@ -98,9 +98,9 @@ class BuildKit:
         if definition.fault:
             raise DrydockError(definition.fault)
         layouts = {
-            name: built[value.removeprefix("target:")]
+            name: built[value.removeprefix(TARGET_CONTEXT)]
             for name, value in image.contexts.items()
-            if value.startswith("target:")
+            if value.startswith(TARGET_CONTEXT)
         }
         wanted = Wanted(
             image=image,

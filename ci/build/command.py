@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ci.core.model import Compression, Image
+from ci.core.model import IMAGE_CONTEXT, Compression, Image
 
 # Where the parts of a build stand in the container that runs buildctl.
 CONTEXT, DOCKERFILE, SECRETS, AGENT, POLICY = (
@@ -92,7 +92,7 @@ def build_words(wanted: Wanted) -> list[str]:
     for name, value in image.contexts.items():
         if name in wanted.layouts:
             words += ["--oci-layout", f"{name}={LAYOUTS}/{name}"]
-        elif not value.startswith("docker-image://"):
+        elif not value.startswith(IMAGE_CONTEXT):
             words += ["--local", f"{name}={CONTEXTS}/{name}"]
     if image.network == "host":
         words += ["--allow", "network.host"]
@@ -129,7 +129,7 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
 def _context(wanted: Wanted, name: str, value: str) -> str:
     if digest := wanted.layouts.get(name):
         return f"oci-layout://{name}@{digest}"
-    return value if value.startswith("docker-image://") else f"local:{name}"
+    return value if value.startswith(IMAGE_CONTEXT) else f"local:{name}"
 
 
 def is_own_frontend(syntax: str) -> bool:

@@ -10,8 +10,9 @@ import dagger
 
 from ci.core.engine import explain, fan_out, gather
 from ci.core.errors import DrydockError
-from ci.core.model import Image, Plan
+from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
 from ci.core.names import is_digest
+from ci.core.order import needed_variants
 from ci.dockerfile import (
     NO_TEXT,
     Base,
@@ -26,7 +27,6 @@ from ci.dockerfile import (
 )
 
 _AT_A_TIME = 8
-_IMAGE, _TARGET = "docker-image://", "target:"  # what a named context may be, besides a folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,12 +78,12 @@ class Definition:
         return {self.resolved[base].name: digest for base, digest in bases.items()}
 
     def _listed(self, platform: str) -> tuple[Base, ...]:
-        """List what a build takes from registries; a named context stands in front of the image of its name."""
-        listed = list_bases(self.dockerfile, target=self.image.target, arguments=self._known, platform=platform)
-        named = [value.removeprefix(_IMAGE) for value in self.image.contexts.values() if value.startswith(_IMAGE)]
-        return (
-            *(base for base in listed if base.reference not in self.image.contexts),
-            *(Base(reference=reference, platform=platform) for reference in named),
+        return list_bases(
+            self.dockerfile,
+            target=self.image.target,
+            arguments=self._known,
+            platform=platform,
+            contexts=self.image.contexts,
         )
 
     @property
@@ -104,7 +104,13 @@ class Definition:
 
     def final(self, platform: str) -> Base | None:
         """Find the image that the image to be built descends from; None where that is `scratch` or not known."""
-        return final_base(self.dockerfile, target=self.image.target, arguments=self._known, platform=platform)
+        return final_base(
+            self.dockerfile,
+            target=self.image.target,
+            arguments=self._known,
+            platform=platform,
+            contexts=self.image.contexts,
+        )
 
     def named(self) -> Iterator[Base]:
         """List the images that the builds take from registries, as far as the Dockerfile says which."""
@@ -125,7 +131,9 @@ async def read_definitions(plan: Plan, source: dagger.Directory) -> dict[str, De
 
     """
     native = str(await dagger.dag.default_platform())
-    read = await fan_out(plan.images, partial(_read, plan, source, native), limit=_AT_A_TIME)
+    needed = needed_variants(plan)
+    images = list({variant.image.name: variant.image for variant in needed}.values())
+    read = await fan_out(images, partial(_read, plan, source, native), limit=_AT_A_TIME)
     bases = {base: base for one in read for base in one.named()}
     resolved, unresolved = await gather(bases, _resolve, limit=_AT_A_TIME)
     return {one.image.name: replace(one, resolved=resolved, unresolved=unresolved) for one in read}
@@ -158,9 +166,9 @@ async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image)
         folders={
             name: source.directory(value)
             for name, value in image.contexts.items()
-            if not value.startswith((_IMAGE, _TARGET))
+            if not value.startswith((IMAGE_CONTEXT, TARGET_CONTEXT))
         },
-        platforms=tuple(variant.platform for variant in plan.variants if variant.image.name == image.name),
+        platforms=tuple(v.platform for v in needed_variants(plan) if v.image.name == image.name),
         fault="; ".join(faults),
     )
 

@@ -113,8 +113,8 @@ def _doubts(image: Image, dockerfile: Dockerfile) -> Iterator[str]:
         yield f"its build is given secrets, whose values nobody compares: {', '.join(image.secrets)}"
     if image.ssh:
         yield f"its build asks SSH agents, whose answers nobody compares: {', '.join(image.ssh)}"
-    if targets := [name for name, value in image.contexts.items() if value.startswith("target:")]:
-        yield f"it is built on another image of the same run: {', '.join(targets)}"
+    if image.built_on:
+        yield f"it is built on another image of the same run: {', '.join(image.built_on)}"
     for fault in dockerfile.faults:
         yield f"its Dockerfile cannot be read: line {fault.line}: {fault.message}"
     for instruction in dockerfile.instructions:

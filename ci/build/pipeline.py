@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import dagger
 
@@ -16,9 +17,10 @@ from ci.build.definition import Definition, read_definitions
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
 from ci.core.engine import failure_of, fan_out, step
-from ci.core.errors import DrydockError, SelectionError
+from ci.core.errors import BuildError, DrydockError, SelectionError
 from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
+from ci.core.order import build_levels
 
 _CHECKS_AT_A_TIME = 4
 _MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
@@ -106,20 +108,24 @@ async def build_all(
         reused=reused or {},
     )
     limit = builder.parallel if builder.parallel > 0 else _bound()
-    results = await fan_out(plan.variants, lambda variant: _build(job, variant), limit=limit)
+    results: dict[str, _Result] = {}
+    for level in build_levels(plan):
+        done = await fan_out(level, partial(_build, job, results), limit=limit)
+        results |= {str(variant): result for variant, result in zip(level, done, strict=True)}
+    released = [results[str(variant)] for variant in plan.variants]
     return Built(
         report=Report(
             plan=plan,
-            outcomes=tuple(result.outcome for result in results),
+            outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
         ),
-        images={str(result.outcome.variant): result.made for result in results if result.made},
+        images={str(result.outcome.variant): result.made for result in released if result.made},
     )
 
 
-async def _build(job: _Job, variant: Variant) -> _Result:
-    """Take one variant from its Dockerfile to its outcome."""
+async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:
+    """Take one variant from its Dockerfile to its outcome; `earlier` has what it is built on."""
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
     now, total = _stopwatch(), len(variant.checks)
@@ -128,9 +134,9 @@ async def _build(job: _Job, variant: Variant) -> _Result:
             made = await job.buildkit.build(
                 job.definitions[variant.image.name],
                 variant.platform,
-                labels=job.labels[variant.image.name],
+                labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
                 cache=job.caches.get(str(variant), CacheUse()),
-                built={},
+                built=_built_on(earlier, variant),
             )
         built = now()
         with step(f"{variant} import"):
@@ -151,6 +157,24 @@ async def _build(job: _Job, variant: Variant) -> _Result:
         failures=(*failed, *_weigh(variant, made.documents.size)),
     )
     return _Result(outcome=outcome, made=made)
+
+
+def _built_on(earlier: Mapping[str, _Result], variant: Variant) -> dict[str, Made]:
+    """Hand over what a variant is built on, by the name of the image.
+
+    Raises:
+        BuildError: one of these failed.
+
+    """
+    found: dict[str, Made] = {}
+    for name in variant.image.built_on:
+        base = earlier[f"{name}@{variant.platform}"]
+        for failure in base.outcome.failures:
+            raise BuildError(replace(failure, step=f"{name}@{variant.platform} {failure.step}"))
+        if base.made is None:
+            raise DrydockError(f"{name}@{variant.platform}, which it is built on, was not built")
+        found[name] = base.made
+    return found
 
 
 async def _load(made: Made, variant: Variant) -> dagger.Container:

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from ci.core.errors import SelectionError
 from ci.core.model import Config, Plan, Variant
 from ci.core.names import check_revision, fill_repository, sha_tag
+from ci.core.order import needed_variants
 from ci.core.text import clean, columns, nearest
 
 
 def plan_build(
     config: Config, *, only: Sequence[str] = (), platforms: Sequence[str] = (), revision: str | None = None
 ) -> Plan:
-    """List the variants to build, in the order of the configuration.
+    """List the variants to build and to release, in the order of the configuration.
+
+    What they are built on need not be among them: `core/order.py` lists it, to be built and not to be released.
 
     Args:
         config: all there is to build.
@@ -60,7 +63,7 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
 
 
 def render_plan(plan: Plan, *, repository: str | None = None, owner: str | None = None) -> str:
-    """Write what would be built for a terminal: a row for each variant, then the names of its checks."""
+    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks."""
     head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
     rows = [
         (
@@ -73,16 +76,19 @@ def render_plan(plan: Plan, *, repository: str | None = None, owner: str | None 
         )
         for variant in plan.variants
     ]
+    only_built = _only_built(plan)
+    built = f"Built for these, and not released: {', '.join(only_built)}\n\n" if only_built else ""
     checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
-    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\nSmoke checks\n{columns(checks)}")
+    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\n{built}Smoke checks\n{columns(checks)}")
 
 
 def render_plan_json(plan: Plan, *, repository: str | None = None, owner: str | None = None) -> str:
     """Write what would be built as JSON.
 
-    Keys: schema (1), revision (or null), and variants, a list of variant, image, platform, dockerfile,
-    context, target (or null), checks (their names), smoke_reason (or null), budget (bytes, or null) and
-    reference (repository, and tag where the revision is known).
+    Keys: schema (1), revision (or null), only_built (the names of variants that these are built on, and that are not
+    released), and variants, a list of variant, image, platform, dockerfile, context, target (or null), checks (their
+    names), smoke_reason (or null), budget (bytes, or null) and reference (repository, and tag where the revision is
+    known).
     """
     variants = [
         {
@@ -99,7 +105,12 @@ def render_plan_json(plan: Plan, *, repository: str | None = None, owner: str | 
         }
         for variant in plan.variants
     ]
-    return json.dumps({"schema": 1, "revision": plan.revision, "variants": variants}, indent=2)
+    value = {"schema": 1, "revision": plan.revision, "only_built": _only_built(plan), "variants": variants}
+    return json.dumps(value, indent=2)
+
+
+def _only_built(plan: Plan) -> list[str]:
+    return [str(variant) for variant in needed_variants(plan) if variant not in plan.variants]
 
 
 def _check_names(variant: Variant) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dagger
 
-from ci.config.parse import PathKind, parse_config, referenced_paths
+from ci.config.parse import parse_config, referenced_paths
+from ci.config.paths import PathKind
 from ci.core.engine import fan_out
 from ci.core.errors import ConfigError
 from ci.core.findings import mistake

@@ -26,6 +26,7 @@ types. A schema cannot say everything; the parser, which every command runs, als
 _SECTIONS = (
     # name in the schema, title, where it stands
     ("image", "An image", "One entry of `images`."),
+    ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
     ("check", "A smoke check", "One entry of `smoke`."),
     ("http", "An HTTP check", "The value of `http`."),
     ("file", "A file check", "The value of `file`."),

@@ -78,6 +78,11 @@ class SmokeCheck:
     platforms: tuple[str, ...] = ()
 
 
+# What a named context begins with, as bake writes it; any other is a folder of the source.
+IMAGE_CONTEXT = "docker-image://"
+TARGET_CONTEXT = "target:"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
     """One image of the configuration."""
@@ -100,6 +105,12 @@ class Image:
     budget: int | None = None  # bytes, compressed, each variant
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
+
+    @property
+    def built_on(self) -> tuple[str, ...]:
+        """The names of the images of the same configuration that are contexts of its build, each once."""
+        targets = (value for value in self.contexts.values() if value.startswith(TARGET_CONTEXT))
+        return tuple(dict.fromkeys(value.removeprefix(TARGET_CONTEXT) for value in targets))
 
 
 REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not older, unless told otherwise

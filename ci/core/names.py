@@ -36,6 +36,13 @@ COMPONENT = re.compile(_part(_LETTER))
 # With placeholders, each of which stands for what a part may begin and end with.
 TEMPLATE = _repository(f"(?:{_LETTER}|{_PLACEHOLDER})")
 _REPOSITORY = _repository(_LETTER)
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+# Any image, as FROM names one: its registry, tag and digest may be left out.
+REFERENCE = re.compile(
+    rf"(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?/)?{COMPONENT.pattern}(?:/{COMPONENT.pattern})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
+)
+_DEFAULT = re.compile(r"(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]+$))?")
 
 
 def fill_repository(template: str, *, name: str, owner: str) -> str:
@@ -50,6 +57,15 @@ def repository_fault(repository: str) -> str:
     if not _REPOSITORY.fullmatch(repository):
         return f"{repository!r} is not a registry and a lower-case repository"
     return ""
+
+
+def short_reference(reference: str) -> str:
+    """Write a reference as BuildKit compares it with the name of a context: without what stands for itself.
+
+    Source: BuildKit, frontend/dockerui/config.go, NamedContext.
+    """
+    found = _DEFAULT.match(reference)
+    return (reference[found.end() :] if found else reference).removesuffix(":latest")
 
 
 def repository_of(template: str, image: Image, *, owner: str | None = None) -> str:

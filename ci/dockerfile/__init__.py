@@ -5,7 +5,16 @@ Open `stages.py` first: it walks over a Dockerfile once, and all that judge one 
 
 from ci.dockerfile.bases import Base, final_base, list_bases
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
-from ci.dockerfile.parser import AUTOMATIC, NO_TEXT, Dockerfile, assignments, expand, find_target, parse_dockerfile
+from ci.dockerfile.parser import (
+    AUTOMATIC,
+    NO_TEXT,
+    Dockerfile,
+    Instruction,
+    assignments,
+    expand,
+    find_target,
+    parse_dockerfile,
+)
 from ci.dockerfile.stages import (
     SCRATCH,
     Origin,
@@ -25,6 +34,7 @@ __all__ = [
     "Base",
     "Dockerfile",
     "IgnoreFile",
+    "Instruction",
     "Origin",
     "Scope",
     "Step",

@@ -28,7 +28,12 @@ class Base:
 
 
 def list_uses(
-    dockerfile: Dockerfile, *, target: str | None, arguments: Mapping[str, str], platform: str
+    dockerfile: Dockerfile,
+    *,
+    target: str | None,
+    arguments: Mapping[str, str],
+    platform: str,
+    contexts: Mapping[str, str] | None = None,
 ) -> tuple[tuple[Origin, Base], ...]:
     """List where FROM, COPY --from and RUN --mount=from= take an image from a registry, in all stages that are built.
 
@@ -37,6 +42,7 @@ def list_uses(
         target: the name of the stage that becomes the image; None: the last stage.
         arguments: the arguments of the build, by name.
         platform: the platform of the image, such as "linux/arm64".
+        contexts: the named contexts of the build; one that is an image of a registry is listed in place of another.
 
     Raises:
         DrydockError: an image depends on what only the build knows, or is written in a way that is not read.
@@ -47,7 +53,7 @@ def list_uses(
         raise _refusal(fault.line, f"cannot be read: {fault.message}")
     for stage in dockerfile.stages:
         _check_from(stage)
-    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None)
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None, contexts=contexts)
     found: list[tuple[Origin, Base]] = []
     for number in needed_stages(scopes, find_target(dockerfile, target)):
         scope = scopes[number]
@@ -63,15 +69,25 @@ def list_uses(
 
 
 def list_bases(
-    dockerfile: Dockerfile, *, target: str | None, arguments: Mapping[str, str], platform: str
+    dockerfile: Dockerfile,
+    *,
+    target: str | None,
+    arguments: Mapping[str, str],
+    platform: str,
+    contexts: Mapping[str, str] | None = None,
 ) -> tuple[Base, ...]:
     """List the images that a build takes from registries, each once; arguments and errors are those of list_uses."""
-    uses = list_uses(dockerfile, target=target, arguments=arguments, platform=platform)
+    uses = list_uses(dockerfile, target=target, arguments=arguments, platform=platform, contexts=contexts)
     return tuple(dict.fromkeys(base for _, base in uses))
 
 
 def final_base(
-    dockerfile: Dockerfile, *, target: str | None, arguments: Mapping[str, str], platform: str
+    dockerfile: Dockerfile,
+    *,
+    target: str | None,
+    arguments: Mapping[str, str],
+    platform: str,
+    contexts: Mapping[str, str] | None = None,
 ) -> Base | None:
     """Find the image that the image to be built descends from; None where that is `scratch` or not known.
 
@@ -80,12 +96,13 @@ def final_base(
         target: the name of the stage that becomes the image; None: the last stage.
         arguments: the arguments of the build, by name.
         platform: the platform of the image, such as "linux/arm64".
+        contexts: the named contexts of the build.
 
     """
     number = None if dockerfile.faults else find_target(dockerfile, target)
     if number is None:
         return None
-    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None)
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None, contexts=contexts)
     scope = lineage(scopes, number)[0]
     reference, wanted = scope.origin.image, _platform(scope, platform)
     return Base(reference=reference, platform=wanted) if reference and wanted else None

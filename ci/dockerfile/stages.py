@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ci.core.model import IMAGE_CONTEXT
+from ci.core.names import short_reference
 from ci.dockerfile.parser import AUTOMATIC, Dockerfile, Instruction, Stage, assignments, expand, find_stage
 
 # The empty base. BuildKit knows it in lower case only (dockerfile2llb/convert.go, emptyImageName).
@@ -35,11 +37,16 @@ class Origin:
     line: int  # where its instruction begins, from 1
     last: int  # where its instruction ends
     pin_line: int  # where its reference is written: an ARG may hold that of a FROM
+    context: str = ""  # the name of the named context that stands in its place
+    given: str = ""  # what that context is: "docker-image://REFERENCE", "target:IMAGE" or a folder
 
     @property
     def image(self) -> str:
         """The reference of the image that it takes; "" where it takes none, or only the build knows."""
-        return "" if self.stage is not None or self.reference == SCRATCH else self.reference or ""
+        reference = self.reference or ""
+        if self.context:
+            reference = self.given.removeprefix(IMAGE_CONTEXT) if self.given.startswith(IMAGE_CONTEXT) else ""
+        return "" if self.stage is not None or reference == SCRATCH else reference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +63,11 @@ class Mount:
     def secret(self) -> str:
         """The name of the secret, if it mounts one."""
         return self.source or self.id or posixpath.basename(self.target)
+
+    @property
+    def agent(self) -> str:
+        """The name of the SSH agent, if it mounts one."""
+        return self.id or "default"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +123,7 @@ def read_stages(
     platform: str = "",
     unset: str | None = "",
     undeclared: str | None = "",
+    contexts: Mapping[str, str] | None = None,
 ) -> tuple[Scope, ...]:
     """Follow a Dockerfile from its first stage to its last.
 
@@ -120,8 +133,10 @@ def read_stages(
         platform: the platform that is built for, such as "linux/arm64"; "" where it is not known.
         unset: the value of an ARG before the first FROM that has none; None: somebody will give it one.
         undeclared: the value of a variable in front of the stages that no ARG declares; None: the build may know it.
+        contexts: the named contexts of the build, by the names that short_reference makes.
 
     """
+    contexts = contexts or {}
     outer = _outer_variables(dockerfile, arguments, platform, unset=unset, undeclared=undeclared)
     held = {name: made.line for made in dockerfile.arguments for name in assignments(made) if name not in arguments}
     scopes: list[Scope] = []
@@ -137,15 +152,18 @@ def read_stages(
             last=stage.last,
             pin_line=next((held[name] for name in _NAME.findall(stage.base) if name in held), stage.line),
         )
+        origin = _replaced(origin, contexts, stage.name)
+        parent, empty = origin.stage, reference == SCRATCH and not origin.context
         scope = Scope(
             number=number,
             stage=stage,
             variables=outer,
             origin=origin,
             environment={} if parent is None else scopes[parent].environment,
-            missing=("" if reference == SCRATCH else None) if parent is None else scopes[parent].missing,
+            missing=("" if empty else None) if parent is None else scopes[parent].missing,
         )
-        scopes.append(_walk(dockerfile, scope, arguments))
+        # Of a stage that a context replaces, nothing is run.
+        scopes.append(scope if stage.name in contexts else _walk(dockerfile, scope, arguments, contexts))
     return tuple(scopes)
 
 
@@ -218,14 +236,25 @@ def _outer_variables(
     return variables
 
 
-def _walk(dockerfile: Dockerfile, scope: Scope, arguments: Mapping[str, str]) -> Scope:
+def _replaced(origin: Origin, contexts: Mapping[str, str], stage: str = "") -> Origin:
+    """Put a named context in the place of a whole stage of its name, or of an image that is no stage.
+
+    Source: BuildKit, frontend/dockerfile/dockerfile2llb/convert.go, where namedContext is called.
+    """
+    name = stage if stage in contexts else short_reference(origin.reference or "")
+    if name not in contexts or (origin.stage is not None and name != stage):
+        return origin
+    return replace(origin, stage=None, context=name, given=contexts[name])
+
+
+def _walk(dockerfile: Dockerfile, scope: Scope, arguments: Mapping[str, str], contexts: Mapping[str, str]) -> Scope:
     """Follow a stage through its instructions."""
     inner: dict[str, str | None] = {}  # what ARG sets, which ends with the stage
     environment = dict(scope.environment)
     steps: list[Step] = []
     for made in scope.stage.instructions:
         known = {**inner, **environment}  # ENV wins over ARG, in whatever order
-        origins = tuple(_origins(dockerfile, made))
+        origins = tuple(_replaced(origin, contexts) for origin in _origins(dockerfile, made))
         steps.append(Step(made=made, variables=known, missing=scope.missing, origins=origins))
         # `known` stays as it is: a value does not see the others of its own line.
         for name, value in assignments(made).items() if made.keyword in ("ARG", "ENV") else ():

@@ -44,7 +44,7 @@ class Facts:
     healthcheck: str | None  # its command
     sources: tuple[str, ...]  # of the context, that COPY, ADD and bind mounts name
     secrets: tuple[str, ...]  # that a RUN mounts
-    ssh: bool  # whether a RUN mounts an SSH agent
+    ssh: tuple[str, ...]  # names of SSH agents that a RUN mounts
     commands: tuple[str, ...]  # every RUN, and every ADD of an address
     unset: tuple[str, ...]  # ARGs of a stage that have no value and that a command uses
     ends: tuple[str, ...]  # other named stages that no stage needs, in case somebody wants one of them
@@ -116,7 +116,7 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         healthcheck=_filled(state.healthcheck, line[-1]),
         sources=_unique(source for step in steps for source in _sources(step)),
         secrets=_unique(mount.secret for mount in mounts if mount.kind == "secret" and mount.secret),
-        ssh=any(mount.kind == "ssh" for mount in mounts),
+        ssh=_unique(mount.agent for mount in mounts if mount.kind == "ssh"),
         unset=_unique(name for scope in needed for name in _unset(scope.steps, known)),
         ends=_ends(scopes),
         commands=tuple(i.arguments for i in run if i.keyword == "RUN" or (i.keyword == "ADD" and "://" in i.arguments)),

@@ -160,8 +160,9 @@ def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str]) -> Propo
         )
     if facts.ends:
         notes.append(f"the last stage is built; target: names another, such as {', '.join(facts.ends[:4])}")
-    if facts.ssh:
-        notes.append("a RUN mounts an SSH agent, which the engine's dockerBuild is not given")
+    ssh = tuple(agent for agent in facts.ssh if _SECRET.fullmatch(agent))
+    if ssh:
+        notes.append(f"its build needs an SSH agent: {', '.join(ssh)}")
     secrets = tuple(secret for secret in facts.secrets if _SECRET.fullmatch(secret))
     if secrets:
         notes.append("give its secrets to build-all and publish: " + " ".join(f"--secrets env:{s}" for s in secrets))
@@ -171,6 +172,7 @@ def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str]) -> Propo
         context=context,
         platforms=platforms,
         secrets=secrets,
+        ssh=ssh,
         smoke=_smoke(facts, platforms),
     )
     return Proposed(image=image, notes=tuple(notes))

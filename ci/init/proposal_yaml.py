@@ -61,6 +61,8 @@ def _image(proposed: Proposed) -> Iterator[str]:
     yield f"    platforms: {_flow(image.platforms)}"
     if image.secrets:
         yield f"    secrets: {_flow(image.secrets)}"
+    if image.ssh:
+        yield f"    ssh: {_flow(image.ssh)}"
     yield "    smoke:"
     for check in image.smoke:
         yield from _check(check)

@@ -9,33 +9,19 @@ from dataclasses import dataclass, replace
 from ci.core.errors import DrydockError
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
+from ci.core.names import REFERENCE
 from ci.core.text import nearest, show
 from ci.dockerfile import (
-    AUTOMATIC,
     Dockerfile,
     Origin,
     Scope,
     assignments,
     find_target,
     list_bases,
-    list_mounts,
     parse_dockerfile,
 )
+from ci.validate.promises import check_promises
 
-_DIGEST = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{{1,5}})?/)?{_PART}(?:/{_PART})*"
-    rf"(?::\w[\w.-]{{0,127}})?(?P<digest>@{_DIGEST})?",
-    re.ASCII,
-)
-# Variables that BuildKit knows without an ARG, and REVISION, which this pipeline gives to who asks for it.
-_PREDEFINED = {
-    *(v for name in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY") for v in (name, name.lower())),
-    *AUTOMATIC,
-    "SOURCE_DATE_EPOCH",
-    "TARGETSTAGE",
-}
 _CREDENTIAL = re.compile(
     r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$", re.IGNORECASE | re.ASCII
 )
@@ -46,7 +32,7 @@ _EXEC_FORM = ("CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK")
 class BaseImage:
     """An image that a Dockerfile takes from, and where it is named."""
 
-    line: int  # of the instruction
+    line: int  # of the instruction, or of the configuration's key
     pin_line: int  # where its reference is written: an ARG may hold it
     reference: str
     pinned: bool
@@ -63,11 +49,28 @@ class Answer:
 
 def bases_of(scopes: Sequence[Scope]) -> tuple[BaseImage, ...]:
     """List the images that the stages of a Dockerfile take from, as far as they can be known without a build."""
-    images = [origin for scope in scopes for origin in scope.origins if origin.image]
+    images = [origin for scope in scopes for origin in scope.origins if origin.image and not origin.context]
     return tuple(
-        BaseImage(line=origin.line, pin_line=origin.pin_line, reference=origin.image, pinned=bool(found["digest"]))
+        BaseImage(line=origin.line, pin_line=origin.pin_line, reference=origin.image, pinned="@" in origin.image)
         for origin in images
-        if (found := _REFERENCE.fullmatch(origin.image))
+        if REFERENCE.fullmatch(origin.image)
+    )
+
+
+def named_bases_of(scopes: Sequence[Scope], lines: Mapping[str, int]) -> tuple[BaseImage, ...]:
+    """List the images that named contexts put in the place of others.
+
+    Args:
+        scopes: the stages of a Dockerfile.
+        lines: the line of each of the image's keys in the configuration, which is where these are named.
+
+    """
+    origins = [origin for scope in scopes for origin in scope.origins]
+    images = {origin.context: origin.image for origin in origins if origin.context and origin.image}
+    return tuple(
+        BaseImage(line=line, pin_line=line, reference=image, pinned="@" in image)
+        for name, image in images.items()
+        for line in (lines.get(f"contexts.{name}", 1),)
     )
 
 
@@ -75,7 +78,7 @@ def check_bases(bases: Iterable[tuple[str, BaseImage]], answers: Mapping[str, An
     """Name the base images that are not pinned, and those that no registry has.
 
     Args:
-        bases: each base image, behind the path of its Dockerfile.
+        bases: each base image, behind the path of the file that names it.
         answers: what the registries said, by reference; nothing for a reference that nobody asked about.
 
     """
@@ -117,7 +120,7 @@ def check_dockerfile(
     findings += _references(scopes, file)
     if dockerfile.stages:
         findings += _platforms(dockerfile, image)
-        findings += _promises(dockerfile, image, config, lines)
+        findings += check_promises(dockerfile, scopes, image, config=config, lines=lines)
     return findings
 
 
@@ -174,6 +177,8 @@ def _stages(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
 def _origin(origin: Origin, number: int, names: Sequence[str], file: str) -> Iterator[Finding]:
     """Check what a stage takes from against the names of all stages."""
     name, before = origin.written, names[:number]
+    if origin.context:
+        return
     if origin.image and not origin.outer and (close := _misspelt(name, before)):
         message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
         yield error(file, origin.line, "stage-unknown", message, f"Did you mean {close!r}?")
@@ -201,7 +206,7 @@ def _references(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
             message = "the base image has no name: its variable is given no value"
             remedy = "Give the ARG before the first FROM a default."
             yield error(file, origin.line, "base-empty", message, remedy)
-        elif origin.image and not _REFERENCE.fullmatch(origin.image):
+        elif origin.image and not origin.context and not REFERENCE.fullmatch(origin.image):
             remedy = "Lower case, [registry/]repository[:tag][@sha256:digest], such as python:3.13-slim."
             message = f"{show(origin.image)} is no image's reference"
             yield error(file, origin.pin_line, "base-reference", message, remedy)
@@ -220,31 +225,3 @@ def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
             message = f"the stage is always {fixed}, and {image.name} is wanted for {platform}"
             remedy = f"Delete --platform={fixed}, or that platform from the configuration."
             yield error(image.dockerfile, stage.line, "platform-fixed", message, remedy)
-
-
-def _promises(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:
-    """Check the configuration's target, build-args and secrets against the Dockerfile."""
-    file, made = image.dockerfile, dockerfile.instructions
-    if image.target and find_target(dockerfile, image.target) is None:
-        names = [stage.name for stage in dockerfile.stages if stage.name]
-        message = f"{file} has no stage {show(image.target)}"
-        close = nearest(image.target, names)
-        remedy = f"Did you mean {close!r}?" if close else f"Its stages: {', '.join(names) or 'none has a name'}."
-        yield error(config, lines.get("target", 1), "target-missing", message, remedy)
-    declared = {name for each in made if each.keyword == "ARG" for name in assignments(each)}
-    for name in image.build_args:
-        if name not in declared | _PREDEFINED and not name.startswith("BUILDKIT_"):
-            message = f"{file} has no ARG {show(name)}, so that the value does nothing"
-            close = nearest(name, declared)
-            remedy = f"Did you mean {close!r}?" if close else f"Say ARG {name} in the Dockerfile, or delete the key."
-            yield warning(config, lines.get("build-args", 1), "build-arg-unused", message, remedy)
-    mounted = {mount.secret: each for each in made for mount in list_mounts(each) if mount.kind == "secret"}
-    for name in image.secrets:
-        if name not in mounted:
-            message = f"{file} mounts no secret {show(name)}"
-            remedy = f"Write RUN --mount=type=secret,id={name}, or delete the name."
-            yield warning(config, lines.get("secrets", 1), "secret-unused", message, remedy)
-    for name, each in mounted.items():
-        if name and name not in image.secrets:
-            message = f"the secret {show(name)} is mounted, and the configuration of {image.name} does not name it"
-            yield error(file, each.line, "secret-unnamed", message, f"Add it in {config}: secrets: [{name}].")

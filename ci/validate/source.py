@@ -13,7 +13,7 @@ from ci.core.model import Config
 from ci.core.text import show
 from ci.dockerfile import parse_dockerfile, read_stages
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
-from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins
+from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
 from ci.validate.workflow import check_workflows
@@ -24,7 +24,7 @@ class Validation:
     """What was found, and what is left to ask the registries."""
 
     findings: tuple[Finding, ...]
-    bases: tuple[tuple[str, BaseImage], ...] = ()  # each with its Dockerfile
+    bases: tuple[tuple[str, BaseImage], ...] = ()  # each with the file that names it
 
 
 def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> Validation:
@@ -54,7 +54,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
         dockerfile = parse_dockerfile(written, file=image.dockerfile)
-        scopes = read_stages(dockerfile, arguments=image.build_args)
+        scopes = read_stages(dockerfile, arguments=image.build_args, contexts=image.contexts)
         found = check_dockerfile(dockerfile, scopes, image, config=config, lines=lines)
         findings += found
         if not any(finding.severity is Severity.ERROR for finding in found):
@@ -67,6 +67,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         # What is most likely a stage has been said to be none: its image is not asked for.
         misspelt = {finding.line for finding in found if finding.rule == "stage-unknown"}
         bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
+        bases += [(config, base) for base in named_bases_of(scopes, lines)]
     findings += _unused(tree, parsed)
     return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)))
 

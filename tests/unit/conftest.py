@@ -8,7 +8,8 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ci.config.parse import PathKind, parse_config
+from ci.config.parse import parse_config
+from ci.config.paths import PathKind
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding
 

@@ -7,7 +7,7 @@ from dagger import dag
 
 from ci.build.pipeline import Builder, build_all
 from ci.build.report import Report
-from ci.config.parse import PathKind
+from ci.config.paths import PathKind
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.errors import ConfigError
@@ -323,7 +323,12 @@ async def test_a_change_that_no_build_sees_makes_nothing_run_again(repository: R
         plan = plan_build(await read_config(source, None))
         built = await build_all(plan, Builder(source=source, parallel=1))
         assert built.report.ok
-        return await built.containers["one@linux/amd64"].with_exec(["date", "+%s%N"], use_entrypoint=False).stdout()
+        return (
+            await dag.container()
+            .import_(built.images["one@linux/amd64"].archive)
+            .with_exec(["date", "+%s%N"], use_entrypoint=False)
+            .stdout()
+        )
 
     first = await moment()
     repository.write({"other.txt": "two"})

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from dagger import dag
 
+from ci.build.buildkit import Made
 from ci.build.pipeline import Builder, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
@@ -22,14 +23,13 @@ from ci.registry.client import RegistryClient
 from ci.registry.retry import RetryPolicy
 from ci.release.destination import Destination, Login
 from ci.release.outcome import Release
-from ci.release.push import push_target
-from ci.release.release import Resmoke, release
+from ci.release.push import push_target, smoke_published
+from ci.release.release import release
 from ci.release.request import ReleaseRequest, Target, parse_created
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Registry, run_registry
 
 QUICK = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
-PUSHING = RetryPolicy(attempts=4, base=0.01, deadline=15.0, longest=0.1)
 STALLED = 0.4  # seconds without an answer that count as a stall
 
 OLD = ("a", "2026-01-01T12:00:00+00:00")
@@ -56,7 +56,7 @@ class Commit:
     revision: str
     created: str
     targets: tuple[Target, ...]
-    containers: dict[str, dagger.Container]
+    images: dict[str, Made]
 
     @property
     def tag(self) -> str:
@@ -83,7 +83,7 @@ async def publish(
     *,
     tags: tuple[str, ...] = ("latest",),
     login: tuple[str, str] | None = None,
-    resmoke: Resmoke | None = None,
+    resmoke: bool = False,
     overwrite: bool = False,
     allow_older: bool = False,
 ) -> Release:
@@ -96,10 +96,14 @@ async def publish(
         allow_older=allow_older,
     )
     entry = Login(username=login[0], password=dag.set_secret("password", login[1])) if login else None
-    config = (await _config()).compression
-    push = partial(push_target, commit.containers, config, entry, PUSHING)
     async with client(host, login=login) as registry:
-        return await release(registry, request, commit.at(host, prefix), push=push, resmoke=resmoke)
+        return await release(
+            registry,
+            request,
+            commit.at(host, prefix),
+            push=partial(push_target, registry, commit.images),
+            resmoke=partial(smoke_published, registry, entry) if resmoke else None,
+        )
 
 
 async def live(host: str, prefix: str, tag: str = "latest", *, login: tuple[str, str] | None = None) -> dict[str, str]:
@@ -126,9 +130,9 @@ async def make_commit(digit: str, created: str) -> Commit:
     plan = plan_build(await _config(), revision=digit * 40)
     targets = Destination().targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
-    built = await build_all(plan, Builder(source=_source(), parallel=2), labels=labels)
+    built = await build_all(plan, Builder(source=_source(), parallel=2), created=parse_created(created), labels=labels)
     assert built.report.ok, built.report
-    return Commit(revision=digit * 40, created=created, targets=targets, containers=dict(built.containers))
+    return Commit(revision=digit * 40, created=created, targets=targets, images=dict(built.images))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -290,7 +290,7 @@ async def test_each_change_by_itself_makes_a_build(name: str, first: str, plain:
     labels = {target.image.name: target.labels for target in commit.targets}
     outcomes = found.outcomes(commit.plan)
     built = await build_all(commit.plan, commit.builder, labels=labels, reused=outcomes, reasons=found.reasons)
-    assert {name for name in built.containers if name.startswith("alpha")} == {
+    assert {name for name in built.images if name.startswith("alpha")} == {
         str(variant) for variant in commit.plan.variants if variant.image.name == "alpha"
     }
     outcomes = {str(outcome.variant): outcome for outcome in built.report.outcomes}

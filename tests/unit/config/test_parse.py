@@ -1,15 +1,20 @@
 """A configuration read strictly: its values, and every mistake where it stands."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 
 from ci.config.checks import PLATFORMS
-from ci.config.parse import PathKind, parse_config, referenced_paths
-from ci.core.errors import ConfigError
+from ci.config.parse import lines_of_images, parse_config, referenced_paths
+from ci.config.paths import PathKind
+from ci.config.repository import parse_cache
+from ci.core.errors import ConfigError, SelectionError
 from ci.core.findings import Finding
 from ci.core.model import (
+    Cache,
+    CacheMode,
     Compression,
     Config,
     ConfigCheck,
@@ -27,6 +32,7 @@ FULL = """\
 repository: ghcr.io/{owner}/{name}
 source: https://github.com/acme/app
 compression: gzip
+cache: {mode: read, repository: "ghcr.io/{owner}/{name}-cache"}
 images:
   - name: backend
     title: Backend
@@ -35,9 +41,19 @@ images:
     dockerfile: ./docker//Dockerfile
     context: docker/
     platforms: [linux/amd64, linux/arm64]
-    build-args: {PYTHON: 3.10, FAST: on, EMPTY: "", DAY: 2024-99-99}
+    build-args: {PYTHON: 3.10, FAST: on, EMPTY: "", DAY: 2024-99-99, BUILDKIT_SYNTAX: x, SOURCE_DATE_EPOCH: 1700000000}
+    contexts:
+      docker.io/library/alpine:latest: docker-image://alpine:3.22
+      base: target:base
+      libs: ./libs//protocol/
+      all: .
     target: runtime
     secrets: [pip_token]
+    ssh: [default, github.com]
+    network: none
+    extra-hosts: {db.internal: 10.0.0.5, Six: 1:2:3:4:5:6:7:8}
+    shm-size: 64MB
+    ulimits: [nofile=1024:2048, nproc=-1, core=0:-1]
     budget: 1.5GB
     smoke:
       - name: prints
@@ -62,7 +78,7 @@ images:
         platforms: [linux/amd64]
   - name: base
     dockerfile: Dockerfile
-    platforms: [linux/amd64]
+    platforms: [linux/amd64, linux/arm64]
     smoke: none
     smoke-reason: holds data only
 """
@@ -95,6 +111,7 @@ def test_every_key_has_its_value() -> None:
         repository="ghcr.io/{owner}/{name}",
         source="https://github.com/acme/app",
         compression=Compression.GZIP,
+        cache=Cache(mode=CacheMode.READ, repository="ghcr.io/{owner}/{name}-cache"),
         images=(
             Image(
                 name="backend",
@@ -103,9 +120,27 @@ def test_every_key_has_its_value() -> None:
                 dockerfile="docker/Dockerfile",
                 context="docker",
                 platforms=("linux/amd64", "linux/arm64"),
-                build_args={"PYTHON": "3.10", "FAST": "on", "EMPTY": "", "DAY": "2024-99-99"},
+                build_args={
+                    "PYTHON": "3.10",
+                    "FAST": "on",
+                    "EMPTY": "",
+                    "DAY": "2024-99-99",
+                    "BUILDKIT_SYNTAX": "x",
+                    "SOURCE_DATE_EPOCH": "1700000000",
+                },
+                contexts={
+                    "alpine": "docker-image://alpine:3.22",
+                    "base": "target:base",
+                    "libs": "libs/protocol",
+                    "all": ".",
+                },
                 target="runtime",
                 secrets=("pip_token",),
+                ssh=("default", "github.com"),
+                network="none",
+                extra_hosts={"db.internal": "10.0.0.5", "Six": "1:2:3:4:5:6:7:8"},
+                shm_size=64_000_000,
+                ulimits=("nofile=1024:2048", "nproc=-1", "core=0:-1"),
                 budget=1_500_000_000,
                 smoke=(
                     SmokeCheck(
@@ -154,7 +189,7 @@ def test_every_key_has_its_value() -> None:
                 name="base",
                 dockerfile="Dockerfile",
                 context=".",
-                platforms=("linux/amd64",),
+                platforms=("linux/amd64", "linux/arm64"),
                 smoke_reason="holds data only",
             ),
         ),
@@ -205,6 +240,15 @@ ANYWHERE = [
     (f"source: https://user:pass@example.com/x\n{SMALL}", 1, "source", "an http or https URL"),
     (f"compression: zip\n{SMALL}", 1, "compression", "accepted: gzip, zstd; did you mean 'gzip'"),
     (f"compression: [zstd]\n{SMALL}", 1, "compression", "a list is given"),
+    (f"cache: raed\n{SMALL}", 1, "cache", "or a mapping of mode and repository; did you mean 'read'"),
+    (f"cache: false\n{SMALL}", 1, "cache", "false is not known; accepted: off, read, write"),
+    (f"cache:\n{SMALL}", 1, "cache", "no value is not known"),
+    (f"cache: [read]\n{SMALL}", 1, "cache", "a list is not known"),
+    (f"cache: {{}}\n{SMALL}", 1, "cache", "the mapping is empty"),
+    (f"cache: {{mod: read}}\n{SMALL}", 1, "cache.mod", "did you mean 'mode'"),
+    (f"cache: {{mode: [read]}}\n{SMALL}", 1, "cache.mode", "a list is not known; accepted: off, read, write"),
+    (f"cache: {{repository: acme/x}}\n{SMALL}", 1, "cache.repository", "'acme/x' is not a registry"),
+    (f'cache: {{repository: "ghcr.io/{{x}}"}}\n{SMALL}', 1, "cache.repository", "the placeholder '{x}'"),
     (f"repository: ghcr.io/y/{{name}}\n{SMALL}", 2, "repository", "is given twice, first on line 1"),
     (f"? [a]\n: b\n{SMALL}", 1, "", "a list or a mapping is used as a key"),
     (f'"\\e[31m": b\n{SMALL}', 1, r"['\x1b[31m']", r"the key '\x1b[31m' is not known"),
@@ -264,6 +308,76 @@ IMAGES = [
     ("secrets: []", "secrets", "the list is empty"),
     ("secrets: [a, a]", "secrets[1]", "in the list twice"),
     ("secrets: [a/b]", "secrets[0]", "letters, digits and . _ -"),
+    (
+        "build-args: {SOURCE_DATE_EPOCH: 1.5}",
+        "build-args.SOURCE_DATE_EPOCH",
+        "1.5 is not a time; accepted: a whole num",
+    ),
+    ("build-args: {SOURCE_DATE_EPOCH: now}", "build-args.SOURCE_DATE_EPOCH", "'now' is not a time"),
+    ('build-args: {SOURCE_DATE_EPOCH: ""}', "build-args.SOURCE_DATE_EPOCH", "'' is not a time"),
+    ("build-args: {SOURCE_DATE_EPOCH: -1}", "build-args.SOURCE_DATE_EPOCH", "-1 is not a time"),
+    ("build-args: {SOURCE_DATE_EPOCH: 010}", "build-args.SOURCE_DATE_EPOCH", "010 is not a time"),
+    ("build-args: {SOURCE_DATE_EPOCH: [1]}", "build-args.SOURCE_DATE_EPOCH", "a list is given"),
+    ('build-args: {SOURCE_DATE_EPOCH: "1\\0"}', "build-args.SOURCE_DATE_EPOCH", "holds the character"),
+    ("contexts: {}", "contexts", "the mapping is empty"),
+    ("contexts: [a]", "contexts", "a list is given"),
+    ("contexts: {Base: .}", "contexts.Base", "what a FROM or a --from in the Dockerfile names"),
+    ("contexts: {'base::linux/amd64': .}", "contexts['base::linux/amd64']", "the name 'base::linux/amd64'"),
+    ("contexts: {scratch: .}", "contexts.scratch", "'scratch' always means the same to BuildKit"),
+    ("contexts: {docker.io/library/context: .}", "contexts.docker.io/library/context", "always means the same"),
+    ("contexts: {a: ., 'a:latest': .}", "contexts['a:latest']", "'a:latest' is the name 'a' once more"),
+    ("contexts: {a: }", "contexts.a", "no value is given"),
+    ("contexts: {a: 1}", "contexts.a", 'quote it: "1"'),
+    ("contexts: {a: [.]}", "contexts.a", "a list is given"),
+    ('contexts: {a: "b\\0"}', "contexts.a", "holds the character"),
+    ("contexts: {a: ../b}", "contexts.a", "'../b' leads upwards"),
+    ("contexts: {a: /b}", "contexts.a", "'/b' is absolute"),
+    ("contexts: {a: docker-image://Alpine}", "contexts.a", "names no image; accepted: a reference in lower case"),
+    ("contexts: {a: 'docker-image://'}", "contexts.a", "names no image"),
+    (
+        "contexts: {a: 'docker-image:alpine'}",
+        "contexts.a",
+        "none of the contexts that there are; accepted: docker-image:/",
+    ),
+    ("contexts: {a: dockr-image://alpine}", "contexts.a", "did you mean 'docker-image://alpine'"),
+    ("contexts: {a: 'targe:app'}", "contexts.a", "did you mean 'target:app'"),
+    ("contexts: {a: oci-layout://x}", "contexts.a", "is a layout, and a build takes images from registries"),
+    ("contexts: {a: https://x.test/y.git}", "contexts.a", "is an address, and what it holds may be another thing at"),
+    ("contexts: {a: git@x.test:y/z}", "contexts.a", "is an address"),
+    ("contexts: {a: github.com/y/z}", "contexts.a", "is an address"),
+    ("contexts: {a: 'target:'}", "contexts.a", "'target:' names no image"),
+    (
+        "contexts: {a: target:ap}",
+        "contexts.a",
+        "no image 'ap'; accepted: target: and one of app; did you mean 'target:app'",
+    ),
+    ("contexts: {a: target:app}", "contexts.a", "in a circle: app on app"),
+    ("ssh: []", "ssh", "the list is empty"),
+    ("ssh: default", "ssh", "accepted: a list"),
+    ("ssh: [default=/run/agent]", "ssh[0]", "letters, digits and . _ -"),
+    ("ssh: [a, a]", "ssh[1]", "in the list twice"),
+    ("network: hots", "network", "accepted: none, host; did you mean 'host'"),
+    ("network: default", "network", "accepted: none, host"),
+    ("network: no", "network", "as true or false"),
+    ("extra-hosts: [a]", "extra-hosts", "a list is given"),
+    ("extra-hosts: {'a b': 10.0.0.5}", "extra-hosts['a b']", "a host's name, such as db.internal"),
+    ("extra-hosts: {a: 10.0.0}", "extra-hosts.a", "'10.0.0' is not an address; accepted: an IP address"),
+    ("extra-hosts: {a: 10.0.0.256}", "extra-hosts.a", "'10.0.0.256' is not an address"),
+    ("extra-hosts: {a: 'fe80::1%eth0'}", "extra-hosts.a", "is not an address"),
+    ("extra-hosts: {a: 12}", "extra-hosts.a", "12 is not an address"),
+    ("extra-hosts: {a: }", "extra-hosts.a", "no value is given"),
+    ("extra-hosts: {a: host-gateway}", "extra-hosts.a", "is known to Docker's own daemon alone"),
+    ("shm-size: 64m", "shm-size", "'64m' is not a size"),
+    ("shm-size: 0", "shm-size", "0 is not a size"),
+    ("ulimits: []", "ulimits", "the list is empty"),
+    ("ulimits: {nofile: 1}", "ulimits", "a mapping is given"),
+    ("ulimits: [nofile]", "ulimits[0]", "'nofile' is not a limit; accepted: SOFT or SOFT:HARD behind one of core="),
+    ("ulimits: [nofiles=1:2]", "ulimits[0]", "did you mean 'nofile=1:2'"),
+    ("ulimits: [nofile=1:2:3]", "ulimits[0]", "is not a limit"),
+    ("ulimits: [nofile=2:1]", "ulimits[0]", "'nofile=2:1' has a soft limit above the hard one"),
+    ("ulimits: [nofile=-1:1]", "ulimits[0]", "above the hard one"),
+    ("ulimits: [nofile=1, nofile=2]", "ulimits[1]", "the limit nofile is given twice"),
+    ("ulimits: [1]", "ulimits[0]", 'quote it: "1"'),
     ("budget: 300mb", "budget", "did you mean '300MB'"),
     ("budget: 0", "budget", "0 is not a size"),
     ("budget: 0MB", "budget", "is not a size"),
@@ -368,6 +482,9 @@ def test_a_directory_is_no_dockerfile_even_where_nobody_looked(problems: Problem
     assert problem.message == "'.' is a directory"
 
 
+KINDS = {"Dockerfile": PathKind.FILE, "libs/protocol": PathKind.DIRECTORY}
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "context", "messages"),
     [
@@ -387,7 +504,7 @@ def test_a_directory_is_no_dockerfile_even_where_nobody_looked(problems: Problem
 def test_a_path_is_what_it_has_to_be(
     dockerfile: PathKind, context: PathKind, messages: list[str], problems: Problems
 ) -> None:
-    kinds = {"docker/Dockerfile": dockerfile, "docker": context, "Dockerfile": PathKind.FILE}
+    kinds = {**KINDS, "docker/Dockerfile": dockerfile, "docker": context}
     if not messages:
         assert parse_config(FULL, file="images.yaml", kinds=kinds)
         return
@@ -395,13 +512,139 @@ def test_a_path_is_what_it_has_to_be(
 
 
 def test_a_missing_dockerfile_names_the_nearest_that_is_there(problems: Problems) -> None:
-    kinds = {"docker/Dockerfile": PathKind.MISSING, "docker": PathKind.DIRECTORY, "Dockerfile": PathKind.FILE}
+    kinds = {**KINDS, "docker/Dockerfile": PathKind.MISSING, "docker": PathKind.DIRECTORY}
     [problem] = problems(FULL, kinds)
-    assert (problem.line, problem.nearest) == (9, "Dockerfile")
+    assert (problem.line, problem.nearest) == (10, "Dockerfile")
 
 
 def test_the_paths_a_text_names() -> None:
-    assert referenced_paths(FULL) == {"docker/Dockerfile", "docker", "Dockerfile"}
-    assert referenced_paths(FULL.replace("./docker//Dockerfile", "/etc")) == {"docker", "Dockerfile"}
+    assert referenced_paths(FULL) == {"docker/Dockerfile", "docker", "Dockerfile", "libs/protocol", "."}
+    without = FULL.replace("./docker//Dockerfile", "/etc").replace("all: .", "all: ..")
+    assert referenced_paths(without) == {"docker", "Dockerfile", "libs/protocol"}
     assert referenced_paths("images: [x, {dockerfile: [y]}, {dockerfile: z}]") == {"z"}
     assert referenced_paths("images: x") == frozenset()
+
+
+def images(*described: str) -> str:
+    """Write a configuration of images, each of them: its name, its platforms and its contexts."""
+    lines = ["repository: ghcr.io/acme/{name}", "images:"]
+    for text in described:
+        name, platforms, contexts = text.split("|")
+        lines.append(f"  - {{name: {name}, dockerfile: D, platforms: [{platforms}], smoke: none, smoke-reason: x,")
+        lines.append(f"     contexts: {{{contexts}}}}}")
+    return "\n".join(lines)
+
+
+def test_the_images_that_an_image_is_built_on() -> None:
+    text = images(
+        "a|linux/amd64|x: target:c, y: ., z: target:b", "b|linux/amd64|x: target:c, y: target:c", "c|linux/amd64|x: ."
+    )
+    assert [one.built_on for one in parse_config(text, file="images.yaml").images] == [("c", "b"), ("c",), ()]
+
+
+def test_an_image_is_not_built_on_one_that_lacks_a_platform(problems: Problems) -> None:
+    text = images("a|linux/amd64, linux/arm64, linux/386|b: target:b", "b|linux/arm64|x: .")
+    [problem] = problems(text)
+    assert (problem.line, problem.key) == (4, "images[0].contexts.b")
+    assert problem.message == "the image 'b' is not built for linux/amd64, linux/386"
+    assert problem.accepted == "an image for all platforms of a"
+
+
+def test_a_circle_is_told_of_once_where_it_begins(problems: Problems) -> None:
+    on = [
+        "a|linux/amd64|x: target:b",
+        "b|linux/amd64|x: .,y: target:c",
+        "c|linux/amd64|x: target:b",
+        "d|linux/amd64|x: target:d",
+    ]
+    assert [(p.line, p.key, p.message) for p in problems(images(*on))] == [
+        (6, "images[1].contexts.y", "images are built on each other in a circle: b on c on b"),
+        (10, "images[3].contexts.x", "images are built on each other in a circle: d on d"),
+    ]
+
+
+def test_a_long_row_of_images_is_no_circle() -> None:
+    row = [f"i{n}|linux/amd64|x: target:i{n + 1}" for n in range(300)]
+    assert len(parse_config(images(*row, "i300|linux/amd64|x: ."), file="images.yaml").images) == 301
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        (PathKind.DIRECTORY, ""),
+        (PathKind.FILE, "is a file"),
+        (PathKind.MISSING, "does not exist"),
+        (PathKind.OUTSIDE, "is a link that leads out of the source"),
+    ],
+)
+def test_a_context_is_a_folder_of_the_source(kind: PathKind, fault: str, problems: Problems) -> None:
+    kinds = {**KINDS, "docker/Dockerfile": PathKind.FILE, "docker": PathKind.DIRECTORY, "libs/protocol": kind}
+    if not fault:
+        assert parse_config(FULL, file="images.yaml", kinds=kinds)
+        return
+    [problem] = problems(FULL, kinds)
+    assert (problem.line, problem.key) == (17, "images[0].contexts.libs")
+    assert problem.message == f"'libs/protocol' {fault}"
+
+
+def test_the_lines_of_an_image() -> None:
+    lines = lines_of_images(FULL)[0]
+    assert (lines["contexts"], lines["contexts.alpine"], lines["contexts.all"], lines["ssh"]) == (14, 15, 18, 21)
+
+
+CACHE = Cache(mode=CacheMode.READ, repository="ghcr.io/acme/{name}-cache")
+
+
+@pytest.mark.parametrize(
+    ("text", "cache"),
+    [
+        ("", Cache(mode=CacheMode.WRITE)),
+        ("cache: off", Cache(mode=CacheMode.OFF)),
+        ('cache: "off"', Cache(mode=CacheMode.OFF)),
+        ("cache: read", Cache(mode=CacheMode.READ)),
+        ("cache: {mode: off}", Cache(mode=CacheMode.OFF)),
+        ("cache: {repository: 'ghcr.io/acme/{name}-cache'}", replace(CACHE, mode=CacheMode.WRITE)),
+        ("cache: {mode: read, repository: 'ghcr.io/acme/{name}-cache'}", CACHE),
+    ],
+)
+def test_what_is_done_with_the_cache(text: str, cache: Cache) -> None:
+    assert parse_config(f"{SMALL}{text}\n", file="images.yaml").cache == cache
+
+
+def test_several_images_need_the_name_in_the_repository_of_the_cache_too(problems: Problems) -> None:
+    second = SMALL.partition("images:\n")[2].replace("name: app", "name: other")
+    [problem] = problems(f"cache: {{repository: ghcr.io/acme/cache}}\n{SMALL}{second}")
+    assert (problem.key, problem.accepted) == ("cache.repository", "a template that holds {name}")
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "cache"),
+    [
+        ("off", CACHE, replace(CACHE, mode=CacheMode.OFF)),
+        ("read", Cache(), Cache(mode=CacheMode.READ)),
+        ("write", CACHE, replace(CACHE, mode=CacheMode.WRITE)),
+        ("localhost:5000/{owner}/{name}", CACHE, replace(CACHE, repository="localhost:5000/{owner}/{name}")),
+        ("ghcr.io/a/b", Cache(mode=CacheMode.OFF), Cache(mode=CacheMode.WRITE, repository="ghcr.io/a/b")),
+    ],
+)
+def test_the_cache_of_the_command_line(text: str, base: Cache, cache: Cache) -> None:
+    assert parse_cache(text, base) == cache
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("raed", "--cache 'raed' is not one of off, read, write, nor a registry and a repository in lower case"),
+        ("raed", "did you mean 'read'?"),
+        ("", "--cache ''"),
+        ("OFF", "did you mean 'off'?"),
+        ("acme/app", "'acme/app'"),
+        ("ghcr.io/acme/app:cache", "'ghcr.io/acme/app:cache'"),
+        ("ghcr.io/Acme/{name}", "such as ghcr.io/acme/{name}"),
+        ("ghcr.io/" + "a" * 250, "is not one of off, read, write"),
+    ],
+)
+def test_a_cache_that_is_none_says_what_is(text: str, hint: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        parse_cache(text, Cache())
+    assert hint in str(caught.value)

@@ -9,15 +9,18 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.config.parse import PathKind, parse_config, referenced_paths
+from ci.config.parse import parse_config, referenced_paths
+from ci.config.paths import PathKind
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import ConfigError
 from ci.core.model import Config
+from ci.core.order import build_levels, needed_variants
 
 GOOD = """
 repository: ghcr.io/{owner}/{name}
 source: https://github.com/acme/app
 compression: gzip
+cache: {mode: read, repository: "ghcr.io/{owner}/{name}-cache"}
 images:
   - &base
     name: backend
@@ -26,9 +29,15 @@ images:
     dockerfile: docker/Dockerfile
     context: docker
     platforms: [linux/amd64, linux/arm64]
-    build-args: {KEY: 3.10, ON: on}
+    build-args: {KEY: 3.10, ON: on, SOURCE_DATE_EPOCH: 1700000000}
+    contexts: &contexts {alpine: "docker-image://alpine:3.22", libs: docker, base: "target:base"}
     target: runtime
     secrets: [pip_token]
+    ssh: [default]
+    network: host
+    extra-hosts: {db: 10.0.0.5, six: "::1"}
+    shm-size: 64MB
+    ulimits: [nofile=1024:2048, nproc=-1]
     budget: 300MB
     smoke:
       - {name: one, run: [python, -c, pass], exit: 0, stdout: {equals: a, matches: "^b+$"}, deadline: 2m}
@@ -37,6 +46,7 @@ images:
       - config: {user: app, entrypoint: [a], env: {K: v}, labels: {k: v}, ports: [80, 53/udp],
                  healthcheck: true, architecture: amd64}
   - {<<: *base, name: worker, smoke: none, smoke-reason: none needed}
+  - {<<: *base, name: base, contexts: {libs: .}}
 """
 TREE = yaml.safe_load(GOOD)
 NASTY = st.sampled_from(
@@ -163,7 +173,9 @@ VALUES = st.recursive(
     | st.floats()
     | st.dates()
     | st.text(max_size=20)
-    | st.sampled_from(["..", "/", "none", "linux/arm64", "{name}", "", "(", "1s", "5XB", "a" * 300]),
+    | st.sampled_from(
+        ["..", "/", "none", "linux/arm64", "{name}", "", "(", "1s", "5XB", "a" * 300, "target:base", "target:worker"]
+    ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
@@ -189,6 +201,7 @@ def test_a_good_document_with_other_values_and_keys(data: st.DataObject) -> None
         assert all(variant.checks or variant.image.smoke_reason for variant in plan.variants)
         assert render_plan(plan)
         assert render_plan_json(plan)
+        assert sorted(map(str, needed_variants(plan))) == sorted(str(v) for level in build_levels(plan) for v in level)
 
 
 @given(st.data())
@@ -202,7 +215,7 @@ def test_nasty_values_in_every_place(data: st.DataObject) -> None:
 def test_the_good_document_is_good() -> None:
     config = parses(GOOD)
     assert config
-    assert [image.name for image in config.images] == ["backend", "worker"]
+    assert [image.name for image in config.images] == ["backend", "worker", "base"]
 
 
 @pytest.mark.parametrize("bracket", ["[", "{a: ", "- ", "? ", "&a [", "!!seq [", "a:\n ", "[?"])

@@ -1,9 +1,11 @@
 """From a configuration and a selection to a plan."""
 
+import json
+
 import pytest
 
 from ci.config.parse import parse_config
-from ci.config.plan import plan_build
+from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import DrydockError, SelectionError
 
 CONFIG = parse_config(
@@ -81,3 +83,18 @@ def test_a_revision_that_is_no_commit_id_is_refused(revision: str) -> None:
 def test_the_images_of_a_plan_are_those_selected() -> None:
     plan = plan_build(CONFIG, only=["worker-gpu,backend"])
     assert [image.name for image in plan.images] == ["backend", "worker-gpu"]
+
+
+def test_a_plan_shows_what_is_built_and_not_released() -> None:
+    text = """
+repository: ghcr.io/acme/{name}
+images:
+  - &image {name: base, dockerfile: D, platforms: [linux/amd64, linux/arm64], smoke: none, smoke-reason: x}
+  - {<<: *image, name: app, platforms: [linux/arm64], contexts: {base: "target:base"}}
+"""
+    config = parse_config(text, file="images.yaml")
+    app = plan_build(config, only=["app"])
+    assert "\n\nBuilt for these, and not released: base@linux/arm64\n\nSmoke checks" in render_plan(app)
+    assert json.loads(render_plan_json(app))["only_built"] == ["base@linux/arm64"]
+    assert "Built for these" not in render_plan(plan_build(config))
+    assert json.loads(render_plan_json(plan_build(config)))["only_built"] == []

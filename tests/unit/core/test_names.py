@@ -7,7 +7,15 @@ import pytest
 
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image, Plan
-from ci.core.names import check_tag, labels_of, repository_fault, repository_of, sha_tag
+from ci.core.names import (
+    REFERENCE,
+    check_tag,
+    labels_of,
+    repository_fault,
+    repository_of,
+    sha_tag,
+    short_reference,
+)
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 IMAGE = Image(name="backend", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
@@ -121,3 +129,43 @@ def test_a_time_without_a_zone_is_refused() -> None:
     naive = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     with pytest.raises(ValueError, match="time zone"):
         labels_of(plan(), IMAGE, created=naive)
+
+
+@pytest.mark.parametrize(
+    ("reference", "short"),
+    [
+        ("alpine", "alpine"),
+        ("alpine:latest", "alpine"),
+        ("docker.io/library/alpine:latest", "alpine"),
+        ("index.docker.io/library/alpine:3.22", "alpine:3.22"),
+        ("library/alpine", "alpine"),
+        ("docker.io/acme/app", "acme/app"),
+        ("library/acme/app", "library/acme/app"),
+        ("localhost:5000/library/app:latest", "localhost:5000/library/app"),
+        (f"alpine:latest@sha256:{'a' * 64}", f"alpine:latest@sha256:{'a' * 64}"),
+    ],
+)
+def test_a_reference_as_the_names_of_contexts_are_compared(reference: str, short: str) -> None:
+    assert REFERENCE.fullmatch(reference)
+    assert short_reference(reference) == short
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Alpine",
+        "alpine:",
+        "alpine:-1",
+        "alpine@sha256:1",
+        "a//b",
+        "/a",
+        "a/",
+        "a b",
+        "https://a.test/b",
+        "a-.b/c",
+        "a:\u00e9",
+    ],
+)
+def test_what_is_no_reference(text: str) -> None:
+    assert not REFERENCE.fullmatch(text)

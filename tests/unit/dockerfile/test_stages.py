@@ -3,7 +3,7 @@
 import pytest
 
 from ci.core.errors import DrydockError
-from ci.dockerfile.bases import list_bases
+from ci.dockerfile.bases import final_base, list_bases
 from ci.dockerfile.ignore import ignore_files
 from ci.dockerfile.parser import Instruction, parse_dockerfile
 from ci.dockerfile.stages import Mount, find_remote, list_mounts, read_stages
@@ -170,3 +170,64 @@ def test_an_add_that_may_take_from_elsewhere_is_found(words: str, remote: bool) 
 )
 def test_the_ignore_files_a_build_looks_for(dockerfile: str, context: str, files: tuple[str, str]) -> None:
     assert ignore_files(dockerfile, context) == files
+
+
+CONTEXTS = {
+    "base": "docker-image://alpine:3.22",
+    "files": "libs",
+    "tools": "target:tools",
+    "build": "docker-image://golang:1",
+    "scratch-like": "docker-image://scratch",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("FROM base\n", ["alpine:3.22"]),
+        ("FROM docker.io/library/base:latest\n", ["alpine:3.22"]),
+        ("FROM base:1\n", ["base:1"]),
+        ("ARG I=base\nFROM ${I}\n", ["alpine:3.22"]),
+        (
+            "FROM a\nCOPY --from=base / /\nCOPY --from=files / /\nRUN --mount=from=tools,target=/x true\n",
+            ["a", "alpine:3.22"],
+        ),
+        ("FROM files\n", []),
+        ("FROM tools AS base2\nFROM base2\n", []),
+        ("FROM scratch-like\n", []),
+        # A context of a stage's name replaces all of the stage.
+        ("FROM a AS build\nCOPY --from=b / /\nFROM c\nCOPY --from=build / /\n", ["c", "golang:1"]),
+        ("FROM a AS tools\nFROM tools\n", []),
+        ("FROM a AS BUILD\nFROM build AS next\nFROM next\n", ["golang:1"]),
+        ("FROM a AS x\nFROM b\nCOPY --from=0 / /\n", ["a", "b"]),
+        ("FROM scratch\n", []),
+    ],
+)
+def test_a_named_context_stands_in_the_place_of_an_image_or_a_stage(text: str, images: list[str]) -> None:
+    found = list_bases(parse_dockerfile(text), target=None, arguments={}, platform=AMD, contexts=CONTEXTS)
+    assert sorted(base.reference for base in found) == images
+    assert {base.platform for base in found} <= {AMD}
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("FROM base\n", "alpine:3.22"),
+        ("FROM tools\n", None),
+        ("FROM files AS x\nFROM x\n", None),
+        ("FROM a AS build\nFROM build\n", "golang:1"),
+        ("FROM a\nCOPY --from=base / /\n", "a"),
+    ],
+)
+def test_an_image_descends_from_what_a_context_names(text: str, reference: str | None) -> None:
+    base = final_base(parse_dockerfile(text), target=None, arguments={}, platform=AMD, contexts=CONTEXTS)
+    assert (base.reference if base else None) == reference
+
+
+def test_nothing_is_known_of_what_a_replaced_stage_sets() -> None:
+    text = "FROM scratch AS build\nENV A=b\nFROM build\nUSER $A\n"
+    scopes = read_stages(parse_dockerfile(text), arguments={})
+    assert scopes[1].steps[0].fill("$A $B") == "b "
+    scopes = read_stages(parse_dockerfile(text), arguments={}, contexts=CONTEXTS)
+    assert scopes[0].steps == ()
+    assert scopes[1].steps[0].fill("$A") is None

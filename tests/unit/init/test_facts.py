@@ -182,7 +182,7 @@ def test_what_a_build_takes() -> None:
     """)
     assert found.sources == ("a.txt", "b*", "with space", "c")
     assert found.secrets == ("TOKEN", "other")
-    assert found.ssh
+    assert found.ssh == ("default",)
     assert [command.partition(" ")[0] for command in found.commands] == ["https://example.com/x.tgz", "true"]
 
 

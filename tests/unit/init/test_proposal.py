@@ -220,6 +220,7 @@ def test_what_needs_a_hand_is_said() -> None:
     for part in ("FROM needs build-args for V", "--secrets env:TOKEN", "SSH agent", "hold: dist", "target:", "two"):
         assert part in notes
     assert found.image.secrets == ("TOKEN",)
+    assert found.image.ssh == ("default",)
 
 
 @pytest.mark.parametrize(

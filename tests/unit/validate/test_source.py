@@ -149,6 +149,11 @@ MISTAKES = [
     Mistake(CONFIG, "{VERSION:", "{VERSIN:", "build-arg-unused", f"{CONFIG}:7", "'VERSION'", WARNING),
     Mistake(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN, NPM]", "secret-unused", f"{CONFIG}:8", "id=NPM", WARNING),
     Mistake(D, "id=PIP_TOKEN", "id=PIP_TOKEN --mount=type=secret,id=NPM", "secret-unnamed", "Dockerfile:8", "[NPM]"),
+    Mistake(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN]\n    ssh: [default]", "ssh-unused", f"{CONFIG}:9",
+            "type=ssh,id=default", WARNING),
+    Mistake(D, "USER", "RUN --mount=type=ssh true\nUSER", "ssh-unnamed", "Dockerfile:12", "ssh: [default]"),
+    Mistake(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN]\n    contexts:\n      base: docker-image://alpine:3.22",
+            "context-unused", f"{CONFIG}:10", "takes nothing from 'base'", WARNING),
     Mistake(D, "FROM ${PYTHON_IMAGE} AS final", f"FROM --platform=linux/amd64 {BASE} AS final", "platform-fixed",
             "Dockerfile:10", "wanted for linux/arm64"),
     # The Dockerfile.
@@ -357,3 +362,87 @@ def test_what_only_a_run_can_know_is_not_guessed_at(repository: Repository) -> N
     repository.edit(W, RUN, 'dagger -m github.com/drydock/drydock@v1 call $FLAGS "$FUNCTION" ${{ inputs.more }}')
     repository.edit(D, "ARG FOLDER=app", "ARG FOLDER")
     assert warnings_of(repository) == []
+
+
+def with_contexts(repository: Repository, contexts: str) -> None:
+    """Give the image contexts, on line 9 of the configuration."""
+    repository.edit(CONFIG, "    smoke:", f"    contexts: {{{contexts}}}\n    smoke:")
+
+
+@pytest.mark.parametrize(
+    ("context", "found"),
+    [
+        (f"docker-image://alpine:3.22@sha256:{'a1' * 32}", []),
+        ("docker-image://alpine:3.22", [("base-unpinned", f"{CONFIG}:9")]),
+        ("docker-image://scratch", []),
+        ("app", []),
+    ],
+)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("FROM ${PYTHON_IMAGE} AS final", "FROM base AS final"),
+        ("FROM ${PYTHON_IMAGE} AS final", "FROM docker.io/library/base:latest AS final"),
+        ("USER", "COPY --from=base / /\nUSER"),
+        ("USER", "RUN --mount=from=base,target=/x true\nUSER"),
+    ],
+)
+def test_what_a_context_replaces_is_no_image(
+    repository: Repository, context: str, found: list[tuple[str, str]], old: str, new: str
+) -> None:
+    repository.edit(D, old, new)
+    with_contexts(repository, f"base: {context}")
+    assert warnings_of(repository) == found
+
+
+def test_the_image_that_a_context_names_is_asked_for(repository: Repository) -> None:
+    repository.edit(D, "USER", "COPY --from=base / /\nUSER")
+    with_contexts(repository, "base: docker-image://alpine:3.22")
+    gone = repository.findings(**{"alpine:3.22": Answer(missing="not found")})
+    assert [(f.rule, f.place) for f in gone if f.severity is Severity.ERROR] == [("base-missing", f"{CONFIG}:9")]
+    pinned = repository.findings(**{"alpine:3.22": Answer(digest="sha256:1234")})
+    assert [f.remedy for f in pinned if f.rule == "base-unpinned"] == [
+        "Write alpine:3.22@sha256:1234, and let a bot renew it."
+    ]
+
+
+def test_a_context_with_nearly_the_name_of_a_stage_is_meant(repository: Repository) -> None:
+    repository.edit(D, "--from=build", "--from=buidl")
+    with_contexts(repository, "buidl: app")
+    assert warnings_of(repository) == []
+
+
+def test_nothing_of_a_stage_that_a_context_replaces_is_looked_at(repository: Repository) -> None:
+    repository.edit(D, "USER", "FROM nowhere AS old\nCOPY missing /\nFROM old AS final\nUSER")
+    repository.edit(D, "FROM ${PYTHON_IMAGE} AS final", "FROM ${PYTHON_IMAGE} AS second")
+    assert ("copy-missing", "Dockerfile:13") in warnings_of(repository)
+    with_contexts(repository, "old: app")
+    assert warnings_of(repository) == []
+
+
+def test_an_unused_context_names_what_may_be_meant(repository: Repository) -> None:
+    repository.edit(D, "USER", "COPY --from=protocol / /\nUSER")
+    with_contexts(repository, "protcol: app")
+    found = {f.rule: f for f in repository.findings()}
+    assert found["context-unused"].remedy == "Did you mean 'protocol'?"
+
+
+def test_a_context_may_be_used_where_only_a_build_knows_it(repository: Repository) -> None:
+    repository.edit(D, "FROM ${PYTHON_IMAGE} AS final", "ARG TARGETARCH\nFROM base-${TARGETARCH} AS final")
+    with_contexts(repository, "base-amd64: app")
+    assert "context-unused" not in [f.rule for f in repository.findings()]
+
+
+@pytest.mark.parametrize(
+    ("address", "unused"),
+    [
+        ("git@example.com:a/b.git", False),
+        ("ssh://example.com/b", False),
+        ("https://example.com/b", True),
+        ("app", True),
+    ],
+)
+def test_an_address_may_need_the_agent_without_a_mount(repository: Repository, address: str, *, unused: bool) -> None:
+    repository.edit(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN]\n    ssh: [default]")
+    repository.edit(D, "USER", f"ADD {address} /b\nUSER")
+    assert ("ssh-unused" in [f.rule for f in repository.findings()]) is unused

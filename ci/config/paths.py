@@ -1,0 +1,72 @@
+"""Reads the paths that a configuration names: relative to the source, inside it, and of the right kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from ci.config.checks import LINE
+from ci.config.cursor import Cursor
+from ci.core.text import nearest, show
+
+PATH_HELP = "a path relative to the source, with / between its parts"
+
+
+class PathKind(StrEnum):
+    """What a path of the source turns out to be."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    MISSING = "missing"
+    OUTSIDE = "outside"  # a link that leads out of the source
+
+
+Kinds = Mapping[str, PathKind] | None  # what the paths are; None: nobody looked
+
+
+def read_path(cursor: Cursor) -> str:
+    """Read a path that stays inside the source, without its needless parts."""
+    path = cursor.matching(LINE, PATH_HELP)
+    parts = path.split("/")
+    fault = ""
+    if path.startswith("/"):
+        fault = "is absolute"
+    elif ".." in parts:
+        fault = "leads upwards"
+    elif "\\" in path:
+        fault = "holds a backslash"
+    if fault:
+        cursor.report(f"{show(path)} {fault}", accepted=PATH_HELP)
+    if fault or not path:
+        return ""
+    return "/".join(part for part in parts if part not in ("", ".")) or "."
+
+
+def read_file(cursor: Cursor, kinds: Kinds) -> str:
+    """Read the path of a Dockerfile."""
+    path = read_path(cursor)
+    if fault := _fault(path, PathKind.FILE, kinds):
+        files = [other for other, kind in (kinds or {}).items() if kind == PathKind.FILE]
+        cursor.report(f"{show(path)} {fault}", accepted="a Dockerfile of the source", nearest=nearest(path, files))
+    return path
+
+
+def read_folder(cursor: Cursor, kinds: Kinds) -> str:
+    """Read the path of a folder."""
+    path = read_path(cursor)
+    if fault := _fault(path, PathKind.DIRECTORY, kinds):
+        cursor.report(f"{show(path)} {fault}", accepted="a directory of the source")
+    return path
+
+
+def _fault(path: str, wanted: PathKind, kinds: Kinds) -> str:
+    """Say why a path of the source is not what it has to be; nothing if it is, or nobody looked."""
+    kind = PathKind.DIRECTORY if path == "." else (kinds or {}).get(path, PathKind.MISSING)
+    if not path or kind == wanted or (kinds is None and path != "."):
+        return ""
+    return {
+        PathKind.FILE: "is a file",
+        PathKind.DIRECTORY: "is a directory",
+        PathKind.MISSING: "does not exist",
+        PathKind.OUTSIDE: "is a link that leads out of the source",
+    }[kind]
