@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +25,7 @@ ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/step
 _FRONTEND = "docker/dockerfile"
 # Of the cache: all stages, and nothing of it can fail a build.
 _CACHE_OPTIONS = "mode=max,compression=zstd,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+_SPECIAL = re.compile(r'[",\r\n]|^\s')
 _MAX_DOCUMENT = 4 * 1024 * 1024  # bytes of a manifest or a configuration
 
 # Keeps of the archive what is read of it, and of a failure what a report can show.
@@ -167,6 +166,4 @@ def _output(wanted: Wanted) -> str:
 
 def _csv(fields: Sequence[str]) -> str:
     """Write fields as BuildKit reads them: one record of RFC 4180."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue()
+    return ",".join('"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text for text in fields)

@@ -259,6 +259,7 @@ class _Redactor:
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def hide(self, text: str) -> str:
+        """Put *** in place of every secret in a text."""
         return self._secrets.sub("***", text) if self._secrets else text
 
     def text(self, text: str, limit: int) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from ci.core.errors import DrydockError
 from ci.core.names import check_digest, check_tag, is_digest
 from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Descriptor, Manifest, digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference
+from ci.registry.answers import DIGEST_HEADER, check_manifest, upload_place
 from ci.registry.auth import Authenticator, Credentials
 from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
-from ci.registry.http import Request, Response, Transport, origin_of, parse_media_type, parse_url, protocol_error
+from ci.registry.http import Request, Response, Transport, origin_of, protocol_error
 from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
 _UNAUTHORIZED = 401
-_DIGEST_HEADER = "Docker-Content-Digest"
 _UPLOAD = 3600.0  # seconds for one blob, with all repetitions: a large layer on a slow line takes long
 
 
@@ -98,7 +95,7 @@ class RegistryClient:
         """
         call = self._manifest("HEAD", repository, reference)
         answer = await self._send(call)
-        digest: str = answer.headers.get(_DIGEST_HEADER, "")
+        digest: str = answer.headers.get(DIGEST_HEADER, "")
         if answer.ok and is_digest(digest):
             if is_digest(reference) and digest != reference and _same_algorithm(digest, reference):
                 raise protocol_error(call.request.what, answer.where, f"it answers with another digest, {digest}")
@@ -110,14 +107,14 @@ class RegistryClient:
             if answer.status == 404 and parse_refusal(answer.body)[0] in _ABSENT:  # noqa: PLR2004
                 return None
         self._require(call, answer)
-        return _check_manifest(call.request.what, answer, reference).digest
+        return check_manifest(call.request.what, answer, reference).digest
 
     async def get_manifest(self, repository: str, reference: str) -> Manifest:
         """Return a manifest whose digest and media type are as they claim to be."""
         call = self._manifest("GET", repository, reference)
         answer = await self._send(call)
         self._require(call, answer)
-        return _check_manifest(call.request.what, answer, reference)
+        return check_manifest(call.request.what, answer, reference)
 
     async def put_manifest(self, repository: str, reference: str, body: bytes, media_type: str) -> str:
         """Write a manifest under a tag or its digest, byte for byte, and return the digest of the bytes.
@@ -142,7 +139,7 @@ class RegistryClient:
         request = replace(call.request, headers={"Content-Type": media_type}, body=body)
         answer = await self._send(replace(call, request=request))
         self._require(call, answer)
-        served = answer.headers.get(_DIGEST_HEADER)
+        served = answer.headers.get(DIGEST_HEADER)
         if served is not None and served != digest_of(body, like=served if is_digest(served) else digest):
             raise protocol_error(request.what, answer.where, f"it says it stored another digest than {digest}")
         return digest
@@ -191,7 +188,7 @@ class RegistryClient:
         async def attempt() -> Response:
             answer = await self._attempt(begin)
             self._require(begin, answer)
-            place = _upload_place(what, answer, blob.digest)
+            place = upload_place(what, answer, blob.digest)
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
             request = Request(method="PUT", url=str(place), what=what, headers=headers, content=content)
             put = _Call(request=request, scope=scope)
@@ -294,40 +291,9 @@ class RegistryClient:
         return self._auth.error(answer, what=call.request.what, scope=call.scope)
 
 
-def _upload_place(what: str, answer: Response, digest: str) -> httpx.URL:
-    """Read where an upload goes, and name the digest there."""
-    location = parse_url(answer.headers.get("Location", ""))
-    if location is None or not answer.headers.get("Location"):
-        raise protocol_error(what, answer.where, "the answer names no place to upload to")
-    place = answer.url.join(location)
-    if answer.url.scheme == "https" and place.scheme != "https":
-        raise protocol_error(what, answer.where, "the place to upload to leads from https to http")
-    return place.copy_merge_params({"digest": digest})
-
-
 def _wait_of(error: Exception) -> float | None:
     return error.wait if isinstance(error, RegistryError) else None
 
 
 def _same_algorithm(one: str, other: str) -> bool:
     return one.partition(":")[0] == other.partition(":")[0]
-
-
-def _check_manifest(what: str, answer: Response, reference: str) -> Manifest:
-    served = answer.headers.get(_DIGEST_HEADER)
-    for promised in (served, reference if ":" in reference else None):
-        if promised is not None and (not is_digest(promised) or digest_of(answer.body, like=promised) != promised):
-            why = f"the body has the digest {digest_of(answer.body)}, not the one that was promised"
-            raise protocol_error(what, answer.where, why)
-    try:
-        found: object = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise protocol_error(what, answer.where, "the manifest is no JSON object")
-    media_type = parse_media_type(answer.headers.get("Content-Type", ""))
-    inside = found.get("mediaType", media_type)
-    if media_type not in MANIFEST_TYPES or inside != media_type:
-        raise protocol_error(what, answer.where, "the manifest's media type is unknown, or not the one it names inside")
-    digest = reference if ":" in reference else served or digest_of(answer.body)
-    return Manifest(body=answer.body, media_type=media_type, digest=digest)
