@@ -27,6 +27,7 @@ from ci.build.command import (
     CacheUse,
     Wanted,
     build_words,
+    part_of,
     write_policy,
 )
 from ci.build.definition import Definition
@@ -115,7 +116,7 @@ class BuildKit:
         )
         container = self._prepared(definition, platform)
         for name, made in layouts.items():
-            container = container.with_mounted_file(f"{LAYOUTS}/{name}.tar", made.archive)
+            container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
@@ -141,7 +142,7 @@ class BuildKit:
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)
         )
         for context, folder in definition.folders.items():
-            container = container.with_mounted_directory(f"{CONTEXTS}/{context}", folder)
+            container = container.with_mounted_directory(f"{CONTEXTS}/{part_of(image, context)}", folder)
         for secret in image.secrets:
             container = container.with_mounted_secret(f"{SECRETS}/{secret}", self.secrets[secret])
         if image.ssh and self.agent:

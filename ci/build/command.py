@@ -89,10 +89,11 @@ def build_words(wanted: Wanted) -> list[str]:
     for name in image.ssh:
         words += ["--ssh", f"{name}={AGENT}"]
     for name, value in image.contexts.items():
+        part = part_of(image, name)
         if name in wanted.layouts:
-            words += ["--oci-layout", f"{name}={LAYOUTS}/{name}"]
+            words += ["--oci-layout", f"{part}={LAYOUTS}/{part}"]
         elif not value.startswith(IMAGE_CONTEXT):
-            words += ["--local", f"{name}={CONTEXTS}/{name}"]
+            words += ["--local", f"{part}={CONTEXTS}/{part}"]
     if image.network == "host":
         words += ["--allow", "network.host"]
     for reference in wanted.cache.read:
@@ -126,9 +127,15 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
 
 
 def _context(wanted: Wanted, name: str, value: str) -> str:
+    part = part_of(wanted.image, name)
     if digest := wanted.layouts.get(name):
-        return f"oci-layout://{name}@{digest}"
-    return value if value.startswith(IMAGE_CONTEXT) else f"local:{name}"
+        return f"oci-layout://{part}@{digest}"
+    return value if value.startswith(IMAGE_CONTEXT) else f"local:{part}"
+
+
+def part_of(image: Image, name: str) -> str:
+    """Name a context so that it can be a folder's name, which its own, such as "acme/base:1", cannot."""
+    return f"part{list(image.contexts).index(name)}"
 
 
 def is_own_frontend(syntax: str) -> bool:

@@ -263,8 +263,10 @@ class _Redactor:
         return self._secrets.sub("***", text) if self._secrets else text
 
     def text(self, text: str, limit: int) -> str:
+        """Make a text fit to be shown, of at most so many characters."""
         text = clean(self.hide(text)).strip()
         return text if len(text) <= limit else f"{text[:limit]}..."
 
     def line(self, text: str, limit: int) -> str:
+        """Do the same on one line."""
         return self.text(" ".join(self.hide(text).split()), limit)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import httpx
+
 from ci.core.names import is_digest
 from ci.core.oci import MANIFEST_TYPES, Manifest, digest_of
 from ci.registry.http import Response, parse_media_type, parse_url, protocol_error

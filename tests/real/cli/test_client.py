@@ -123,7 +123,7 @@ smoke:
             "line 2: unknown instruction: RUNN",
             id="syntax",
         ),
-        pytest.param("FROM python:3.13-slim\nCOPY nope /x\n", "linux/amd64", "/nope: no such file", id="copy"),
+        pytest.param("FROM python:3.13-slim\nCOPY nope /x\n", "linux/amd64", '"/nope": not found', id="copy"),
         pytest.param("FROM python:3.13-slim\nRUN true\n", "linux/s390x", "platform", id="platform"),
     ],
 )
@@ -138,7 +138,7 @@ async def test_a_broken_build_names_its_cause_and_stops_nobody_else(
     bad, good = (await build(repository.path)).outcomes
     assert good.ok
     (failure,) = bad.failures
-    assert failure.step == "build"
+    assert failure.step.startswith("build")
     assert expected in failure.reason
     assert "xxh3" not in failure.reason
     assert len(failure.reason) < 700
