@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -34,6 +34,8 @@ class Builder:
     secrets: Sequence[dagger.Secret] = ()
     agent: dagger.Socket | None = None  # the SSH agent that builds may ask
     parallel: int = 0  # variants at a time; 0: as many as the machine bears
+    login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
+    services: Mapping[str, dagger.Service] = field(default_factory=dict)  # what BuildKit reaches by a name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +103,8 @@ async def build_all(
             hidden=tuple(value for _, value in secrets.values() if value),
             agent=builder.agent,
             created=created,
+            login=builder.login,
+            services=builder.services,
         ),
         definitions=definitions or await read_definitions(plan, builder.source),
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
@@ -154,6 +158,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         smoke_passed=total - len(failed),
         smoke_total=total,
         size=made.documents.size,
+        steps=made.progress.summary,
         failures=(*failed, *_weigh(variant, made.documents.size)),
     )
     return _Result(outcome=outcome, made=made)
