@@ -175,7 +175,11 @@ def _caches(report: Report) -> Iterator[str]:
             source = f" from {', '.join(steps.sources)}" if steps.sources else ""
             times = f"import {seconds_text(steps.import_seconds)}, export {seconds_text(steps.export_seconds)}"
             yield clean(f"{outcome.variant}: {steps.cached} of {steps.total} steps cached{source}; {times}")
-            yield from (clean(f"{outcome.variant}: layer cache: {problem}") for problem in steps.problems)
+            missing = [problem for problem in steps.problems if problem.endswith("not found")]
+            if missing:
+                yield f"{outcome.variant}: there was no layer cache to read yet"
+            others = [problem for problem in steps.problems if problem not in missing]
+            yield from (clean(f"{outcome.variant}: layer cache: {problem}") for problem in others)
 
 
 def _failures(report: Report) -> Iterator[tuple[Outcome, Failure]]:
