@@ -259,11 +259,14 @@ class _Redactor:
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def hide(self, text: str) -> str:
+        """Put *** in place of each secret."""
         return self._secrets.sub("***", text) if self._secrets else text
 
     def text(self, text: str, limit: int) -> str:
+        """Hide secrets and what a terminal would obey, and cut what is longer than `limit` characters."""
         text = clean(self.hide(text)).strip()
         return text if len(text) <= limit else f"{text[:limit]}..."
 
     def line(self, text: str, limit: int) -> str:
+        """Do the same, and set it on one line."""
         return self.text(" ".join(self.hide(text).split()), limit)
