@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,8 @@ from ci.core.names import labels_of
 from ci.core.order import build_levels
 
 _CHECKS_AT_A_TIME = 4
+_SLOW = 10.0  # seconds of a build that a cache would have been good for
+_ENOUGH_FREE = 0.2  # of the disk; Dagger's default minFreeSpace (0.21.8, engine/server/gc.go)
 _MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
 
 
@@ -123,9 +126,22 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
+            notes=tuple(_note_disk(released)),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
     )
+
+
+def _note_disk(results: Sequence[_Result]) -> Iterator[str]:
+    """Say why nothing was cached, where the engine probably threw it away (dagger#14181)."""
+    disk = shutil.disk_usage("/")  # of the engine: a function runs in one of its containers
+    slow = [result.outcome for result in results if result.outcome.build_seconds > _SLOW]
+    if disk.free < _ENOUGH_FREE * disk.total and slow and not any(o.steps and o.steps.cached for o in slow):
+        yield (
+            f"No step was cached, and {disk.free / disk.total:.0%} of the engine's disk is free. Below 20 % an engine "
+            "with default settings throws away what it built after each call: free some, or set limits of its own "
+            '(docs/self-hosted.md, "The engine\'s cache").'
+        )
 
 
 async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:

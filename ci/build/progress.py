@@ -271,14 +271,14 @@ class _Redactor:
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def hide(self, text: str) -> str:
-        """Put *** in place of every secret in a text."""
+        """Put *** in place of each secret."""
         return self._secrets.sub("***", text) if self._secrets else text
 
     def text(self, text: str, limit: int) -> str:
-        """Make a text fit to be shown, of at most so many characters."""
+        """Hide secrets and what a terminal would obey, and cut what is longer than `limit` characters."""
         text = clean(self.hide(text)).strip()
         return text if len(text) <= limit else f"{text[:limit]}..."
 
     def line(self, text: str, limit: int) -> str:
-        """Do the same on one line."""
+        """Do the same, and set it on one line."""
         return self.text(" ".join(self.hide(text).split()), limit)

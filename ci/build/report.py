@@ -34,6 +34,7 @@ class Report:
     outcomes: tuple[Outcome, ...]
     seconds: float
     reasons: Mapping[str, str] = field(default_factory=dict)  # why an image was built and not reused, by its name
+    notes: tuple[str, ...] = ()  # what the user should know besides
 
     @property
     def ok(self) -> bool:
@@ -77,7 +78,7 @@ def render_table(report: Report) -> str:
     parts = [columns([_HEAD, *map(_row, report.outcomes)], right=_RIGHT), _totals(report)]
     parts += [f"{name}: no smoke checks: {reason}" for name, reason in _unchecked(report)]
     parts += [f"{name}: built: {clean(reason)}" for name, reason in report.reasons.items()]
-    parts += ["\n".join(lines) for lines in [[*_caches(report)]] if lines]
+    parts += ["\n".join(lines) for lines in ([*_caches(report)], [*map(clean, report.notes)]) if lines]
     for outcome, failure in _failures(report):
         lines = [f"{outcome.variant} · {clean(failure.step)}", indent(clean(failure.reason), "  ")]
         lines += [indent(detail, "  ") for detail in _details(failure)]
@@ -93,7 +94,7 @@ def render_markdown(report: Report) -> str:
     parts = [markdown_table(rows, right=_RIGHT), markdown_cell(_totals(report))]
     parts += [f"{name}: no smoke checks: {markdown_cell(reason)}" for name, reason in _unchecked(report)]
     parts += [f"{name}: built: {markdown_cell(reason)}" for name, reason in report.reasons.items()]
-    parts += [markdown_cell(line) for line in _caches(report)]
+    parts += [markdown_cell(line) for line in (*_caches(report), *report.notes)]
     for outcome, failure in _failures(report):
         parts.append(f"**{outcome.variant}** · {markdown_cell(failure.step)}")
         lines = [clean(failure.reason), *_details(failure)]
