@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -120,6 +121,9 @@ class BuildKit:
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
+        if not definition.is_pinned(platform):
+            # The engine would answer from before, where BuildKit asks what is there now.
+            container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
         try:
             documents = read_archive(await done.file(DOCUMENTS).contents())
