@@ -41,7 +41,7 @@ class VariantFact:
     variant: str
     digest: str
     size: int
-    built: str = ""  # when its newest layer was made, as its configuration says (RFC 3339)
+    built: str = ""  # when the commit was made that it was built from, as its labels say (RFC 3339)
     reused: str = ""  # the sha- tag of the commit it was built from, where that is not the release's own
 
 

@@ -9,6 +9,7 @@ import tarfile
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -47,8 +48,12 @@ images:
       - run: [cat, /hello.txt]
       - {run: [cat, /base.txt], stdout: {equals: two}}
 """
-FIRST = ("--revision", "a" * 40, "--created", "2026-03-01T12:00:00Z")
-SECOND = ("--revision", "b" * 40, "--created", "2026-04-01T12:00:00Z")
+# An image is reused for some days only, from the time of its commit.
+NOW = datetime.now(UTC).replace(microsecond=0)
+FIRST, SECOND, THIRD = (
+    ("--revision", digit * 40, "--created", (NOW - timedelta(minutes=ago)).isoformat())
+    for digit, ago in (("a", 3), ("b", 2), ("c", 1))
+)
 
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -165,8 +170,7 @@ def test_an_image_is_reused_until_its_base_moves(tmp_path: Path, base: Base) -> 
         assert rows(done.out) == {"alpha": moved, "beta": moved}
 
         # BuildKit builds from the base whose digest was recorded.
-        again = ("--revision", "c" * 40, "--created", "2026-05-01T12:00:00Z")
-        assert call(source, registry, "publish", "--latest", *again).code == 0
+        assert call(source, registry, "publish", "--latest", *THIRD).code == 0
         assert read_base(registry, "acme/alpha") == read_base(registry, "acme/beta") == "two"
 
 

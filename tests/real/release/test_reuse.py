@@ -68,11 +68,9 @@ FILES = {
     "beta/hello.txt": "hello",
 }
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
-WHEN = {
-    FIRST: "2026-01-01T12:00:00+00:00",
-    SECOND: "2026-02-01T12:00:00+00:00",
-    THIRD: "2026-03-01T12:00:00+00:00",
-}
+# An image is reused for some days only, from the time of its commit.
+NOW = datetime.now(UTC).replace(microsecond=0)
+WHEN = {revision: (NOW - timedelta(minutes=ago)).isoformat() for revision, ago in ((FIRST, 3), (SECOND, 2), (THIRD, 1))}
 
 Files = Mapping[str, str]
 
