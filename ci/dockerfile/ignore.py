@@ -88,10 +88,10 @@ def parse_ignore(text: str, *, file: str = ".dockerignore") -> IgnoreFile:
             expression = glob_expression(path)
         except ValueError:
             expression = None
-        if expression is None or not path:
+        if expression is None or not bare:
             remedy = "Close the bracket, or put a backslash before it." if "[" in line else "Write a path behind it."
             faults.append(error(file, number, "dockerignore-pattern", f"{show(line)} is no pattern", remedy))
-        elif path != ".":  # which BuildKit passes over
+        elif path not in (".", ""):  # BuildKit passes over the one, and "/" matches nothing
             patterns.append(Pattern(line=number, text=line, path=path, keep=keep, expression=expression))
     return IgnoreFile(patterns=tuple(patterns), faults=tuple(faults))
 
