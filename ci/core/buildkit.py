@@ -10,6 +10,8 @@ IMAGE = f"moby/buildkit:{BUILDKIT}"
 # BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
 FRONTEND = "docker/dockerfile"
 
+UNFETCHED = "failed to resolve source metadata"  # is in what it says of an image that it could not look at
+
 # As `solver/errdefs/source.go` and `cmd/buildctl/main.go` of moby/buildkit print them.
 _PLACE = re.compile(r"^\S.*:(?P<line>\d+)\n-{20}$", re.MULTILINE)
 _SENTENCE = re.compile(r"^error: (?:failed to solve: )?(?P<sentence>.*)", re.MULTILINE | re.DOTALL)
