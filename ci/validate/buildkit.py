@@ -13,15 +13,19 @@ from ci.core.engine import failure_of
 from ci.core.findings import Finding, error, warning
 from ci.validate.buildkit_reports import read_answers, read_unanswered, read_unfetched
 from ci.validate.buildkit_script import DOCKERFILES, NO_BASES, RESULT, STATE, Subject, write_script
+from ci.validate.linting import literal
 
 _SCRIPT = "/ask.sh"
 _PATIENCE = 20  # seconds for the first answer of a registry that may not be reachable
 
 
-async def ask_buildkit(subjects: Sequence[Subject], config: str, *, offline: bool) -> list[Finding]:
+async def ask_buildkit(
+    source: dagger.Directory, subjects: Sequence[Subject], config: str, *, offline: bool
+) -> list[Finding]:
     """Find what BuildKit says of each image: why it would refuse to build it, and what it warns of.
 
     Args:
+        source: the repository.
         subjects: the images, each with its Dockerfile.
         config: the path of the configuration, for the findings.
         offline: have it ask no registry about base images, and go on where it cannot be had itself.
@@ -32,7 +36,7 @@ async def ask_buildkit(subjects: Sequence[Subject], config: str, *, offline: boo
     if not asked:
         return others
     try:
-        return [*others, *await _ask(asked, config, offline=offline)]
+        return [*others, *await _ask(source, asked, config, offline=offline)]
     except (dagger.DaggerError, TimeoutError) as problem:
         say = warning if offline else error
         reason = failure_of(problem, "buildkit")
@@ -42,13 +46,17 @@ async def ask_buildkit(subjects: Sequence[Subject], config: str, *, offline: boo
         return [*faults, say(config, 1, "buildkit-missing", message, remedy)]
 
 
-async def _ask(subjects: Sequence[Subject], config: str, *, offline: bool) -> list[Finding]:
+async def _ask(source: dagger.Directory, subjects: Sequence[Subject], config: str, *, offline: bool) -> list[Finding]:
     """Ask with the base images first, since variables come from them; without them where they cannot be had."""
-    with anyio.fail_after(_PATIENCE if offline else None):
-        container = await dag.container().from_(IMAGE).sync()
-    files = dag.directory()
+    container = dag.container().from_(IMAGE)
+    if offline:
+        with anyio.fail_after(_PATIENCE):
+            await container.sync()
+    # Only what a source is reduced to is told apart by its content, and kept while that is the same.
+    files = source.filter(include=[literal(subject.file) for subject in subjects])
     for subject in subjects:
-        files = files.with_new_file(subject.file, subject.text)
+        if subject.linked:  # what it leads to was left out
+            files = files.without_file(subject.file).with_new_file(subject.file, subject.text)
     container = container.with_mounted_directory(DOCKERFILES, files).with_mounted_temp(STATE)
     unfetched: list[Finding] = []
     if not offline:

@@ -144,11 +144,11 @@ def _refusal(answer: _Answer, config: str) -> Finding:
 def _line(answer: _Answer) -> int:
     """Find the line that a refusal is about; BuildKit does not name that of each."""
     subject, why = answer.request.subject, answer.refusal
-    if answer.line:
-        return answer.line
-    if "max allowed size" in why:
+    if "max allowed size" in why:  # BuildKit names the last line that it could read
         lines = subject.text.split("\n")
         return next((number for number, line in enumerate(lines, 1) if len(line.encode()) > _MAX_LINE), 1)
+    if answer.line:
+        return answer.line
     scopes = read_stages(
         subject.dockerfile, arguments=subject.image.build_args, platform=answer.request.platform, undeclared=None
     )

@@ -91,6 +91,7 @@ class Subject:
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
     lines: Mapping[str, int]  # of each of the image's keys in the configuration
+    linked: bool = False  # whether its path is that of a link
 
     @property
     def file(self) -> str:

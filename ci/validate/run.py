@@ -72,7 +72,7 @@ async def find_all(
         return missing.findings
     tree, linted = await _survey_and_lint(source, text, name, offline=offline)
     checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
-    read, answers = await _ask_both(checked, name, offline=offline)
+    read, answers = await _ask_both(source, checked, name, offline=offline)
     return sort_findings(_merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
 
 
@@ -86,13 +86,15 @@ def _merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-async def _ask_both(checked: Validation, config: str, *, offline: bool) -> tuple[list[Finding], Mapping[str, Answer]]:
+async def _ask_both(
+    source: dagger.Directory, checked: Validation, config: str, *, offline: bool
+) -> tuple[list[Finding], Mapping[str, Answer]]:
     """Ask BuildKit about the Dockerfiles and, at the same time, the registries about base images."""
     read: list[Finding] = []
     answers: dict[str, Answer] = {}
 
     async def dockerfiles() -> None:
-        read.extend(await ask_buildkit(checked.subjects, config, offline=offline))
+        read.extend(await ask_buildkit(source, checked.subjects, config, offline=offline))
 
     async def registries() -> None:
         answers.update(await _ask_registries([base for _, base in checked.bases]))

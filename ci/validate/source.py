@@ -57,7 +57,8 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
         dockerfile = parse_dockerfile(written, file=image.dockerfile)
-        subjects.append(Subject(image=image, text=written, dockerfile=dockerfile, lines=lines))
+        linked = written != "" and tree.files.get(image.dockerfile) == 0
+        subjects.append(Subject(image=image, text=written, dockerfile=dockerfile, lines=lines, linked=linked))
         scopes = read_stages(dockerfile, arguments=image.build_args, contexts=image.contexts)
         found = check_dockerfile(dockerfile, scopes, image, config=config, lines=lines)
         findings += found
