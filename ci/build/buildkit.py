@@ -34,12 +34,10 @@ from ci.build.command import (
 from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
+from ci.core.buildkit import BUILDKIT, IMAGE
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config
 
-BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
-
-_IMAGE = f"moby/buildkit:{BUILDKIT}"
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _LOGIN = "/root/.docker/config.json"
@@ -187,7 +185,7 @@ def open_buildkit(
             engine keeps no result of a build that has one.
 
     """
-    base = dagger.dag.container().from_(_IMAGE)
+    base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
     state = dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{_key(config)}")
