@@ -35,6 +35,7 @@ from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.core.buildkit import BUILDKIT, IMAGE
+from ci.core.engine import explain
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config
 
@@ -49,6 +50,9 @@ _ENVIRONMENT = {
     "BUILDKIT_STEP_LOG_MAX_SIZE": "-1",
     "BUILDKIT_STEP_LOG_MAX_SPEED": "-1",
 }
+
+
+_NEEDS = "It needs root capabilities in its container, which the engine has to allow (docs/self-hosted.md)."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +132,8 @@ class BuildKit:
             progress = read_progress(await done.file(STEPS).contents(), self.hidden)
         except dagger.ExecError as error:
             raise BuildError(failure_of_build(error.stderr, image.dockerfile, self.hidden)) from None
+        except dagger.DaggerError as error:
+            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}. {_NEEDS}") from None
         _check_sources(definition, platform, documents)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
