@@ -3,7 +3,7 @@
 Open `pipeline.py` first: it takes every variant of a plan from its Dockerfile to its outcome.
 """
 
-from ci.build.buildkit import BUILDKIT, Made
+from ci.build.buildkit import Made
 from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
@@ -12,7 +12,6 @@ from ci.build.report import Report, report_or_fail
 from ci.build.smoke import smoke_variant
 
 __all__ = [
-    "BUILDKIT",
     "INPUTS",
     "Builder",
     "Built",

@@ -34,12 +34,11 @@ from ci.build.command import (
 from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
+from ci.core.buildkit import BUILDKIT, IMAGE
+from ci.core.engine import explain
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config
 
-BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
-
-_IMAGE = f"moby/buildkit:{BUILDKIT}"
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _LOGIN = "/root/.docker/config.json"
@@ -51,6 +50,9 @@ _ENVIRONMENT = {
     "BUILDKIT_STEP_LOG_MAX_SIZE": "-1",
     "BUILDKIT_STEP_LOG_MAX_SPEED": "-1",
 }
+
+
+_NEEDS = "It needs root capabilities in its container, which the engine has to allow (docs/self-hosted.md)."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +132,8 @@ class BuildKit:
             progress = read_progress(await done.file(STEPS).contents(), self.hidden)
         except dagger.ExecError as error:
             raise BuildError(failure_of_build(error.stderr, image.dockerfile, self.hidden)) from None
+        except dagger.DaggerError as error:
+            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}. {_NEEDS}") from None
         _check_sources(definition, platform, documents)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
@@ -187,7 +191,7 @@ def open_buildkit(
             engine keeps no result of a build that has one.
 
     """
-    base = dagger.dag.container().from_(_IMAGE)
+    base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
     state = dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{_key(config)}")

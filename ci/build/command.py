@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ci.core.buildkit import FRONTEND, is_own_frontend
 from ci.core.model import IMAGE_CONTEXT, Compression, Image
 
 # Where the parts of a build stand in the container that runs buildctl.
@@ -21,8 +22,6 @@ CONTEXTS, LAYOUTS, EXCERPT = "/contexts", "/layouts", "/excerpt.awk"
 OUT = "/out"
 ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/steps"
 
-# BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
-_FRONTEND = "docker/dockerfile"
 # Of the cache: all stages, and nothing of it can fail a build.
 _CACHE_OPTIONS = "mode=max,compression=zstd,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 _SPECIAL = re.compile(r'[",\r\n]|^\s')
@@ -114,7 +113,7 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     if image.target:
         yield "target", image.target
     if wanted.syntax and is_own_frontend(wanted.syntax):
-        yield "cmdline", f"{_FRONTEND}:1"
+        yield "cmdline", f"{FRONTEND}:1"
     yield from ((f"build-arg:{name}", value) for name, value in wanted.arguments.items())
     yield from ((f"label:{name}", value) for name, value in wanted.labels.items())
     yield from ((f"context:{name}", _context(wanted, name, value)) for name, value in image.contexts.items())
@@ -138,12 +137,6 @@ def _context(wanted: Wanted, name: str, value: str) -> str:
 def part_of(image: Image, name: str) -> str:
     """Name a context so that it can be a folder's name, which its own, such as "acme/base:1", cannot."""
     return f"part{list(image.contexts).index(name)}"
-
-
-def is_own_frontend(syntax: str) -> bool:
-    """Tell whether BuildKit's own frontend stands for a `# syntax=`: docker/dockerfile of any tag, of any mirror."""
-    name = re.sub(r"[:@][^/]*$", "", syntax)
-    return name == _FRONTEND or name.endswith((f"/{_FRONTEND}", f"/{_FRONTEND}-upstream"))
 
 
 def write_policy(digests: Mapping[str, str]) -> str:

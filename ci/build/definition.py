@@ -8,7 +8,7 @@ from functools import partial
 
 import dagger
 
-from ci.build.command import is_own_frontend
+from ci.core.buildkit import is_own_frontend
 from ci.core.engine import explain, fan_out, gather
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan

@@ -3,7 +3,7 @@
 `buildctl build --progress rawjson` writes a JSON object a line to stderr: vertexes, which are steps in BuildKit's
 words, as often as their state changes, and what they print, in base64 and with the digest of their vertex. An error
 is in no object but that of its vertex. The place in the Dockerfile and the sentence come as text behind the last
-object, as `solver/errdefs/source.go` and `cmd/buildctl/main.go` of moby/buildkit print them.
+object; `core/buildkit.py` reads them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from operator import itemgetter
 from typing import Any
 
 from ci.build.excerpt import TURN
+from ci.core.buildkit import place_of, sentence_of
 from ci.core.model import BuildSteps, Failure
 from ci.core.text import clean, last_lines
 
@@ -40,8 +41,6 @@ _IMPORT = "importing cache manifest from "
 _EXPORT_CACHE = "exporting cache"
 _EXPORT = "exporting to "
 
-_PLACE = re.compile(r"^\S.*:(?P<line>\d+)\n-{20}$", re.MULTILINE)
-_SENTENCE = re.compile(r"^error: (?:failed to solve: )?(?P<sentence>.*)", re.MULTILINE | re.DOTALL)
 _PROCESS = re.compile(r'process "(?P<command>(?:[^"\\]|\\.)*)"')
 _EXIT = re.compile(r"did not complete successfully: exit code: (?P<code>\d+)(?P<more>.*)", re.DOTALL)
 _REFERENCE = re.compile(r" of ref \w+::\w+")  # names a mount of this session
@@ -165,13 +164,12 @@ def failure_of_build(text: str | bytes, dockerfile: str, redact: Sequence[str] =
     head, *rest = _OUTPUT.split(_decode(text))
     objects, words = _split(head)
     show = _Redactor(redact)
-    found = _SENTENCE.search(words)
-    sentence = found["sentence"].strip() if found else words.strip().rpartition("\n")[2]
+    sentence = sentence_of(words)
     digest, vertex = _culprit(_vertexes(objects), sentence)
     exited = _EXIT.search(sentence)
     process = _PROCESS.search(sentence) if exited else None
     reason = f"the command failed with exit code {exited['code']}{exited['more']}" if exited else sentence
-    place = f"{dockerfile}:{line['line']}: " if (line := _PLACE.search(words)) else ""
+    place = f"{dockerfile}:{line}: " if (line := place_of(words)) else ""
     output = dict(zip(rest[::2], rest[1::2], strict=True)).get(digest) or _output(head, digest)
     output = _TURN.sub("\n", output)
     return Failure(

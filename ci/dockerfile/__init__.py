@@ -17,7 +17,6 @@ from ci.dockerfile.parser import (
 )
 from ci.dockerfile.stages import (
     SCRATCH,
-    Origin,
     Scope,
     Step,
     find_remote,
@@ -35,7 +34,6 @@ __all__ = [
     "Dockerfile",
     "IgnoreFile",
     "Instruction",
-    "Origin",
     "Scope",
     "Step",
     "assignments",

@@ -6,8 +6,10 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-from ci.core.findings import Finding, error
+from ci.core.findings import Finding, error, warning
 from ci.core.text import show
+
+_SLASH = "Delete the line, or write * to leave everything out: a slash at the beginning or the end means nothing."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +29,7 @@ class IgnoreFile:
 
     patterns: tuple[Pattern, ...] = ()
     faults: tuple[Finding, ...] = ()  # the lines that are no pattern
+    remarks: tuple[Finding, ...] = ()  # the lines that do nothing
     _seen: dict[str, tuple[bool, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -77,6 +80,7 @@ def parse_ignore(text: str, *, file: str = ".dockerignore") -> IgnoreFile:
     """
     patterns: list[Pattern] = []
     faults: list[Finding] = []
+    remarks: list[Finding] = []
     for number, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         line = raw.strip()
         if not line or raw.startswith("#"):
@@ -88,12 +92,14 @@ def parse_ignore(text: str, *, file: str = ".dockerignore") -> IgnoreFile:
             expression = glob_expression(path)
         except ValueError:
             expression = None
-        if expression is None or not bare:
+        if bare.startswith("/") and not path:
+            remarks.append(warning(file, number, "dockerignore-slash", f"{show(line)} leaves nothing out", _SLASH))
+        elif expression is None or not path:
             remedy = "Close the bracket, or put a backslash before it." if "[" in line else "Write a path behind it."
             faults.append(error(file, number, "dockerignore-pattern", f"{show(line)} is no pattern", remedy))
-        elif path not in (".", ""):  # BuildKit passes over the one, and "/" matches nothing
+        elif path != ".":  # which BuildKit passes over
             patterns.append(Pattern(line=number, text=line, path=path, keep=keep, expression=expression))
-    return IgnoreFile(patterns=tuple(patterns), faults=tuple(faults))
+    return IgnoreFile(patterns=tuple(patterns), faults=tuple(faults), remarks=tuple(remarks))
 
 
 def glob_expression(pattern: str) -> re.Pattern[str]:

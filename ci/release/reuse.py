@@ -9,7 +9,8 @@ from functools import partial
 
 import dagger
 
-from ci.build import BUILDKIT, INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
+from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
+from ci.core.buildkit import BUILDKIT
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Outcome, Plan

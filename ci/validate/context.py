@@ -18,6 +18,7 @@ _CREDENTIALS = re.compile(
     r"\.env(?:\.(?!example$|sample$|template$|dist$).*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
     r"|.*\.(?:pfx|p12|keystore|jks)"
 )
+_WILDCARD = re.compile(r"[*?\[]")
 _ALIKE = 1000  # paths that are compared with a missing one
 _DESCRIBING = (".dockerignore", "Dockerfile")  # what the engine needs of a context, whoever copies it
 _SHOWN = 5  # credentials that are listed one by one
@@ -102,7 +103,7 @@ def _ignore_file(context: Context, config: str, line: int) -> Iterator[Finding]:
         message = f"there is no {where}, so that every file reaches the build and makes it run again"
         yield warning(config, line, "dockerignore-missing", message, "Write one: * first, then !what the build needs.")
         return
-    yield from context.ignore.faults
+    yield from (*context.ignore.faults, *context.ignore.remarks)
     if context.path == "." and not context.ignore.excluded_by(".git/config"):
         message = ".git is not excluded: credentials that a checkout left there may end up in the image"
         yield warning(context.ignore_file, 1, "dockerignore-git", message, "Add a line that says .git")
@@ -140,6 +141,10 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
         why = f"{context.ignore_file}:{by.line} {by.text!r}" if by else context.ignore_file
         message = f"{show(path)} is copied, and {why} keeps it from the build"
         yield error(file, line, "copy-ignored", message, f"Add !{clean} below that line.")
+        return
+    if _WILDCARD.search(clean):
+        message = f"no file of the context {context.path} matches {show(path)}, which copies nothing then"
+        yield note(file, line, "copy-empty", message, "That is no mistake where the file need not be there.")
         return
     close = nearest(clean, _alike(clean, context.sent))
     remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in the context, {context.path}."
@@ -179,7 +184,7 @@ def _alike(path: str, paths: frozenset[str]) -> list[str]:
 
 def _any(pattern: str, paths: frozenset[str]) -> str:
     """Find a path that a source of a COPY stands for."""
-    if not re.search(r"[*?\[]", pattern):
+    if not _WILDCARD.search(pattern):
         return pattern if pattern in paths else ""
     try:
         expression = glob_expression(pattern)

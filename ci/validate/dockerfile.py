@@ -1,4 +1,4 @@
-"""Checks a Dockerfile, and checks it against the image that the configuration makes of it."""
+"""Checks a Dockerfile, beyond what BuildKit says of it, and against the image that the configuration makes of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ci.core.model import Image
 from ci.core.names import REFERENCE
 from ci.core.text import nearest, show
 from ci.dockerfile import (
+    AUTOMATIC,
     Dockerfile,
-    Origin,
     Scope,
     assignments,
     find_target,
@@ -22,10 +22,7 @@ from ci.dockerfile import (
 )
 from ci.validate.promises import check_promises
 
-_CREDENTIAL = re.compile(
-    r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$", re.IGNORECASE | re.ASCII
-)
-_EXEC_FORM = ("CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK")
+_EXEC_FORM = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +99,7 @@ def check_bases(bases: Iterable[tuple[str, BaseImage]], answers: Mapping[str, An
 def check_dockerfile(
     dockerfile: Dockerfile, scopes: Sequence[Scope], image: Image, *, config: str, lines: Mapping[str, int]
 ) -> list[Finding]:
-    """Find what is wrong with a Dockerfile, and between it and its image.
+    """Find what BuildKit takes and is wrong all the same: in a Dockerfile, and between it and its image.
 
     Args:
         dockerfile: the Dockerfile of the image.
@@ -113,11 +110,7 @@ def check_dockerfile(
 
     """
     file = image.dockerfile
-    findings = [*dockerfile.faults]
-    findings += _forms(dockerfile, file)
-    findings += _credentials(dockerfile, file)
-    findings += _stages(scopes, file)
-    findings += _references(scopes, file)
+    findings = [*_forms(dockerfile, file), *_hidden(dockerfile, file), *_stages(scopes, file)]
     if dockerfile.stages:
         findings += _platforms(dockerfile, image)
         findings += check_promises(dockerfile, scopes, image, config=config, lines=lines)
@@ -149,67 +142,33 @@ def _forms(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
             yield error(file, made.line, "exec-form", message, 'Write ["word", "word"], in double quotes.')
 
 
-def _credentials(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
+def _hidden(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
+    """Name each ARG whose default stands in the way of what BuildKit sets for each platform."""
     for made in dockerfile.instructions:
-        for name in assignments(made) if made.keyword in ("ARG", "ENV") else ():
-            if _CREDENTIAL.search(name):
-                yield warning(
-                    file,
-                    made.line,
-                    "credential-in-image",
-                    f"{made.keyword} {show(name)} stays in the image's history, for all who can pull it",
-                    "Name it under secrets: in the configuration, and mount it: RUN --mount=type=secret,id=NAME.",
-                )
+        for name, value in assignments(made).items() if made.keyword == "ARG" else ():
+            if name in AUTOMATIC and value is not None:
+                message = f"ARG {name} is {show(value)} on every platform: the default hides BuildKit's own value"
+                yield warning(file, made.line, "arg-hides-platform", message, f"Write ARG {name}, without a default.")
 
 
 def _stages(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
+    """Find images that are most likely meant to be stages."""
     names = [scope.stage.name for scope in scopes]
     for scope in scopes:
-        name = scope.stage.name
-        if name and name in names[: scope.number]:
-            first = scopes[names.index(name)].stage.line
-            message = f"two stages are called {show(name)}, the first on line {first}"
-            yield error(file, scope.stage.line, "stage-duplicate", message, "Give each stage a name of its own.")
         for origin in scope.origins:
-            yield from _origin(origin, scope.number, names, file)
-
-
-def _origin(origin: Origin, number: int, names: Sequence[str], file: str) -> Iterator[Finding]:
-    """Check what a stage takes from against the names of all stages."""
-    name, before = origin.written, names[:number]
-    if origin.context:
-        return
-    if origin.image and not origin.outer and (close := _misspelt(name, before)):
-        message = f"there is no stage {show(name)}, so that an image of that name would be pulled"
-        yield error(file, origin.line, "stage-unknown", message, f"Did you mean {close!r}?")
-    elif origin.image and not origin.outer and name.isdecimal():
-        message = f"in a mount, {name} is the name of an image: stages are counted for COPY alone"
-        yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
-    elif origin.stage is None or 0 <= origin.stage < number or name.lower() in before:
-        return
-    elif name.lower() in names:
-        message = f"the stage {show(name)} does not come before this one"
-        yield error(file, origin.line, "stage-order", message, "Move that stage up.")
-    else:
-        message = f"--from={name} is no earlier stage: this is stage {number}"
-        yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
+            if not origin.image or origin.outer or origin.context:
+                continue
+            if close := _misspelt(origin.written, names[: scope.number]):
+                message = f"there is no stage {show(origin.written)}, so that an image of that name would be pulled"
+                yield error(file, origin.line, "stage-unknown", message, f"Did you mean {close!r}?")
+            elif origin.written.isdecimal():
+                message = f"in a mount, {origin.written} is the name of an image: stages are counted for COPY alone"
+                yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
 
 
 def _misspelt(name: str, stages: Sequence[str]) -> str:
     """Find the stage that is probably meant by the name of an image; nothing if there is none."""
     return nearest(name, filter(None, stages)) if re.fullmatch(r"[\w-]+", name) else ""
-
-
-def _references(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
-    for origin in (origin for scope in scopes for origin in scope.origins):
-        if origin.outer and origin.reference == "":
-            message = "the base image has no name: its variable is given no value"
-            remedy = "Give the ARG before the first FROM a default."
-            yield error(file, origin.line, "base-empty", message, remedy)
-        elif origin.image and not origin.context and not REFERENCE.fullmatch(origin.image):
-            remedy = "Lower case, [registry/]repository[:tag][@sha256:digest], such as python:3.13-slim."
-            message = f"{show(origin.image)} is no image's reference"
-            yield error(file, origin.pin_line, "base-reference", message, remedy)
 
 
 def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ci.core.findings import Finding, Severity, error
+from ci.core.findings import Finding, Severity, error, note
 
 _HADOLINT = {"error": Severity.ERROR, "warning": Severity.WARNING, "info": Severity.NOTE, "style": Severity.NOTE}
 _ZIZMOR = {"High": Severity.ERROR, "Medium": Severity.WARNING, "Unknown": Severity.WARNING}
@@ -29,6 +29,9 @@ def parse_reports(text: str) -> list[Finding]:
 
 def _hadolint(found: dict[str, Any]) -> Finding:
     code: str = found["code"]
+    if code == "DL1000":  # what is a Dockerfile, BuildKit says
+        message = f"hadolint cannot read this, and checked nothing of the file: {found['message']}"
+        return note(found["file"], found["line"], "hadolint/DL1000", " ".join(message.split()))
     topic = f"https://github.com/hadolint/hadolint/wiki/{code}"
     if code.startswith("SC"):
         topic = f"https://www.shellcheck.net/wiki/{code}"

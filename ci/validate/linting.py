@@ -66,7 +66,7 @@ async def lint(
 ) -> str:
     """Run the linters over a source; return what linters/lint.py prints. The persona is zizmor's."""
     # actionlint knows a repository by its .git.
-    read = source.filter(include=[*_READ, *map(_literal, dockerfiles)]).with_new_directory(".git")
+    read = source.filter(include=[*_READ, *map(literal, dockerfiles)]).with_new_directory(".git")
     return await (
         container.with_directory(_SOURCE, read)
         .with_workdir(_SOURCE)
@@ -83,6 +83,6 @@ async def survey(container: dagger.Container, source: dagger.Directory, paths: S
     return parse_survey(await looked.file(_RESULT).contents())
 
 
-def _literal(path: str) -> str:
+def literal(path: str) -> str:
     """Write a path as a pattern that matches nothing else."""
     return "".join(f"\\{c}" if c in "*?[]\\!#" else c for c in path)

@@ -1,4 +1,4 @@
-"""Checks what the configuration promises of a Dockerfile: target, arguments, contexts, secrets and SSH agents."""
+"""Checks what the configuration promises of a Dockerfile: arguments, contexts, secrets and SSH agents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ci.core.findings import Finding, error, warning
 from ci.core.model import Image
 from ci.core.names import short_reference
 from ci.core.text import nearest, show
-from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, Scope, assignments, find_target, list_mounts
+from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, Scope, assignments, list_mounts
 
 # Variables that BuildKit knows without an ARG, and REVISION, which this pipeline gives to who asks for it.
 _PREDEFINED = {
@@ -25,7 +25,7 @@ _OVER_SSH = re.compile(r"ssh://|[\w.-]+@[^/]*:")
 def check_promises(
     dockerfile: Dockerfile, scopes: Sequence[Scope], image: Image, *, config: str, lines: Mapping[str, int]
 ) -> Iterator[Finding]:
-    """Hold an image's target, build-args, contexts, secrets and SSH agents against its Dockerfile.
+    """Hold an image's build-args, contexts, secrets and SSH agents against its Dockerfile.
 
     Args:
         dockerfile: the Dockerfile of the image, which has a stage.
@@ -35,20 +35,9 @@ def check_promises(
         lines: the line of each of the image's keys in the configuration.
 
     """
-    yield from _target(dockerfile, image, config, lines)
     yield from _arguments(dockerfile, image, config, lines)
     yield from _contexts(scopes, image, config, lines)
     yield from _secrets(dockerfile, image, config, lines)
-
-
-def _target(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:
-    file = image.dockerfile
-    if image.target and find_target(dockerfile, image.target) is None:
-        names = [stage.name for stage in dockerfile.stages if stage.name]
-        message = f"{file} has no stage {show(image.target)}"
-        close = nearest(image.target, names)
-        remedy = f"Did you mean {close!r}?" if close else f"Its stages: {', '.join(names) or 'none has a name'}."
-        yield error(config, lines.get("target", 1), "target-missing", message, remedy)
 
 
 def _arguments(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:

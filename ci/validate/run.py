@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any  # whatever a function takes and returns
 
+import anyio
 import dagger
 from dagger import dag
 from dagger.mod import default_module
@@ -16,15 +17,18 @@ from ci.config import find_config, referenced_paths
 from ci.core.engine import failure_of, fan_out
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
+from ci.validate.buildkit import ask_buildkit
+from ci.validate.buildkit_reports import REFUSED
 from ci.validate.dockerfile import Answer, BaseImage, check_bases
 from ci.validate.linter_reports import parse_reports
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
 from ci.validate.report import parse_style, report_or_fail, sort_findings
-from ci.validate.source import dockerfiles_of, validate_source
+from ci.validate.source import Validation, dockerfiles_of, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
 
+_SAID = ("base-missing", "base-unresolved", "stage-unknown")  # of images that BuildKit cannot get either
 _ASKED = 8  # registries' answers waited for at a time
 
 
@@ -68,8 +72,38 @@ async def find_all(
         return missing.findings
     tree, linted = await _survey_and_lint(source, text, name, offline=offline)
     checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
-    answers = {} if offline else await _ask_registries([base for _, base in checked.bases])
-    return sort_findings([*linted, *checked.findings, *check_bases(checked.bases, answers)])
+    read, answers = await _ask_both(source, checked, name, offline=offline)
+    return sort_findings(_merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
+
+
+def _merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
+    """Put what BuildKit says beside the rest, and leave out of both what the other says better."""
+    said = {finding.file for finding in found if finding.rule in _SAID}
+    refused = {finding.file for finding in read if finding.rule == REFUSED}
+    return [
+        *(finding for finding in found if finding.file not in refused or finding.rule != "base-unclear"),
+        *(finding for finding in read if finding.file not in said or not finding.rule.startswith("base-")),
+    ]
+
+
+async def _ask_both(
+    source: dagger.Directory, checked: Validation, config: str, *, offline: bool
+) -> tuple[list[Finding], Mapping[str, Answer]]:
+    """Ask BuildKit about the Dockerfiles and, at the same time, the registries about base images."""
+    read: list[Finding] = []
+    answers: dict[str, Answer] = {}
+
+    async def dockerfiles() -> None:
+        read.extend(await ask_buildkit(source, checked.subjects, config, offline=offline))
+
+    async def registries() -> None:
+        answers.update(await _ask_registries([base for _, base in checked.bases]))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(dockerfiles)
+        if not offline:
+            group.start_soon(registries)
+    return read, answers
 
 
 async def _survey_and_lint(

@@ -12,6 +12,7 @@ from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config
 from ci.core.text import show
 from ci.dockerfile import parse_dockerfile, read_stages
+from ci.validate.buildkit_script import Subject
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of
 from ci.validate.surface import Surface
@@ -21,10 +22,11 @@ from ci.validate.workflow import check_workflows
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Validation:
-    """What was found, and what is left to ask the registries."""
+    """What was found, and what is left to ask the registries and BuildKit."""
 
     findings: tuple[Finding, ...]
     bases: tuple[tuple[str, BaseImage], ...] = ()  # each with the file that names it
+    subjects: tuple[Subject, ...] = ()  # what BuildKit is asked about
 
 
 def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> Validation:
@@ -46,6 +48,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         findings.append(note(config, 1, "config-skipped", message, "Mend its errors, and validate again."))
         return Validation(findings=tuple(findings))
     bases: list[tuple[str, BaseImage]] = []
+    subjects: list[Subject] = []
     contexts: dict[tuple[str, str], Context] = {}  # many images may share a large one
     for image, lines in zip(parsed.images, lines_of_images(text), strict=True):
         written = tree.text(image.dockerfile)
@@ -54,10 +57,12 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
         dockerfile = parse_dockerfile(written, file=image.dockerfile)
+        linked = written != "" and tree.files.get(image.dockerfile) == 0
+        subjects.append(Subject(image=image, text=written, dockerfile=dockerfile, lines=lines, linked=linked))
         scopes = read_stages(dockerfile, arguments=image.build_args, contexts=image.contexts)
         found = check_dockerfile(dockerfile, scopes, image, config=config, lines=lines)
         findings += found
-        if not any(finding.severity is Severity.ERROR for finding in found):
+        if not dockerfile.faults and not any(finding.severity is Severity.ERROR for finding in found):
             findings += check_pins(written, image)
         line = lines.get("context", lines.get("dockerfile", 1))
         key = (image.context, ignore_file_of(tree, image))
@@ -69,7 +74,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
         bases += [(config, base) for base in named_bases_of(scopes, lines)]
     findings += _unused(tree, parsed)
-    return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)))
+    return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)), subjects=tuple(subjects))
 
 
 def dockerfiles_of(tree: Tree, text: str) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ci.core.buildkit import BUILDKIT as BUILDKIT  # noqa: PLC0414  # as the module has it: read by all of deploy
+
 VERSION = "v0.21.8"  # of the engine
-BUILDKIT = "v0.34.2"
 PYTHON = "3.13"
 HERE = Path(__file__).resolve().parent
 RUN = Path("/run/drydock")  # sockets and process records; gone after a reboot, as the processes are

@@ -76,6 +76,27 @@ def test_a_format_that_does_not_exist() -> None:
         parse_style("sariff")
 
 
+def test_what_hadolint_cannot_read_is_a_note() -> None:
+    (found,) = parse_reports(
+        json.dumps(
+            {
+                "hadolint": [
+                    {
+                        "code": "DL1000",
+                        "level": "error",
+                        "file": "D",
+                        "line": 3,
+                        "message": "unexpected 'D'\nexpecting ADD",
+                    }
+                ],
+                "failures": {},
+            }
+        )
+    )
+    assert (found.severity, found.place, found.rule) == ("note", "D:3", "hadolint/DL1000")
+    assert found.message.endswith("checked nothing of the file: unexpected 'D' expecting ADD")
+
+
 def test_a_linter_that_could_not_run_is_an_error() -> None:
     (found,) = parse_reports('{"failures": {"hadolint": "bad configuration"}}')
     assert (found.severity, found.place, found.rule) == ("error", ".hadolint.yaml:1", "hadolint-failed")

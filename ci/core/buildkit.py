@@ -1,0 +1,35 @@
+"""What every room has to know of BuildKit: the version, whose frontend reads a Dockerfile, and how it refuses one."""
+
+from __future__ import annotations
+
+import re
+
+BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
+IMAGE = f"moby/buildkit:{BUILDKIT}"
+
+# BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
+FRONTEND = "docker/dockerfile"
+
+UNFETCHED = "failed to resolve source metadata"  # is in what it says of an image that it could not look at
+
+# As `solver/errdefs/source.go` and `cmd/buildctl/main.go` of moby/buildkit print them.
+_PLACE = re.compile(r"^\S.*:(?P<line>\d+)\n-{20}$", re.MULTILINE)
+_SENTENCE = re.compile(r"^error: (?:failed to solve: )?(?P<sentence>.*)", re.MULTILINE | re.DOTALL)
+
+
+def is_own_frontend(syntax: str) -> bool:
+    """Tell whether BuildKit's own frontend stands for a `# syntax=`: docker/dockerfile of any tag, of any mirror."""
+    name = re.sub(r"[:@][^/]*$", "", syntax)
+    return name == FRONTEND or name.endswith((f"/{FRONTEND}", f"/{FRONTEND}-upstream"))
+
+
+def place_of(text: str) -> int | None:
+    """Read the line of the Dockerfile that an error is about; None where BuildKit names none."""
+    found = _PLACE.search(text)
+    return int(found["line"]) if found else None
+
+
+def sentence_of(text: str) -> str:
+    """Read why BuildKit refused something, from what buildctl printed."""
+    found = _SENTENCE.search(text)
+    return found["sentence"].strip() if found else text.strip().rpartition("\n")[2]
