@@ -194,13 +194,12 @@ def open_buildkit(
     base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
-    state = dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{_key(config)}")
     reached = base
     for host, service in (services or {}).items():
         reached = reached.with_service_binding(host, service)
     daemon = (
         # Two daemons on one state would spoil it: the second waits.
-        reached.with_mounted_cache(_ROOT, state, sharing=dagger.CacheSharingMode.LOCKED)
+        reached.with_mounted_cache(_ROOT, open_state(config), sharing=dagger.CacheSharingMode.LOCKED)
         .with_exposed_port(_PORT)
         .as_service(
             args=["buildkitd", "--addr", f"tcp://0.0.0.0:{_PORT}", "--root", _ROOT], insecure_root_capabilities=True
@@ -212,9 +211,11 @@ def open_buildkit(
     return BuildKit(client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created)
 
 
-def _key(config: Config) -> str:
+def open_state(config: Config) -> dagger.CacheVolume:
+    """Name the volume that holds the state of a repository's daemon."""
     named = [config.repository, config.source, *(image.name for image in config.images)]
-    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:12]
+    return dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{key}")
 
 
 def _check_sources(definition: Definition, platform: str, documents: Archive) -> None:

@@ -15,7 +15,6 @@ from ci.build.buildkit import Made
 from ci.build.pipeline import Builder, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
-from ci.core.model import Config
 from ci.core.names import sha_tag
 from ci.registry.address import RegistryAddress
 from ci.registry.auth import Credentials
@@ -112,8 +111,7 @@ async def live(host: str, prefix: str, tag: str = "latest", *, login: tuple[str,
         return {name: await registry.resolve(f"{prefix}/{name}", tag) or "" for name in ("alpha", "beta")}
 
 
-def _source() -> dagger.Directory:
-    dockerfile = "FROM scratch\nCOPY hello.txt /hello.txt\n"
+def _source(dockerfile: str) -> dagger.Directory:
     return (
         dag.directory()
         .with_new_file("Dockerfile", dockerfile)
@@ -122,15 +120,14 @@ def _source() -> dagger.Directory:
     )
 
 
-async def _config() -> Config:
-    return await read_config(_source(), None)
-
-
-async def make_commit(digit: str, created: str) -> Commit:
-    plan = plan_build(await _config(), revision=digit * 40)
+async def make_commit(
+    digit: str, created: str, *, dockerfile: str = "FROM scratch\nCOPY hello.txt /hello.txt\n"
+) -> Commit:
+    source = _source(dockerfile)
+    plan = plan_build(await read_config(source, None), revision=digit * 40)
     targets = Destination().targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
-    built = await build_all(plan, Builder(source=_source(), parallel=2), created=parse_created(created), labels=labels)
+    built = await build_all(plan, Builder(source=source, parallel=2), created=parse_created(created), labels=labels)
     assert built.report.ok, built.report
     return Commit(revision=digit * 40, created=created, targets=targets, images=dict(built.images))
 
