@@ -2,9 +2,12 @@
 
 `awk -f EXCERPT FILE FILE` takes the lines that `buildctl build --progress rawjson` wrote to stderr, and leaves what
 `failure_of_build` reads, about 100 kB at most: the vertexes that failed, the text behind the objects, and the end of
-what each of those vertexes printed. The end of the file would not do. Other steps print at the same time, and a single
-object can hold megabytes. Output is left decoded, so that the engine finds the secrets in it, which it hides.
+what each of those vertexes printed on each stream. The end of the file would not do. Other steps print at the same
+time, and a single object can hold megabytes, or a line of one stream stand in the middle of one of the other. Output is
+left decoded, so that the engine finds the secrets in it, which it hides.
 """
+
+TURN = "\n\x1e"  # between what came on one stream and what came on the other
 
 # POSIX awk, which busybox has too. It need not read JSON: a quote inside a string has a backslash before it.
 EXCERPT = r"""
@@ -30,11 +33,15 @@ NR == FNR {
         data = substr(pieces[i], start + 9)
         data = substr(data, 1, index(data, "\"") - 1)
         if (length(data) > 8192) data = substr(data, length(data) - 8191)
+        stream = substr(pieces[i], index(pieces[i], ",\"stream\":") + 10, 1)
         logs[digest, ++last[digest]] = data
-        size[digest] += length(data)
-        while (size[digest] > 32768) {
-            size[digest] -= length(logs[digest, ++gone[digest]])
-            delete logs[digest, gone[digest]]
+        from[digest, last[digest]] = stream
+        size[digest, stream] += length(data)
+        while (size[digest, stream] > 32768) {
+            oldest = ++gone[digest, stream]
+            if (from[digest, oldest] != stream) continue
+            size[digest, stream] -= length(logs[digest, oldest])
+            delete logs[digest, oldest]
         }
     }
     next
@@ -46,8 +53,12 @@ END {
     printf "%s", text
     for (digest in last) {
         print "output of " digest
-        fflush()
-        for (i = gone[digest] + 1; i <= last[digest]; i++) {
+        was = ""
+        for (i = 1; i <= last[digest]; i++) {
+            if (!((digest, i) in logs)) continue
+            if (was && was != from[digest, i]) printf "\n\036"
+            was = from[digest, i]
+            fflush()
             print logs[digest, i] | "base64 -d"
             close("base64 -d")
         }

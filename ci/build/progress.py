@@ -14,8 +14,11 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
+from ci.build.excerpt import TURN
 from ci.core.buildkit import place_of, sentence_of
 from ci.core.model import BuildSteps, Failure
 from ci.core.text import clean, last_lines
@@ -29,8 +32,11 @@ _MIN_SECRET_LINE = 8  # characters; what is shorter is found in any text
 # `[stage 3/7] RUN ...`, with the platform before the stage where there are several. What comes before the first slash
 # of a name such as `[internal] load build context` has no number.
 _STEP = re.compile(r"\[(?:[^\]]* )?\d+/\d+\] (?P<instruction>\w+)")
-_LOG = re.compile(r'"vertex":"(?P<vertex>sha256:[0-9a-f]{64})","stream":[12],"data":"(?P<data>[A-Za-z0-9+/]*={0,2})"')
+_LOG = re.compile(
+    r'"vertex":"(?P<vertex>sha256:[0-9a-f]{64})","stream":(?P<stream>[12]),"data":"(?P<data>[A-Za-z0-9+/]*={0,2})"'
+)
 _OUTPUT = re.compile(r"^output of (sha256:[0-9a-f]{64})\n", re.MULTILINE)  # in what EXCERPT leaves
+_TURN = re.compile(f"\n?{TURN}")  # the one may have ended in the middle of a line
 _IMPORT = "importing cache manifest from "
 _EXPORT_CACHE = "exporting cache"
 _EXPORT = "exporting to "
@@ -165,6 +171,7 @@ def failure_of_build(text: str | bytes, dockerfile: str, redact: Sequence[str] =
     reason = f"the command failed with exit code {exited['code']}{exited['more']}" if exited else sentence
     place = f"{dockerfile}:{line}: " if (line := place_of(words)) else ""
     output = dict(zip(rest[::2], rest[1::2], strict=True)).get(digest) or _output(head, digest)
+    output = _TURN.sub("\n", output)
     return Failure(
         step=f"build: {show.line(vertex.name, _MAX_NAME)}" if _STEP.match(vertex.name) else "build",
         reason=place + show.line(_REFERENCE.sub("", reason) or "BuildKit gave no reason", _MAX_REASON),
@@ -244,8 +251,10 @@ def _culprit(vertexes: Mapping[str, _Vertex], sentence: str) -> tuple[str, _Vert
 
 def _output(text: str, digest: str) -> str:
     """Join what a vertex printed, on both streams, in the order in which it came."""
-    parts = (b64decode(found["data"]) for found in _LOG.finditer(text) if found["vertex"] == digest)
-    return b"".join(parts).decode(errors="replace")
+    logs = (found for found in _LOG.finditer(text) if found["vertex"] == digest)
+    turns = groupby(logs, key=itemgetter("stream"))
+    parts = (b"".join(b64decode(log["data"]) for log in turn) for _, turn in turns)
+    return TURN.encode().join(parts).decode(errors="replace")
 
 
 def _go_text(quoted: str) -> str:

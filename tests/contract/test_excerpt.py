@@ -15,9 +15,11 @@ RUN = "sha256:2e47d52c5955cfe848cec6c2e7e7fc6c014191b8ee5fd28f32a7e32f3d17d8b3" 
 OTHER = RUN.replace("2e47", "ffff")
 
 
-def log(text: str, vertex: str = RUN) -> str:
+def log(text: str, vertex: str = RUN, *, stream: int = 1) -> str:
     data = b64encode(text.encode()).decode()
-    return f'{{"logs":[{{"vertex":"{vertex}","stream":1,"data":"{data}","timestamp":"2026-01-01T00:00:00Z"}}]}}\n'
+    return (
+        f'{{"logs":[{{"vertex":"{vertex}","stream":{stream},"data":"{data}","timestamp":"2026-01-01T00:00:00Z"}}]}}\n'
+    )
 
 
 def with_logs(text: str, *logs: str) -> str:
@@ -53,6 +55,19 @@ def test_an_excerpt_keeps_the_reason_beside_megabytes_of_noise(tmp_path: Path) -
     assert "line 1999\n" in stderr
     assert "another step" not in stderr
     assert stderr.endswith("the last line says why: disk full")
+
+
+def test_a_line_in_the_middle_of_another_streams_flood_is_a_line_of_its_own(tmp_path: Path) -> None:
+    early, late, more = (log(f"{text}\n", stream=2) for text in ("early", "late", "more"))
+    flood = [log("x" * 30_000) for _ in range(100)]
+    text = with_logs(NOISY, early, *flood, late, log("rest\nthe end\n"), more)
+    kept = excerpt(text, tmp_path)
+    assert "early" in (failure_of_build(kept, FILE).stderr or "").splitlines()
+    for given in (kept, text):
+        lines = (failure_of_build(given, FILE).stderr or "").splitlines()
+        at = lines.index("late")
+        assert lines[at - 1].startswith("xxx")
+        assert lines[at + 1 : at + 4] == ["rest", "the end", "more"]
 
 
 def test_a_long_script_is_shortened_and_its_step_and_output_are_found(tmp_path: Path) -> None:

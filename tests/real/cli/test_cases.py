@@ -241,8 +241,8 @@ async def test_eight_megabytes_on_one_line_hurt_nobody(repository: Repository) -
     assert failure.exit_code == 3
     assert failure.stderr
     lines = failure.stderr.splitlines()
-    assert lines[-1] == "the last line says why: disk full"
-    assert any(line.startswith("red caf") for line in lines), [ascii(line[:200]) for line in lines]
+    assert "the last line says why: disk full" in lines[-2:]  # nobody knows which of two streams came first
+    assert any(line.startswith("red caf") for line in lines)
     assert json.loads(render_json(built.report))["variants"][0]["failures"][0]["exit_code"] == 3
     for render in (render_table, render_markdown, render_json):
         text = render(built.report)
