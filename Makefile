@@ -4,16 +4,17 @@ ENGINE := python3 deploy/engine
 WITH_ENGINE := $(ENGINE) up && eval "$$($(ENGINE) env)" &&
 WITH_REGISTRY := $(ENGINE) up --embedded && eval "$$($(ENGINE) env)" &&
 CACHE := $(or $(DRYDOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drydock)
+QUIETLY = python3 -m deploy.trace "$(CACHE)/trace-$@.log"
 PORT := $(or $(DRYDOCK_MIRROR_PORT),5000)
 LOCAL := --repository '127.0.0.1:$(PORT)/rehearsal/{name}' --registry tcp://127.0.0.1:$(PORT)
 HEAD = --revision "$$(git rev-parse HEAD)" --created "$$(git log -1 --format=%cI)"
 VENV := $(CACHE)/venv-$(shell cat requirements/dev.txt requirements/floor.txt | sha256sum | cut -c1-12)
 
 build-all: ## Build and smoke-check every image on every platform, and print the report
-	@$(WITH_ENGINE) dagger --progress=plain call build-all
+	@$(WITH_ENGINE) $(QUIETLY) dagger call build-all
 
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
-	@$(WITH_REGISTRY) dagger --progress=plain call $(LOCAL) publish --latest $(HEAD)
+	@$(WITH_REGISTRY) $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
 	@$(WITH_ENGINE) dagger call validate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import dagger
@@ -10,9 +11,9 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 
 from ci.build import Builder, build_all
 from ci.build import report_or_fail as build_report
-from ci.config import plan_build, read_config, render_plan, render_plan_json
+from ci.config import parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
-from ci.core.model import Plan
+from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format
@@ -81,6 +82,10 @@ class Ci:
         dagger.Service | None,
         Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
     ] = None
+    cache: Annotated[
+        str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
+    ] = None
+    ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
 
     @uncached
     async def plan(
@@ -136,8 +141,8 @@ class Ci:
             wanted = parse_format(format)
             plan = await self._plan(only, platforms, revision)
             builder = self._builder(secrets, parallel)
-            if reuse:
-                built = await build_unreleased(plan, builder, self._destination, reuse=True)
+            if reuse or self.cache:
+                built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
             else:
                 built = await build_all(plan, builder)
             return build_report(built.report, wanted)
@@ -242,7 +247,7 @@ class Ci:
                 created=created,
                 rebuild=rebuild,
             )
-            return await run_event(run, self._builder(secrets, parallel), self._destination, self.config)
+            return await run_event(run, self._builder(secrets, parallel), self._destination, self._plan_of)
 
     @uncached
     @generate
@@ -270,8 +275,19 @@ class Ci:
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, secrets=secrets or (), parallel=parallel)
+        return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+
+    async def _plan_of(self, revision: str) -> Plan:
+        return await self._plan(revision=revision)
 
     async def _plan(self, only: Only = None, platforms: Platforms = None, revision: str | None = None) -> Plan:
-        config = await read_config(self.source, self.config)
+        config = await self._config()
         return plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
+
+    async def _config(self) -> Config:
+        """Read the configuration; what the command line says of the layer cache counts."""
+        config = await read_config(self.source, self.config)
+        cache = parse_cache(self.cache, config.cache) if self.cache else config.cache
+        if self.registry and not self.cache:
+            cache = replace(cache, mode=CacheMode.OFF)  # a rehearsal leaves none, unless it is asked to
+        return replace(config, cache=cache)

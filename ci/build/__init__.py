@@ -4,6 +4,7 @@ Open `pipeline.py` first: it takes every variant of a plan from its Dockerfile t
 """
 
 from ci.build.buildkit import BUILDKIT, Made
+from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.pipeline import Builder, Built, build_all
@@ -15,6 +16,7 @@ __all__ = [
     "INPUTS",
     "Builder",
     "Built",
+    "CacheUse",
     "Definition",
     "Inputs",
     "Made",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
 _IMAGE = f"moby/buildkit:{BUILDKIT}"
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
+_LOGIN = "/root/.docker/config.json"
 _HOST = "buildkitd"
 _ENVIRONMENT = {
     # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
@@ -119,6 +121,9 @@ class BuildKit:
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
+        if not definition.is_pinned(platform):
+            # The engine would answer from before, where BuildKit asks what is there now.
+            container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
         try:
             documents = read_archive(await done.file(DOCUMENTS).contents())
@@ -164,6 +169,8 @@ def open_buildkit(
     hidden: tuple[str, ...],
     agent: dagger.Socket | None = None,
     created: datetime | None = None,
+    login: dagger.Secret | None = None,
+    services: Mapping[str, dagger.Service] | None = None,
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
@@ -175,21 +182,29 @@ def open_buildkit(
         hidden: their values, which no report may show.
         agent: the SSH agent that builds may ask.
         created: when the commit was made; it becomes the time of what is built.
+        login: Docker's config.json with the logins for base images and caches.
+        services: what the daemon reaches by a name, besides the network. They are others in each session, so that the
+            engine keeps no result of a build that has one.
 
     """
     base = dagger.dag.container().from_(_IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
     state = dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{_key(config)}")
+    reached = base
+    for host, service in (services or {}).items():
+        reached = reached.with_service_binding(host, service)
     daemon = (
         # Two daemons on one state would spoil it: the second waits.
-        base.with_mounted_cache(_ROOT, state, sharing=dagger.CacheSharingMode.LOCKED)
+        reached.with_mounted_cache(_ROOT, state, sharing=dagger.CacheSharingMode.LOCKED)
         .with_exposed_port(_PORT)
         .as_service(
             args=["buildkitd", "--addr", f"tcp://0.0.0.0:{_PORT}", "--root", _ROOT], insecure_root_capabilities=True
         )
     )
     client = base.with_service_binding(_HOST, daemon).with_env_variable("BUILDKIT_HOST", f"tcp://{_HOST}:{_PORT}")
+    if login:
+        client = client.with_mounted_secret(_LOGIN, login)
     return BuildKit(client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created)
 
 

@@ -60,6 +60,7 @@ class CacheUse:
 
     read: tuple[str, ...] = ()  # references, such as "ghcr.io/acme/app:cache-linux-amd64"
     write: str = ""
+    insecure: bool = False  # whether the registry speaks HTTP without TLS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,10 +97,11 @@ def build_words(wanted: Wanted) -> list[str]:
             words += ["--local", f"{part}={CONTEXTS}/{part}"]
     if image.network == "host":
         words += ["--allow", "network.host"]
+    insecure = ",registry.insecure=true" if wanted.cache.insecure else ""
     for reference in wanted.cache.read:
-        words += ["--import-cache", f"type=registry,ref={reference}"]
+        words += ["--import-cache", f"type=registry,ref={reference}{insecure}"]
     if reference := wanted.cache.write:
-        words += ["--export-cache", f"type=registry,ref={reference},{_CACHE_OPTIONS}"]
+        words += ["--export-cache", f"type=registry,ref={reference},{_CACHE_OPTIONS}{insecure}"]
     return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
 
 

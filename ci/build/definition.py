@@ -8,6 +8,7 @@ from functools import partial
 
 import dagger
 
+from ci.build.command import is_own_frontend
 from ci.core.engine import explain, fan_out, gather
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
@@ -20,6 +21,7 @@ from ci.dockerfile import (
     IgnoreFile,
     assignments,
     final_base,
+    find_remote,
     ignore_files,
     list_bases,
     parse_dockerfile,
@@ -65,6 +67,15 @@ class Definition:
             if base in self.unresolved:
                 raise self.unresolved[base]
         return {base: self.resolved[base].digest for base in bases}
+
+    def is_pinned(self, platform: str) -> bool:
+        """Tell whether all that a build for a platform takes is known by its digest, but for what RUN fetches."""
+        try:
+            self.bases(platform)
+        except DrydockError:
+            return False
+        syntax = self.dockerfile.syntax
+        return find_remote(self.dockerfile) is None and (not syntax or is_own_frontend(syntax))
 
     def policy(self, platform: str) -> dict[str, str]:
         """Return the digest of each whole reference that a build has to take; nothing where the list is not known.

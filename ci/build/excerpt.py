@@ -39,6 +39,7 @@ NR == FNR {
     }
     next
 }
+/^ *[0-9]+ \| / && ++shown > 50 { next }
 { text = text (length($0) > 3000 ? substr($0, 1, 2000) "..." substr($0, length($0) - 900) : $0) "\n" }
 END {
     for (digest in failed) print failed[digest]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -23,6 +24,8 @@ from ci.core.names import labels_of
 from ci.core.order import build_levels
 
 _CHECKS_AT_A_TIME = 4
+_SLOW = 10.0  # seconds of a build that a cache would have been good for
+_ENOUGH_FREE = 0.2  # of the disk; Dagger's default minFreeSpace (0.21.8, engine/server/gc.go)
 _MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
 
 
@@ -34,6 +37,8 @@ class Builder:
     secrets: Sequence[dagger.Secret] = ()
     agent: dagger.Socket | None = None  # the SSH agent that builds may ask
     parallel: int = 0  # variants at a time; 0: as many as the machine bears
+    login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
+    services: Mapping[str, dagger.Service] = field(default_factory=dict)  # what BuildKit reaches by a name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +106,8 @@ async def build_all(
             hidden=tuple(value for _, value in secrets.values() if value),
             agent=builder.agent,
             created=created,
+            login=builder.login,
+            services=builder.services,
         ),
         definitions=definitions or await read_definitions(plan, builder.source),
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
@@ -119,9 +126,22 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
+            notes=tuple(_note_disk(released)),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
     )
+
+
+def _note_disk(results: Sequence[_Result]) -> Iterator[str]:
+    """Say why nothing was cached, where the engine probably threw it away (dagger#14181)."""
+    disk = shutil.disk_usage("/")  # of the engine: a function runs in one of its containers
+    slow = [result.outcome for result in results if result.outcome.build_seconds > _SLOW]
+    if disk.free < _ENOUGH_FREE * disk.total and slow and not any(o.steps and o.steps.cached for o in slow):
+        yield (
+            f"No step was cached, and {disk.free / disk.total:.0%} of the engine's disk is free. Below 20 % an engine "
+            "with default settings throws away what it built after each call: free some, or set limits of its own "
+            '(docs/self-hosted.md, "The engine\'s cache").'
+        )
 
 
 async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:
@@ -154,6 +174,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         smoke_passed=total - len(failed),
         smoke_total=total,
         size=made.documents.size,
+        steps=made.progress.summary,
         failures=(*failed, *_weigh(variant, made.documents.size)),
     )
     return _Result(outcome=outcome, made=made)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ci.core.model import Failure
+from ci.core.model import BuildSteps, Failure
 from ci.core.text import clean, last_lines
 
 _MAX_NAME = 200  # characters of a step's name, which is a whole RUN
@@ -97,6 +97,18 @@ class Progress:
     def export_seconds(self) -> float:
         """Seconds for writing the image."""
         return _seconds(self._named(_EXPORT))
+
+    @property
+    def summary(self) -> BuildSteps:
+        """What a report says of it."""
+        return BuildSteps(
+            total=len(self.steps),
+            cached=self.cached,
+            sources=self.cache_sources,
+            import_seconds=self.import_seconds,
+            export_seconds=self.cache_export_seconds,
+            problems=self.cache_errors,
+        )
 
     def _named(self, *starts: str) -> tuple[Step, ...]:
         return tuple(step for step in self.internal if step.name.startswith(starts))
@@ -259,14 +271,14 @@ class _Redactor:
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def hide(self, text: str) -> str:
-        """Put *** in place of every secret in a text."""
+        """Put *** in place of each secret."""
         return self._secrets.sub("***", text) if self._secrets else text
 
     def text(self, text: str, limit: int) -> str:
-        """Make a text fit to be shown, of at most so many characters."""
+        """Hide secrets and what a terminal would obey, and cut what is longer than `limit` characters."""
         text = clean(self.hide(text)).strip()
         return text if len(text) <= limit else f"{text[:limit]}..."
 
     def line(self, text: str, limit: int) -> str:
-        """Do the same on one line."""
+        """Do the same, and set it on one line."""
         return self.text(" ".join(self.hide(text).split()), limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from textwrap import indent
 
@@ -34,6 +34,7 @@ class Report:
     outcomes: tuple[Outcome, ...]
     seconds: float
     reasons: Mapping[str, str] = field(default_factory=dict)  # why an image was built and not reused, by its name
+    notes: tuple[str, ...] = ()  # what the user should know besides
 
     @property
     def ok(self) -> bool:
@@ -77,6 +78,7 @@ def render_table(report: Report) -> str:
     parts = [columns([_HEAD, *map(_row, report.outcomes)], right=_RIGHT), _totals(report)]
     parts += [f"{name}: no smoke checks: {reason}" for name, reason in _unchecked(report)]
     parts += [f"{name}: built: {clean(reason)}" for name, reason in report.reasons.items()]
+    parts += ["\n".join(lines) for lines in ([*_caches(report)], [*map(clean, report.notes)]) if lines]
     for outcome, failure in _failures(report):
         lines = [f"{outcome.variant} · {clean(failure.step)}", indent(clean(failure.reason), "  ")]
         lines += [indent(detail, "  ") for detail in _details(failure)]
@@ -92,6 +94,7 @@ def render_markdown(report: Report) -> str:
     parts = [markdown_table(rows, right=_RIGHT), markdown_cell(_totals(report))]
     parts += [f"{name}: no smoke checks: {markdown_cell(reason)}" for name, reason in _unchecked(report)]
     parts += [f"{name}: built: {markdown_cell(reason)}" for name, reason in report.reasons.items()]
+    parts += [markdown_cell(line) for line in (*_caches(report), *report.notes)]
     for outcome, failure in _failures(report):
         parts.append(f"**{outcome.variant}** · {markdown_cell(failure.step)}")
         lines = [clean(failure.reason), *_details(failure)]
@@ -106,7 +109,8 @@ def render_json(report: Report) -> str:
 
     Keys: schema (1), ok, seconds, revision (or null), and variants, a list in the order of the plan. A
     variant has variant ("backend@linux/arm64"), image, platform, ok, build_seconds, smoke_seconds, smoke
-    (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), reused (the
+    (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), steps (total, cached,
+    sources, import_seconds, export_seconds, problems: what BuildKit did when it built, or null), reused (the
     sha- tag it was taken from, or null), rebuilt (why it could not be reused, or null: nobody looked), and
     failures, a list of step, reason, command, exit_code and stderr (the last lines); those can be null but
     for the first two.
@@ -164,6 +168,21 @@ def _unchecked(report: Report) -> Iterator[tuple[str, str]]:
             yield image.name, clean(image.smoke_reason or "no reason given")
 
 
+def _caches(report: Report) -> Iterator[str]:
+    """Say what the layer cache was good for, where there is one."""
+    for outcome in report.outcomes:
+        steps = outcome.steps
+        if steps and (steps.sources or steps.problems or steps.export_seconds):
+            source = f" from {', '.join(steps.sources)}" if steps.sources else ""
+            times = f"import {seconds_text(steps.import_seconds)}, export {seconds_text(steps.export_seconds)}"
+            yield clean(f"{outcome.variant}: {steps.cached} of {steps.total} steps cached{source}; {times}")
+            missing = [problem for problem in steps.problems if problem.endswith("not found")]
+            if missing:
+                yield f"{outcome.variant}: there was no layer cache to read yet"
+            others = [problem for problem in steps.problems if problem not in missing]
+            yield from (clean(f"{outcome.variant}: layer cache: {problem}") for problem in others)
+
+
 def _failures(report: Report) -> Iterator[tuple[Outcome, Failure]]:
     for outcome in report.outcomes:
         for failure in outcome.failures:
@@ -195,6 +214,7 @@ def _outcome_json(outcome: Outcome, reasons: Mapping[str, str]) -> dict[str, obj
         },
         "size": outcome.size,
         "budget": image.budget,
+        "steps": asdict(outcome.steps) if outcome.steps else None,
         "reused": outcome.reused or None,
         "rebuilt": reasons.get(image.name),
         "failures": [_failure_json(failure) for failure in outcome.failures],

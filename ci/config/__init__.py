@@ -8,6 +8,7 @@ from ci.config.parse import lines_of_images, parse_config, referenced_paths
 from ci.config.paths import PathKind
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.config.read import DEFAULT_CONFIG, find_config, read_config
+from ci.config.repository import parse_cache
 
 __all__ = [
     "DEFAULT_CONFIG",
@@ -15,6 +16,7 @@ __all__ = [
     "PathKind",
     "find_config",
     "lines_of_images",
+    "parse_cache",
     "parse_config",
     "plan_build",
     "read_config",

@@ -193,6 +193,18 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSteps:
+    """What BuildKit had to do for a variant, when it was built."""
+
+    total: int = 0  # steps of the Dockerfile, but FROM
+    cached: int = 0
+    sources: tuple[str, ...] = ()  # references of the layer caches that were read
+    import_seconds: float = 0.0
+    export_seconds: float = 0.0  # of the layer cache
+    problems: tuple[str, ...] = ()  # why a cache was not read or not written
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """What came of one variant."""
 
@@ -202,6 +214,7 @@ class Outcome:
     smoke_passed: int = 0
     smoke_total: int = 0
     size: int | None = None  # bytes, compressed; None where it was not measured
+    steps: BuildSteps | None = None  # None where it was not built
     failures: tuple[Failure, ...] = ()
     reused: str = ""  # the sha- tag of the release it was taken from: neither built nor checked again
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
 
 import dagger
 
 from ci.build import Builder
-from ci.config import plan_build, read_config
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
+from ci.core.model import Plan
 from ci.core.text import Format, clean
 from ci.github.events import Decision, Event, decide
 from ci.release import (
@@ -24,6 +25,9 @@ from ci.release import (
     render_checksums,
     report_or_fail,
 )
+
+# Reads the plan of a commit; what is wrong with the configuration belongs into the summary.
+ReadPlan = Callable[[str], Awaitable[Plan]]
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
 
@@ -38,13 +42,11 @@ class Run:
     rebuild: bool = False
 
 
-async def run_event(
-    run: Run, builder: Builder, destination: Destination, config: dagger.File | None
-) -> dagger.Directory:
+async def run_event(run: Run, builder: Builder, destination: Destination, read_plan: ReadPlan) -> dagger.Directory:
     """Do what the event asks for; the folder says what came of it, whether it went well or not."""
     try:
         decision = decide(run.event)
-        delivery = await _deliver(run, decision, builder, destination, config)
+        delivery = await _deliver(run, decision, builder, destination, read_plan)
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
         text = explain(error)
         if text is None:
@@ -68,9 +70,9 @@ async def run_event(
 
 
 async def _deliver(
-    run: Run, decision: Decision, builder: Builder, destination: Destination, config: dagger.File | None
+    run: Run, decision: Decision, builder: Builder, destination: Destination, read_plan: ReadPlan
 ) -> Delivery:
-    plan = plan_build(await read_config(builder.source, config), revision=run.revision)
+    plan = await read_plan(run.revision)
     created = parse_created(run.created)
     if not decision.publish:
         return Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)

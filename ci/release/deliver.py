@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
-from ci.core.model import Plan
+from ci.core.model import CacheMode, Plan
 from ci.core.names import LATEST, sha_tag, utc_text
+from ci.release.caching import choose_caches
 from ci.release.destination import Destination
 from ci.release.outcome import Delivery
 from ci.release.promotion import promote
@@ -36,7 +37,8 @@ async def build_unreleased(
     targets = destination.targets(plan, created=created)
     definitions = await read_definitions(plan, builder.source)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
-    return await _build(plan, builder, definitions, targets, found)
+    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
+    return await _build(job, targets, found, most=CacheMode.READ)
 
 
 async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
@@ -71,7 +73,8 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
         for target in destination.targets(plan, version=request.version, created=request.created)
     )
     found = await find_unchanged(plan, targets, definitions, destination, tags=request.tags, rebuild=request.rebuild)
-    built = await _build(plan, builder, definitions, targets, found)
+    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=request.created)
+    built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
     login = destination.login
@@ -109,15 +112,28 @@ async def find_unchanged(
         return await find_reusable(client, plan, targets, inputs, (*own, LATEST, *tags))
 
 
-async def _build(
-    plan: Plan, builder: Builder, definitions: Mapping[str, Definition], targets: Sequence[Target], found: Reuse
-) -> Built:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Job:
+    """What a build for a release works with."""
+
+    plan: Plan
+    builder: Builder
+    destination: Destination
+    definitions: Mapping[str, Definition]  # by image
+    created: datetime | None
+
+
+async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
+    caches = await choose_caches(job.plan, job.destination, most=most)
+    login = await job.destination.docker_config(job.plan)
     return await build_all(
-        plan,
-        builder,
-        definitions=definitions,
+        job.plan,
+        replace(job.builder, login=login, services=caches.services),
+        definitions=job.definitions,
+        created=job.created,
+        caches=caches.uses,
         labels={target.image.name: target.labels for target in targets},
-        reused=found.outcomes(plan),
+        reused=found.outcomes(job.plan),
         reasons=found.reasons,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from ci.core.model import Plan, Variant
 from ci.core.names import labels_of, repository_of
 from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository
 from ci.release.request import Target
+
+_DOCKER_NAMES = {"docker.io": "https://index.docker.io/v1/"}  # what Docker's config.json calls it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +62,16 @@ class Destination:
         if bool(self.username) != bool(self.password):
             raise DrydockError("A login needs both: --username NAME --password env:TOKEN")
         return Login(username=self.username, password=self.password) if self.username and self.password else None
+
+    async def docker_config(self, plan: Plan) -> dagger.Secret | None:
+        """Write the login as Docker keeps it, for base images and caches of that registry; None without one."""
+        if not (login := self.login):
+            return None
+        host = self.template(plan).partition("/")[0]
+        pair = f"{login.username}:{await login.password.plaintext()}"
+        entry = {"auth": base64.b64encode(pair.encode()).decode()}
+        text = json.dumps({"auths": {_DOCKER_NAMES.get(host, host): entry}})
+        return dagger.dag.set_secret(f"docker-config-{host}", text)
 
     def template(self, plan: Plan) -> str:
         """Return the template of the repositories: the given one, else the configuration's."""

@@ -13,7 +13,7 @@ CI = Path(__file__).resolve().parents[2] / "ci"
 
 MAY_IMPORT = {
     "main": {"github", "release", "build", "validate", "init", "config", "core"},
-    "github": {"release", "build", "config", "core"},
+    "github": {"release", "build", "core"},
     "release": {"build", "registry", "core"},
     "build": {"dockerfile", "core"},
     "validate": {"config", "dockerfile", "core"},

@@ -1,6 +1,7 @@
 """The workflow is thin, safe and true: it names no image, grants little, and calls what the module has."""
 
 import inspect
+import json
 import re
 import shlex
 import shutil
@@ -171,7 +172,10 @@ def test_a_release_is_never_cancelled_and_every_job_ends() -> None:
 def test_the_yaml_decides_nothing() -> None:
     """Checkout, one call, and what shows its outcome; the two jobs differ in the login and in the attestation."""
     shown = [[action_of(step) or step["run"] for step in job["steps"]] for job in JOBS.values()]
-    room = "sudo rm -rf /usr/local/lib/android /usr/share/dotnet /opt/ghc"
+    room = JOBS["check"]["steps"][1]["run"]
+    assert room.splitlines()[0] == "sudo rm -rf /usr/local/lib/android /usr/share/dotnet /opt/ghc"
+    policy = json.loads(room.split("'")[1])["gc"]["policies"][0]
+    assert policy == {"all": True, "reservedSpace": "5GB", "maxUsedSpace": "75%", "minFreeSpace": "2GB"}
     report = 'tee -a "$GITHUB_STEP_SUMMARY" < drydock/summary.md\nexit "$(cat drydock/exit-code)"\n'
     assert shown == [[CHECKOUT, room, DAGGER, report], [CHECKOUT, room, DAGGER, report, ATTEST]]
     check, publish = (arguments_of(step) for _, step in dagger_steps(WORKFLOW))

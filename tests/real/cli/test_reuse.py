@@ -7,6 +7,8 @@ import io
 import json
 import tarfile
 import threading
+import uuid
+from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.engine.mirror import MIRROR, bridge_mirror
 from tests.support.servers import Registry, run_registry
 
 from .test_release import call
@@ -48,45 +51,67 @@ FIRST = ("--revision", "a" * 40, "--created", "2026-03-01T12:00:00Z")
 SECOND = ("--revision", "b" * 40, "--created", "2026-04-01T12:00:00Z")
 
 
-def push_base(registry: Registry, text: str) -> None:
-    """Let base:1 be an image that holds a text."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        member = tarfile.TarInfo("base.txt")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text.encode()))
-    layer = gzip.compress(packed.getvalue(), mtime=0)
-    rootfs = {"type": "layers", "diff_ids": [f"sha256:{sha256(packed.getvalue()).hexdigest()}"]}
-    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).encode()
-    kinds = ("vnd.oci.image.config.v1+json", "vnd.oci.image.layer.v1.tar+gzip")
-    entries = []
-    with httpx.Client(base_url=f"http://{registry.host}", trust_env=False) as http:
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+class Base:
+    """An image of docker.io for whoever looks into the mirror first: the engine, and BuildKit in it."""
+
+    def __init__(self) -> None:
+        self.name = f"drydock-test-{uuid.uuid4().hex[:12]}"
+        self._http = httpx.Client(base_url=f"http://{MIRROR}/v2/library/{self.name}", trust_env=False)
+
+    def push(self, text: str) -> None:
+        """Let the image hold a text."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            member = tarfile.TarInfo("base.txt")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+        layer = gzip.compress(packed.getvalue(), mtime=0)
+        rootfs = {"type": "layers", "diff_ids": [f"sha256:{sha256(packed.getvalue()).hexdigest()}"]}
+        config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).encode()
+        kinds = ("vnd.oci.image.config.v1+json", "vnd.oci.image.layer.v1.tar+gzip")
+        entries = []
         for kind, blob in zip(kinds, (config, layer), strict=True):
             digest = f"sha256:{sha256(blob).hexdigest()}"
-            place = http.post("/v2/base/blobs/uploads/").headers["Location"]
-            http.put(place, params={**httpx.URL(place).params, "digest": digest}, content=blob).raise_for_status()
+            place = self._http.post("/blobs/uploads/").headers["Location"]
+            done = self._http.put(place, params={**httpx.URL(place).params, "digest": digest}, content=blob)
+            done.raise_for_status()
             entries.append({"mediaType": f"application/{kind}", "digest": digest, "size": len(blob)})
-        kind = "application/vnd.oci.image.manifest.v1+json"
-        manifest = {"schemaVersion": 2, "mediaType": kind, "config": entries[0], "layers": entries[1:]}
-        headers = {"Content-Type": kind}
-        http.put("/v2/base/manifests/1", content=json.dumps(manifest), headers=headers).raise_for_status()
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": entries[0], "layers": entries[1:]}
+        done = self._http.put("/manifests/latest", content=json.dumps(manifest), headers={"Content-Type": MANIFEST})
+        done.raise_for_status()
+
+    def remove(self) -> None:
+        """Leave nothing in the mirror that has a name."""
+        found = self._http.head("/manifests/latest", headers={"Accept": MANIFEST})
+        self._http.delete(f"/manifests/{found.headers['Docker-Content-Digest']}").raise_for_status()
+        self._http.close()
 
 
-def write_source(folder: Path, registry: Registry) -> Path:
-    """Write a repository whose images are built from base:1."""
+@pytest.fixture
+def base() -> Iterator[Base]:
+    made = Base()
+    yield made
+    made.remove()
+
+
+def write_source(folder: Path, base: Base) -> Path:
+    """Write a repository whose images are built from a base."""
     (folder / "deploy").mkdir(parents=True)
     (folder / "deploy/images.yaml").write_text(CONFIG)
     (folder / "hello.txt").write_text("hello")
     (folder / ".dockerignore").write_text("*\n!hello.txt\n")
-    (folder / "Dockerfile").write_text(f"FROM {registry.host}/base:1\nCOPY hello.txt /\n")
-    (folder / "Dockerfile.beta").write_text(f"FROM scratch\nCOPY --from={registry.host}/base:1 / /\nCOPY . /\n")
+    (folder / "Dockerfile").write_text(f"FROM {base.name}\nCOPY hello.txt /\n")
+    (folder / "Dockerfile.beta").write_text(f"FROM scratch\nCOPY --from={base.name} / /\nCOPY . /\n")
     return folder
 
 
 def read_base(registry: Registry, name: str) -> str:
     """Read what base.txt says in the layers that `latest` of an image has.
 
-    The engine may have packed a layer of the base anew, so that its digest tells nothing.
+    BuildKit may have packed a layer of the base anew, so that its digest tells nothing.
     """
     kinds = ("oci.image.index", "oci.image.manifest")
     accept = {"Accept": ", ".join(f"application/vnd.{kind}.v1+json" for kind in kinds)}
@@ -109,11 +134,11 @@ def rows(report: str) -> dict[str, tuple[str | None, str | None]]:
     return {variant["image"]: (variant["reused"], variant["rebuilt"]) for variant in variants}
 
 
-def test_an_image_is_reused_until_its_base_moves(tmp_path: Path) -> None:
+def test_an_image_is_reused_until_its_base_moves(tmp_path: Path, base: Base) -> None:
     json_format = ("--format", "json")
     with run_registry(tmp_path / "registry") as registry:
-        source = write_source(tmp_path / "source", registry)
-        push_base(registry, "one")
+        source = write_source(tmp_path / "source", base)
+        base.push("one")
 
         done = call(source, registry, "publish", "--latest", *FIRST, *json_format)
         assert done.code == 0, done.err
@@ -133,33 +158,34 @@ def test_an_image_is_reused_until_its_base_moves(tmp_path: Path) -> None:
         assert shown.code == 0, shown.err
         assert shown.out.count("reused from sha-aaaaaaa") == 2
 
-        push_base(registry, "two")
+        base.push("two")
         done = call(source, registry, "build-all", "--reuse", *json_format)
         assert done.code == 0, done.err
         moved = (None, "changed since sha-bbbbbbb: bases")
         assert rows(done.out) == {"alpha": moved, "beta": moved}
 
-        # The engine builds from the base whose digest was recorded.
+        # BuildKit builds from the base whose digest was recorded.
         again = ("--revision", "c" * 40, "--created", "2026-05-01T12:00:00Z")
         assert call(source, registry, "publish", "--latest", *again).code == 0
         assert read_base(registry, "acme/alpha") == read_base(registry, "acme/beta") == "two"
 
 
 @pytest.mark.parametrize("instruction", ["COPY --from=base /base.txt /", "ADD http://{address}/base.txt /"])
-def test_an_engine_that_built_before_builds_from_what_is_there_now(tmp_path: Path, instruction: str) -> None:
-    """What a command made of an image the engine keeps, and with it what came of its Dockerfile."""
+def test_an_engine_that_built_before_builds_from_what_is_there_now(
+    tmp_path: Path, base: Base, instruction: str
+) -> None:
+    """What a build made the engine keeps, and BuildKit what each of its steps did."""
+    bridge = bridge_mirror().partition(":")[0]
     files = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with run_registry(tmp_path / "registry") as registry, ThreadingHTTPServer(("127.0.0.1", 0), files) as server:
+    with run_registry(tmp_path / "registry") as registry, ThreadingHTTPServer((bridge, 0), files) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        source = write_source(tmp_path / "source", registry)
+        source = write_source(tmp_path / "source", base)
         (source / "deploy/images.yaml").write_text(COMMANDED)
-        adding = instruction.format(address=f"127.0.0.1:{server.server_port}")
-        text = (
-            f"FROM {registry.host}/base:1 AS base\nFROM python:3.13-slim\n{adding}\nRUN chmod 644 /base.txt\nCOPY . /\n"
-        )
+        adding = instruction.format(address=f"{bridge}:{server.server_port}")
+        text = f"FROM {base.name} AS base\nFROM python:3.13-slim\n{adding}\nRUN chmod 644 /base.txt\nCOPY . /\n"
         (source / "Dockerfile").write_text(text)
         for now, code in (("one", 1), ("two", 0)):
-            push_base(registry, now)
+            base.push(now)
             (tmp_path / "base.txt").write_text(now)
             done = call(source, registry, "build-all")
             assert done.code == code, done.err

@@ -1,4 +1,4 @@
-"""Releases in client mode: real containers, the real engine's pushes, a real registry, a proxy that spoils requests."""
+"""Releases in client mode: real containers, real pushes, a real registry, a proxy that spoils requests."""
 
 from __future__ import annotations
 

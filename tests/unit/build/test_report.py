@@ -123,6 +123,7 @@ def test_the_json_report() -> None:
         "build_seconds": 12.34,
         "smoke_seconds": 2,
         "smoke": {"passed": 2, "total": 2, "reason": None},
+        "steps": None,
         "size": 153_200_000,
         "budget": 300_000_000,
         "reused": None,

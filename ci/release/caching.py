@@ -1,0 +1,58 @@
+"""Chooses the layer caches of a plan's builds: which each variant reads, and which one a release writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import dagger
+
+from ci.build import CacheUse
+from ci.core.model import CacheMode, Plan, Variant
+from ci.core.names import check_tag, repository_of
+from ci.release.destination import Destination
+
+_HOST = "registry"  # of a registry that is handed in as a service, for BuildKit alone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caches:
+    """The layer caches of a plan's builds, and what BuildKit needs to reach them."""
+
+    uses: Mapping[str, CacheUse] = field(default_factory=dict)  # by variant
+    services: Mapping[str, dagger.Service] = field(default_factory=dict)  # by host
+
+
+async def choose_caches(plan: Plan, destination: Destination, *, most: CacheMode) -> Caches:
+    """Choose the caches of a plan.
+
+    Args:
+        plan: its configuration says what is wanted, and in which repository.
+        destination: fills the repository's template.
+        most: what may be done at most: a pull request reads, and never writes, since a release would build on it.
+
+    """
+    cache = plan.config.cache
+    if CacheMode.OFF in {cache.mode, most}:
+        return Caches()
+    write = CacheMode.READ not in {cache.mode, most}
+    template = cache.repository or destination.template(plan)
+    services, insecure = {}, False
+    place = ""
+    if destination.service:
+        await destination.service.start()
+        port = (await destination.service.endpoint()).rpartition(":")[2]
+        place, services, insecure = f"{_HOST}:{port}", {_HOST: destination.service}, True
+    uses = {}
+    for variant in plan.variants:
+        repository = repository_of(template, variant.image, owner=destination.owner)
+        if place:
+            repository = f"{place}/{repository.partition('/')[2]}"
+        reference = f"{repository}:{cache_tag(variant)}"
+        uses[str(variant)] = CacheUse(read=(reference,), write=reference if write else "", insecure=insecure)
+    return Caches(uses=uses, services=services)
+
+
+def cache_tag(variant: Variant) -> str:
+    """Name the tag of a variant's layer cache: of two that write one tag, only the last would be kept."""
+    return check_tag(f"cache-{variant.image.name}-{variant.platform.replace('/', '-')}")
