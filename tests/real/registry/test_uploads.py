@@ -87,7 +87,7 @@ async def test_storage_elsewhere_gets_the_blob_and_no_login() -> None:
     with Stub(lambda _: Reply(status=201)) as storage:
 
         def answer(request: Request) -> Reply:
-            if "Authorization" not in request.headers:
+            if "authorization" not in request.headers:
                 return Reply(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
             return Reply(status=202, headers={"Location": f"{storage.url}/put?signature=1"})
 
@@ -97,7 +97,7 @@ async def test_storage_elsewhere_gets_the_blob_and_no_login() -> None:
     (put,) = storage.requests
     assert put.body == body
     assert put.query == {"signature": ["1"], "digest": [digest_of(body)]}
-    assert "Authorization" not in put.headers
+    assert "authorization" not in put.headers
 
 
 @pytest.mark.parametrize(
