@@ -1,6 +1,6 @@
 """Measure drydock against buildx bake on the same files, registry and machine, and write docs/benchmarks.
 
-Usage: make bench, or make bench BENCH=--quick
+Usage: make bench, or make bench BENCH="--rows 3 --runs 5"
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.figures import Growth, Pair, render
+from bench.goals import ROWS, goal_pairs
 from bench.peer import start_peer, stop_peer, versions
 from bench.plot import draw
-from bench.reference import Reference
-from bench.scenarios import Bench, build_pairs, growth, reference_pairs, release_pairs
+from bench.scenarios import build_pairs, growth, release_pairs
+from bench.tools import Bench
 from bench.workspace import Workspace
 from deploy.engine.cache import Cache
 from deploy.engine.daemons import client_environment
@@ -41,14 +42,12 @@ PLATFORMS = (PLATFORM, "linux/arm64")
 def main() -> int:
     """Run the benchmark; every failure is one message."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one run of each, 1 and 3 images, no growth")
-    parser.add_argument("--runs", type=int, help="how often each tool does each work (default: 3)")
-    parser.add_argument("--images", type=int, nargs="+", help="how many images (default: 1 3 12)")
-    parser.add_argument("--keep-cache", action="store_true", help="leave the engine's cache: no run from empty caches")
-    parser.add_argument("--no-growth", action="store_true", help="leave out the growth of two platforms")
-    parser.add_argument("--no-reference", action="store_true", help="leave out the reference images of this repository")
-    parser.add_argument("--only-reference", action="store_true", help="measure nothing but them")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="the folder of the result")
+    parser.add_argument("--rows", type=int, nargs="+", choices=ROWS, help="only these goals, by their numbers")
+    parser.add_argument("--runs", type=int, default=3, help="how often each tool does each work (default: 3)")
+    parser.add_argument("--keep-cache", action="store_true", help="leave the engine's cache: for trying this out")
+    parser.add_argument(
+        "--output", type=Path, help="the folder of the result (default: a whole run's, docs/benchmarks)"
+    )
     options = parser.parse_args()
     engine = read_record("engine")
     if engine is None or read_record("mirror") is None:
@@ -65,14 +64,16 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
         return 130
-    write(options.output, pairs, rows, facts(loads, time.monotonic() - begin))
+    said = facts(loads, time.monotonic() - begin)
+    print(render(pairs, rows, said))
+    whole = not options.rows and not options.keep_cache
+    if folder := options.output or (OUTPUT if whole else None):
+        write(folder, pairs, rows, said)
     return 0
 
 
 def measure(options: argparse.Namespace, folder: Path, binaries: Path) -> tuple[list[Pair], list[Growth], list[float]]:
     """Start the peer, run everything, stop the peer; `binaries` is where the engine's client is."""
-    runs = options.runs or (1 if options.quick else 3)
-    counts = options.images or ([1, 3] if options.quick else [1, 3, 12])
     pairs: list[Pair] = []
     rows: list[Growth] = []
     run = f"{MIRROR}/bench-{os.getpid()}"
@@ -80,22 +81,16 @@ def measure(options: argparse.Namespace, folder: Path, binaries: Path) -> tuple[
     peers = folder / "peer"
     peers.mkdir()
     try:
-        bench = Bench(peer=start_peer(Cache.from_environment(), peers, MIRROR), mirror=MIRROR, env=env)
-        if not options.no_reference and not options.keep_cache:
-            real = Reference(root=folder / "reference", repository=run)
-            real.write()
-            pairs += reference_pairs(bench, real, runs)
-        if options.only_reference:
+        peer = start_peer(Cache.from_environment(), peers, MIRROR)
+        bench = Bench(peer=peer, mirror=MIRROR, env=env, keep_cache=options.keep_cache)
+        pairs += goal_pairs(bench, folder, run, options.rows or ROWS, options.runs)
+        if options.rows:
             return pairs, rows, bench.loads
-        for images in counts:
+        for images, measured in ((1, build_pairs), (3, release_pairs), (12, build_pairs)):
             place = Workspace(root=folder / f"images{images}", images=images, platforms=(PLATFORM,), repository=run)
             place.write()
-            pairs += build_pairs(bench, place, runs)
-            if images == sorted(counts)[len(counts) // 2]:
-                middle = place
-        if not (options.quick or options.no_growth):
-            rows += growth(bench, folder, [1, 3, 6, 12], PLATFORMS)
-        pairs += release_pairs(bench, middle, runs, cold_engine=not options.keep_cache)
+            pairs += measured(bench, place, options.runs)
+        rows += growth(bench, folder, [1, 3, 6, 12], PLATFORMS)
     finally:
         stop_peer(peers)
     return pairs, rows, bench.loads
@@ -114,6 +109,7 @@ def facts(loads: list[float], seconds: float) -> dict[str, str]:
         "bake": f"buildx {peer['buildx']} on buildkitd {peer['buildkitd']}, as root, host network; no smoke checks",
         "machine": f"{os.cpu_count()} processors, {memory / 1e9:.0f} GB, Linux on {platform.machine()}",
         "reference variants": "those of this repository, two platforms, packages from the network, 1.0 GB to push",
+        "a service": "apt, 300 MB of Python packages, source; two platforms, nothing emulated but the checks",
         "images": "small, generated, two stages on python:3.13-slim, first stage shared; linux/amd64; one repository",
         "load before a sample (1 minute)": f"{min(loads):.1f} to {max(loads):.1f}; own work included",
         "the whole run": f"{seconds / 60:.0f} min",
@@ -126,15 +122,20 @@ def write(folder: Path, pairs: list[Pair], rows: list[Growth], said: Mapping[str
     figures = {
         "facts": said,
         "pairs": [
-            {**asdict(p), "our_median": p.our_median, "peer_median": p.peer_median, "ratio": p.ratio} for p in pairs
+            {
+                **asdict(p),
+                "our_median": p.our_median,
+                "peer_median": p.peer_median,
+                "ratio": p.ratio,
+                "verdict": p.verdict,
+            }
+            for p in pairs
         ],
         "growth": [asdict(row) for row in rows],
     }
     (folder / "latest.json").write_text(json.dumps(figures, indent=1) + "\n")
-    text = render(pairs, rows, said)
-    (folder / "latest.md").write_text(text)
+    (folder / "latest.md").write_text(render(pairs, rows, said))
     (folder / "latest.svg").write_text(draw(pairs, "Seconds, medians; each group of bars has its own scale"))
-    print(text)
     say(f"written to {folder}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,11 +38,24 @@ class Place(ABC):
     def targets(self, revision: str | None) -> Mapping[str, Target]:
         """List the targets of bake by their names, for a commit."""
 
+    @abstractmethod
+    def change_source(self) -> None:
+        """Change one line of one image's source."""
+
+    def renew(self) -> None:
+        """Let drydock's builder begin with no state: each address of a source has a volume of its own."""
+        settings = json.loads(self.config.read_text())
+        settings["source"] = f"https://example.invalid/{uuid.uuid4().hex}"
+        self.config.write_text(json.dumps(settings, indent=1))
+
+    def bake_name(self, name: str) -> str:
+        """Name the repository that bake pushes an image to."""
+        return f"{self.repository}/bake/{name}"
+
     def tag(self, tag: str, revision: str | None = None) -> None:
         """Let bake build a commit and push under a tag and `latest`; both tools compress alike."""
-        prefix = f"{self.repository}/bake"
         targets = {
-            name: {**target, "tags": [f"{prefix}/{name}:{tag}", f"{prefix}/{name}:latest"]}
+            name: {**target, "tags": [f"{self.bake_name(name)}:{tag}", f"{self.bake_name(name)}:latest"]}
             for name, target in self.targets(revision).items()
         }
         self.bake.write_text(

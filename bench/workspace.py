@@ -69,12 +69,6 @@ class Workspace(Place):
         with (self.root / self.names()[0] / "package/module0.py").open("a") as file:
             file.write(f"CHANGED = {uuid.uuid4().hex!r}\n")
 
-    def change_dockerfile(self) -> None:
-        """Change one line of the first image's Dockerfile, the last but one."""
-        file = self.root / self.names()[0] / "Dockerfile"
-        lines = [line for line in file.read_text().splitlines() if not line.startswith("ENV ")]
-        file.write_text("\n".join([*lines[:-1], f"ENV CHANGED={uuid.uuid4().hex}", lines[-1], ""]))
-
     def targets(self, revision: str | None) -> Mapping[str, Target]:  # noqa: ARG002  # they do not ask for a commit
         """Name each image's Dockerfile and platforms."""
         return {
