@@ -79,9 +79,9 @@ async def find_all(
 def _merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
     """Put what BuildKit says beside the rest, and leave out of both what the other says better."""
     said = {finding.file for finding in found if finding.rule in _SAID}
-    refused = {finding.file for finding in read if finding.rule == REFUSED}
+    refused = {(finding.file, finding.line) for finding in read if finding.rule == REFUSED}
     return [
-        *(finding for finding in found if finding.file not in refused or finding.rule != "base-unclear"),
+        *(f for f in found if (f.file, f.line) not in refused or f.rule not in ("base-unclear", "stage-unknown")),
         *(finding for finding in read if finding.file not in said or not finding.rule.startswith("base-")),
     ]
 
