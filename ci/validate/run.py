@@ -73,10 +73,10 @@ async def find_all(
     tree, linted = await _survey_and_lint(source, text, name, offline=offline)
     checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
     read, answers = await _ask_both(source, checked, name, offline=offline)
-    return sort_findings(_merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
+    return sort_findings(merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
 
 
-def _merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
+def merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
     """Put what BuildKit says beside the rest, and leave out of both what the other says better."""
     said = {finding.file for finding in found if finding.rule in _SAID}
     refused = {(finding.file, finding.line) for finding in read if finding.rule == REFUSED}

@@ -99,8 +99,8 @@ def said(findings: tuple[Finding, ...], file: str) -> list[tuple[str, int]]:
 async def test_what_buildkit_refuses_and_what_it_warns_of(repository: Repository) -> None:
     repository.write({f"Dockerfile.m{n}": GOOD.replace(m.old, m.new, 1) for n, m in enumerate(MISTAKES)})
     later = next(n for n, m in enumerate(MISTAKES) if m.new == "--from=later")
-    with (repository.path / f"Dockerfile.m{later}").open("a") as file:
-        file.write("FROM scratch AS later\n")
+    with (repository.path / f"Dockerfile.m{later}").open("a") as text:
+        text.write("FROM scratch AS later\n")
     target = ["target: final"]
     repository.write({"Dockerfile": GOOD})
     repository.configure(
