@@ -41,7 +41,7 @@ async def validate(
         source: the repository.
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
-        offline: ask no registry about base images, and go on where the linters' container cannot be had.
+        offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
         style: how the findings are written: table, json or sarif.
         fail: whether an error among them fails the call.
 
@@ -63,7 +63,7 @@ async def find_all(
         source: the repository.
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
-        offline: ask no registry about base images, and go on where the linters' container cannot be had.
+        offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
 
     """
     try:
