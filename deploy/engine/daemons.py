@@ -49,7 +49,7 @@ def settings() -> str:
         # makes up for it, which is everything. It also deletes cache volumes that were not used for two days. This one
         # rule takes the place of the default ones: what was not used for longest goes when a limit is reached.
         "[[worker.oci.gcpolicy]]\n  all = true\n"
-        '  reservedSpace = "10GB"\n  maxUsedSpace = "60GB"\n  minFreeSpace = "2GB"\n'
+        '  reservedSpace = "10GB"\n  maxUsedSpace = "40GB"\n  minFreeSpace = "2GB"\n'
     )
 
 

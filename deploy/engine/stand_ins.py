@@ -101,7 +101,7 @@ def buildkitd_settings(mirror: str) -> str:
         # In a container of the engine, the host's network is that container's.
         '[worker.oci]\n  networkMode = "host"\n'
         # As in the engine's own settings: by default a fifth of the disk has to be free.
-        '  reservedSpace = "10GB"\n  maxUsedSpace = "30GB"\n  minFreeSpace = "2GB"\n'
+        '  reservedSpace = "10GB"\n  maxUsedSpace = "15GB"\n  minFreeSpace = "2GB"\n'
     )
 
 

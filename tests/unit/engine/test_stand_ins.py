@@ -51,7 +51,7 @@ def test_buildkitd_asks_the_mirror_before_docker_io_and_keeps_its_cache_on_a_ful
 def test_the_engine_keeps_its_cache_on_a_full_disk() -> None:
     settings = tomllib.loads(daemons.settings())
     (rule,) = settings["worker"]["oci"]["gcpolicy"]
-    assert rule == {"all": True, "reservedSpace": "10GB", "maxUsedSpace": "60GB", "minFreeSpace": "2GB"}
+    assert rule == {"all": True, "reservedSpace": "10GB", "maxUsedSpace": "40GB", "minFreeSpace": "2GB"}
     assert settings["registry"]["docker.io"]["mirrors"] == [mirror.MIRROR]
 
 
