@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, nargs="+", choices=ROWS, help="only these goals, by their numbers")
     parser.add_argument("--runs", type=int, default=3, help="how often each tool does each work (default: 3)")
     parser.add_argument("--keep-cache", action="store_true", help="leave the engine's cache: for trying this out")
+    parser.add_argument("--traces", type=Path, help="a folder for what each command writes: where its time went")
     parser.add_argument(
         "--output", type=Path, help="the folder of the result (default: a whole run's, docs/benchmarks)"
     )
@@ -54,6 +55,8 @@ def main() -> int:
         print("error: the embedded engine does not run.\n  Use make bench.", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the peer is stopped then too
+    if options.traces:
+        options.traces.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="drydock-bench-", dir="/var/tmp") as name:  # disk, not memory
@@ -82,7 +85,7 @@ def measure(options: argparse.Namespace, folder: Path, binaries: Path) -> tuple[
     peers.mkdir()
     try:
         peer = start_peer(Cache.from_environment(), peers, MIRROR)
-        bench = Bench(peer=peer, mirror=MIRROR, env=env, keep_cache=options.keep_cache)
+        bench = Bench(peer=peer, mirror=MIRROR, env=env, keep_cache=options.keep_cache, traces=options.traces)
         pairs += goal_pairs(bench, folder, run, options.rows or ROWS, options.runs)
         if options.rows:
             return pairs, rows, bench.loads

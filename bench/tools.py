@@ -39,6 +39,7 @@ class Bench:
     mirror: str
     env: Mapping[str, str]
     keep_cache: bool  # the engine is in use: it is not emptied
+    traces: Path | None = None  # the folder for what each command wrote
     loads: list[float] = field(default_factory=list)
 
     def _run(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ran:
@@ -56,8 +57,12 @@ class Bench:
             timeout=LIMIT,
         )
         seconds = time.monotonic() - begin
+        written = f"{done.stdout}\n{done.stderr}"
+        if self.traces:
+            trace = f"$ {' '.join(command)}\n{written}\n{seconds:.2f} s\n"
+            (self.traces / f"{len(self.loads):03}-{Path(command[0]).name}.txt").write_text(trace)
         if done.returncode != 0:
-            tail = "\n".join(f"{done.stdout}\n{done.stderr}".splitlines()[-25:])
+            tail = "\n".join(written.splitlines()[-25:])
             raise EngineError(f"{' '.join(command[:5])} failed with exit code {done.returncode}:\n{tail}")
         return Ran(seconds=seconds, output=done.stdout)
 
@@ -111,7 +116,7 @@ class Bench:
         return self._bake(place, *sets)
 
     def _bake(self, place: Place, *options: str) -> float:
-        command = self.peer.command("bake", f"--file={place.bake}", "--progress=quiet", *options)
+        command = self.peer.command("bake", f"--file={place.bake}", "--progress=plain", *options)
         return self._run(command, place.root, self.peer.env).seconds
 
     def empty_caches(self) -> None:

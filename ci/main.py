@@ -116,7 +116,7 @@ class Ci:
     @check
     async def validate(
         self,
-        offline: Annotated[bool, Doc("Ask no registry; go on without the linters if they were never made")] = False,
+        offline: Annotated[bool, Doc("Ask no registry; go on without linters or BuildKit if never fetched")] = False,
         fail: Annotated[bool, Doc("Whether errors fail the call; --fail=false still prints them")] = True,
         format: Annotated[str, Doc("How to print the findings: table, json or sarif")] = "table",  # noqa: A002
     ) -> str:

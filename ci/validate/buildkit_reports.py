@@ -153,8 +153,8 @@ def _line(answer: _Answer) -> int:
         subject.dockerfile, arguments=subject.image.build_args, platform=answer.request.platform, undeclared=None
     )
     for origin in (origin for scope in scopes for origin in scope.origins):
-        unfilled = "--from" in why and "$" in origin.written and not origin.outer
-        quoted = f'"{origin.written}"' in why or why.startswith(f"invalid stage index {origin.written}")
-        if unfilled or quoted or why.startswith(f"{origin.reference}: "):
+        unfilled = "--from" in why and "$" in origin.written
+        named = f'"{origin.written}"' in why or why == f"invalid stage index {origin.written}"
+        if (not origin.outer and (unfilled or named)) or why.startswith(f"{origin.reference}: "):
             return origin.line
     return 1

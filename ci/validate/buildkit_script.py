@@ -15,7 +15,7 @@ from ci.dockerfile import Dockerfile, read_stages
 
 DOCKERFILES, STATE, RESULT = "/dockerfiles", "/state", "/result"
 NO_BASES = 3  # the exit code where a base image could not be fetched
-_AT_A_TIME = 16  # requests; each waits more than it works
+_AT_A_TIME = 8  # requests; each waits more than it works
 _NOTHING = "local:context"  # an empty folder
 # Whatever an image is called, no registry is asked about it.
 _POLICY = json.dumps({"rules": [{"action": "DENY", "selector": {"identifier": "docker-image://*"}}]})
@@ -42,7 +42,7 @@ until [ -S /run/buildkitd.sock ]; do
     sleep 0.1
 done
 build() {{
-    timeout 60 buildctl build --progress quiet --frontend dockerfile.v0 --local context=/empty "$@"
+    timeout 90 buildctl --timeout 60 build --progress quiet --frontend dockerfile.v0 --local context=/empty "$@"
 }}
 ask() {{
     number=$1 request=$2

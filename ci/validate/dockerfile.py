@@ -152,10 +152,14 @@ def _hidden(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
 
 
 def _stages(scopes: Sequence[Scope], file: str) -> Iterator[Finding]:
-    """Find images that are most likely meant to be stages."""
+    """Find numbers of no stage, and images that are most likely meant to be stages."""
     names = [scope.stage.name for scope in scopes]
     for scope in scopes:
         for origin in scope.origins:
+            if origin.stage is not None and origin.written.lower() not in names and origin.stage >= scope.number:
+                # BuildKit counts what a RUN mounts as stages too, and takes some of these numbers.
+                message = f"--from={origin.written} is no earlier stage: this is stage {scope.number}"
+                yield error(file, origin.line, "stage-unknown", message, "Name the stage: FROM image AS name.")
             if not origin.image or origin.outer or origin.context:
                 continue
             if close := _misspelt(origin.written, names[: scope.number]):

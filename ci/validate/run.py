@@ -41,7 +41,7 @@ async def validate(
         source: the repository.
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
-        offline: ask no registry about base images, and go on where the linters' container cannot be had.
+        offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
         style: how the findings are written: table, json or sarif.
         fail: whether an error among them fails the call.
 
@@ -63,7 +63,7 @@ async def find_all(
         source: the repository.
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
-        offline: ask no registry about base images, and go on where the linters' container cannot be had.
+        offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
 
     """
     try:
@@ -73,15 +73,15 @@ async def find_all(
     tree, linted = await _survey_and_lint(source, text, name, offline=offline)
     checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
     read, answers = await _ask_both(source, checked, name, offline=offline)
-    return sort_findings(_merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
+    return sort_findings(merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
 
 
-def _merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
+def merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
     """Put what BuildKit says beside the rest, and leave out of both what the other says better."""
     said = {finding.file for finding in found if finding.rule in _SAID}
-    refused = {finding.file for finding in read if finding.rule == REFUSED}
+    refused = {(finding.file, finding.line) for finding in read if finding.rule == REFUSED}
     return [
-        *(finding for finding in found if finding.file not in refused or finding.rule != "base-unclear"),
+        *(f for f in found if (f.file, f.line) not in refused or f.rule not in ("base-unclear", "stage-unknown")),
         *(finding for finding in read if finding.file not in said or not finding.rule.startswith("base-")),
     ]
 

@@ -164,6 +164,7 @@ MISTAKES = [
     Mistake(D, "--from=build", "--from=buidl", "stage-unknown", "Dockerfile:11", "'build'"),
     Mistake(D, "USER", "RUN --mount=from=buidl,target=/x true\nUSER", "stage-unknown", "Dockerfile:12", "'build'"),
     Mistake(D, "USER", "RUN --mount=from=0,target=/x true\nUSER", "stage-unknown", "Dockerfile:12", "for COPY alone"),
+    Mistake(D, "--from=build", "--from=2", "stage-unknown", "Dockerfile:11", "no earlier stage"),
     # Base images.
     Mistake(D, f"@sha256:{'a1' * 32}", "", "base-unpinned", "Dockerfile:1", "python:3.13-slim", WARNING),
     Mistake(D, "USER", "COPY --from=busybox:1 /bin/sh /sh\nUSER", "base-unpinned", "Dockerfile:12", "busybox", WARNING),
