@@ -31,7 +31,7 @@ lint: $(VENV)/done ## Run ruff, mypy and hadolint
 reference: $(VENV)/done ## Write the configuration's schema and reference anew from the code
 	@"$(VENV)/bin/python" docs/write.py
 
-bench: $(VENV)/done ## Measure against buildx bake into docs/benchmarks (empties the engine's cache; about 20 minutes)
+bench: $(VENV)/done ## Measure against buildx bake into docs/benchmarks (empties the engine's cache; about 25 minutes)
 	@$(WITH_REGISTRY) "$(VENV)/bin/python" -m bench $(BENCH)
 
 down: ## Stop the engine that build-all and test started
