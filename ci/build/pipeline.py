@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+import anyio
 import dagger
 
 from ci.build.buildkit import BuildKit, Made, open_buildkit
@@ -59,6 +60,9 @@ class _Job:
     labels: Mapping[str, Mapping[str, str]]  # by image
     caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
+    # A check that waits for an emulated start holds up no build.
+    building: anyio.CapacityLimiter
+    checking: anyio.CapacityLimiter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +101,7 @@ async def build_all(
 
     """
     now = _stopwatch()
+    limit = builder.parallel if builder.parallel > 0 else _bound()
     secrets = await _name_secrets(plan, builder.secrets)
     job = _Job(
         plan=plan,
@@ -113,11 +118,14 @@ async def build_all(
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
         caches=caches or {},
         reused=reused or {},
+        building=anyio.CapacityLimiter(limit),
+        checking=anyio.CapacityLimiter(limit),
     )
-    limit = builder.parallel if builder.parallel > 0 else _bound()
     results: dict[str, _Result] = {}
-    for level in build_levels(plan):
-        done = await fan_out(level, partial(_build, job, results), limit=limit)
+    for variants in build_levels(plan):
+        # What is large takes long: begun last, it would be built alone.
+        level = sorted(variants, key=lambda variant: -(variant.image.budget or 0))
+        done = await fan_out(level, partial(_build, job, results), limit=len(level))
         results |= {str(variant): result for variant, result in zip(level, done, strict=True)}
     released = [results[str(variant)] for variant in plan.variants]
     return Built(
@@ -148,29 +156,34 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
     """Take one variant from its Dockerfile to its outcome; `earlier` has what it is built on."""
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
-    now, total = _stopwatch(), len(variant.checks)
-    try:
-        with step(f"{variant} build"):
-            made = await job.buildkit.build(
-                job.definitions[variant.image.name],
-                variant.platform,
-                labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
-                cache=job.caches.get(str(variant), CacheUse()),
-                built=_built_on(earlier, variant),
-            )
+    total = len(variant.checks)
+    async with job.building:
+        now = _stopwatch()
+        try:
+            with step(f"{variant} build"):
+                made = await job.buildkit.build(
+                    job.definitions[variant.image.name],
+                    variant.platform,
+                    labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
+                    cache=job.caches.get(str(variant), CacheUse()),
+                    built=_built_on(earlier, variant),
+                )
+        except (dagger.DaggerError, DrydockError) as error:
+            return _failed(variant, error, now())
         built = now()
-        with step(f"{variant} import"):
-            container = await _load(made, variant)
-    except (dagger.DaggerError, DrydockError) as error:
-        failure = failure_of(error, "build")
-        return _Result(outcome=Outcome(variant=variant, build_seconds=now(), smoke_total=total, failures=(failure,)))
-    loaded = now()
-    with step(f"{variant} smoke"):
-        failed = await smoke_variant(container, made.documents.config, variant, limit=_CHECKS_AT_A_TIME)
+    async with job.checking:
+        try:
+            with step(f"{variant} import"):
+                container = await _load(made, variant)
+        except dagger.DaggerError as error:
+            return _failed(variant, error, built)
+        now = _stopwatch()
+        with step(f"{variant} smoke"):
+            failed = await smoke_variant(container, made.documents.config, variant, limit=_CHECKS_AT_A_TIME)
     outcome = Outcome(
         variant=variant,
         build_seconds=built,
-        smoke_seconds=now() - loaded,
+        smoke_seconds=now(),
         smoke_passed=total - len(failed),
         smoke_total=total,
         size=made.documents.size,
@@ -178,6 +191,16 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         failures=(*failed, *_weigh(variant, made.documents.size)),
     )
     return _Result(outcome=outcome, made=made)
+
+
+def _failed(variant: Variant, error: Exception, seconds: float) -> _Result:
+    outcome = Outcome(
+        variant=variant,
+        build_seconds=seconds,
+        smoke_total=len(variant.checks),
+        failures=(failure_of(error, "build"),),
+    )
+    return _Result(outcome=outcome)
 
 
 def _built_on(earlier: Mapping[str, _Result], variant: Variant) -> dict[str, Made]:

