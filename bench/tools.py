@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.peer import Peer, prune_peer
@@ -19,7 +20,7 @@ from deploy.engine.errors import EngineError
 MODULE = Path(__file__).resolve().parents[1]
 FLOOR = MODULE / "bench/floor"
 LIMIT = 900  # seconds for one command
-_CREATED = "2026-01-01T00:00:00+00:00"
+_CREATED = datetime.now(UTC).isoformat(timespec="seconds")  # images of an old commit would be built again
 _COMPRESSION = "compression=zstd,oci-mediatypes=true"  # as drydock does
 
 
