@@ -7,7 +7,7 @@ from html import escape
 
 from bench.figures import Pair
 
-_LEFT, _WIDTH, _ROW, _BAR = 620, 400, 46, 15
+_LEFT, _WIDTH, _ROW, _BAR = 700, 400, 46, 15
 _OURS, _PEER = "#2563eb", "#94a3b8"
 
 
