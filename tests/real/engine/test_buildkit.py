@@ -76,7 +76,7 @@ async def test_it_builds_from_the_mirror_for_both_platforms_and_clips_no_log(pla
 async def test_the_engine_throws_its_state_away_when_the_disk_is_full_and_no_sooner() -> None:
     kept = dag.engine().local_cache()
     assert await kept.min_free_space() == 2 * 2**30
-    assert await kept.max_used_space() == 60 * 2**30
+    assert await kept.max_used_space() == 40 * 2**30
 
 
 def request(address: str, method: str, path: str) -> int:
