@@ -95,8 +95,8 @@ class BuildKit:
 
         Raises:
             BuildError: the build failed; it holds the failure.
-            DrydockError: the Dockerfile or its ignore file cannot be read, or a base image was not the pinned one.
-            dagger.DaggerError: the engine refuses to run BuildKit.
+            DrydockError: the Dockerfile or its ignore file cannot be read, the engine could not run BuildKit, or a base
+                image was not the pinned one.
 
         """
         image = definition.image

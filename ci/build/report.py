@@ -61,16 +61,13 @@ def report_or_fail(report: Report, wanted: Format, *, gate: bool = False) -> str
         failed = [outcome.variant for outcome in report.outcomes if not outcome.ok]
         head = f"{len(failed)} of {len(report.plan.variants)} variants failed"
         if gate:
-            head = f"nothing was pushed and no tag was touched:{_between(wanted)}{head}"
+            between = "\n\n" if wanted is Format.MARKDOWN else " "
+            head = f"nothing was pushed and no tag was touched:{between}{head}"
         again = [f"  dagger call build-all --only {v.image.name} --platforms {v.platform}" for v in failed]
         if wanted is Format.MARKDOWN:
             again = ["```sh", *(line.strip() for line in again), "```"]
         text = "\n\n".join([head, text, "\n".join(["To build one of them again:", *again])])
     raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
-
-
-def _between(wanted: Format) -> str:
-    return "\n\n" if wanted is Format.MARKDOWN else " "
 
 
 def render_table(report: Report) -> str:
