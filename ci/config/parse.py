@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from ci.config.contexts import context_folders
 from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
+from ci.config.matrix import list_entries
 from ci.config.paths import PathKind, read_path
 from ci.config.repository import REPOSITORY_HELP, read_cache, read_repository
 from ci.config.yaml import read_tree
@@ -58,7 +59,7 @@ def referenced_paths(text: str) -> frozenset[str]:
     except ConfigError:
         return frozenset()
     images = root.entries().get("images")
-    paths = (path for item in (images.items() if images else ()) for path in _paths(item.entries()))
+    paths = (path for entry in (list_entries(images) if images else ()) for path in _paths(entry.entries()))
     return frozenset(path for path in paths if path)
 
 
@@ -75,8 +76,7 @@ def lines_of_images(text: str) -> list[dict[str, int]]:
 
     A context has a key of its own, such as "contexts.base".
     """
-    images = read_tree(text, file="").entries()["images"].items()
-    return [_lines(image.entries()) for image in images]
+    return [_lines(entry.entries()) for entry in list_entries(read_tree(text, file="").entries()["images"])]
 
 
 def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:

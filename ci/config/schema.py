@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import build, checks, contexts, image, parse, repository
+from ci.config import build, checks, contexts, image, matrix, parse, repository
 from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
-from ci.config.schema_parts import Schema, integer, list_of, map_of, record, ref, text
+from ci.config.schema_family import family_schemas, image_or_family, matrix_schema
+from ci.config.schema_parts import VALUE, Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
 
@@ -29,6 +30,10 @@ INEXPRESSIBLE = (
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
     "that a limit is given once, and that its soft half is not above the hard one",
+    "what a matrix fills into an image, that its cases have the same keys, and how many there are at most",
+    "that a word in braces stands for something, and says what to take where it may be empty",
+    "that each platform of an image has a value where an argument has one by platform",
+    "that an image which is not released is needed for one that is",
 )
 
 _RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -39,6 +44,8 @@ _CONTEXT = re.compile(
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
 _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za-z]+", "|".join(build.UNITS)) + ")")
+_OWN = "|".join(map(re.escape, build.COMMITTED))
+_LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.pattern}")
 _MOST_BYTES = 10**18 - 1
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
 
@@ -76,9 +83,22 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
-        "images": {"description": "The images.", "type": "array", "minItems": 1, "items": ref("image")},
+        "images": {
+            "description": "The images.",
+            "type": "array",
+            "minItems": 1,
+            "items": image_or_family(ref("image")),
+        },
     }
     named = {"pattern": r"\{name\}"}
+    of_images = {
+        "image": _image(),
+        "check": check_schema(),
+        "http": http_schema(),
+        "file": file_schema(),
+        "config": image_config_schema(),
+        "text": text_match_schema(),
+    }
     return {
         "$schema": DRAFT,
         "$id": ADDRESS,
@@ -88,20 +108,18 @@ def config_schema() -> Schema:
         # One name for several images would let each replace the one before.
         "if": {"properties": {"images": {"minItems": 2}}},
         "then": {"properties": {"repository": named, "cache": {"properties": {"repository": named}}}},
-        "$defs": {
-            "image": _image(),
-            "cache": _cache(),
-            "check": check_schema(),
-            "http": http_schema(),
-            "file": file_schema(),
-            "config": image_config_schema(),
-            "text": text_match_schema(),
-        },
+        "$defs": {"cache": _cache(), **of_images, **family_schemas(of_images)},
     }
 
 
 def _image() -> Schema:
     none = {"properties": {"smoke": {"const": checks.NO_SMOKE}}, "required": ["smoke"]}
+    by_platform = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"enum": [*checks.PLATFORMS]},
+        "additionalProperties": VALUE,
+    }
     properties = {
         "name": {
             **text(COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
@@ -132,9 +150,11 @@ def _image() -> Schema:
             **map_of(
                 build.VARIABLE,
                 "As in docker build --build-arg, BuildKit's own ones too, such as BUILDKIT_DOCKERFILE_CHECK. "
-                "SOURCE_DATE_EPOCH is a whole number of seconds.",
-                {"PYTHON": "3.13"},
+                "SOURCE_DATE_EPOCH is a whole number of seconds. [Values of the run](#values-of-the-run) may stand in "
+                "it. A mapping has a value for each platform.",
+                {"PYTHON": "3.13", "VERSION": "{version:-dev}", "ARCH": {"linux/amd64": "x64", "linux/arm64": "arm"}},
             ),
+            "additionalProperties": {"anyOf": [VALUE, by_platform]},
             "properties": {
                 build.EPOCH: {"anyOf": [integer(0, _LATEST), text(build.SECONDS)]},
             },
@@ -175,6 +195,21 @@ def _image() -> Schema:
             ],
         },
         "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
+        "labels": map_of(
+            _LABEL,
+            "More labels, or others in place of title, description, source and version. [Values of the "
+            "run](#values-of-the-run) may stand in them.",
+            {"org.opencontainers.image.licenses": "MIT", "com.example.release": "{version:-none}"},
+        ),
+        "annotations": map_of(
+            _LABEL, "The same for the annotations of the index and of each variant's manifest.", {"com.example.a": "b"}
+        ),
+        "release": {
+            "description": "Whether it is released; without, it is built and checked for those that are built on it.",
+            "type": "boolean",
+            "default": True,
+        },
+        matrix.KEY: matrix_schema(),
     }
     return {
         "description": "It says how an image is built, and what is checked.",

@@ -93,7 +93,8 @@ class Image:
     platforms: tuple[str, ...]
     title: str | None = None
     description: str | None = None
-    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)  # the same for all platforms
+    platform_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # besides these, by platform
     target: str | None = None
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()  # names of agents that RUN --mount=type=ssh asks for
@@ -105,12 +106,19 @@ class Image:
     budget: int | None = None  # bytes, compressed, each variant
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
+    labels: Mapping[str, str] = field(default_factory=dict)  # besides those that say what it is
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    release: bool = True  # whether it gets a name in a registry, or is only built for those that are built on it
 
     @property
     def built_on(self) -> tuple[str, ...]:
         """The names of the images of the same configuration that are contexts of its build, each once."""
         targets = (value for value in self.contexts.values() if value.startswith(TARGET_CONTEXT))
         return tuple(dict.fromkeys(value.removeprefix(TARGET_CONTEXT) for value in targets))
+
+    def arguments(self, platform: str) -> dict[str, str]:
+        """Return the arguments of its build for a platform."""
+        return {**self.build_args, **self.platform_args.get(platform, {})}
 
 
 REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not older, unless told otherwise
