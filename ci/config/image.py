@@ -19,6 +19,7 @@ from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
 from ci.config.matrix import KEY, list_entries, unite_findings
 from ci.config.paths import PATH_HELP, Kinds, read_file, read_folder
+from ci.config.repository import read_repositories
 from ci.core.model import TARGET_CONTEXT, Image
 from ci.core.names import COMPONENT
 from ci.core.text import show
@@ -30,7 +31,7 @@ REQUIRED = {
     "smoke": "a list of checks, or none together with smoke-reason",
 }
 OPTIONAL = (
-    *("title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
+    *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
     *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason", "labels", "annotations", "release", KEY),
 )
 MAX_NAME = 128
@@ -84,8 +85,10 @@ def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     same, each = take(fields, "build-args", lambda c: read_arguments(c, platforms), ({}, {}))
     smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS), ())
+    name = take(fields, "name", _name, "")
     return Image(
-        name=take(fields, "name", _name, ""),
+        name=name,
+        repositories=take(fields, "repository", lambda c: read_repositories(c, [name]), ()),
         title=take(fields, "title", lambda c: c.matching(LINE, "text on one line"), None),
         description=take(fields, "description", lambda c: c.matching(PROSE, "text"), None),
         dockerfile=take(fields, "dockerfile", lambda c: read_file(c, kinds), ""),

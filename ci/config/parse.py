@@ -10,7 +10,7 @@ from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
 from ci.config.matrix import list_entries
 from ci.config.paths import PathKind, read_path
-from ci.config.repository import REPOSITORY_HELP, read_cache, read_repository
+from ci.config.repository import REPOSITORY_HELP, check_shared, read_cache, read_repositories
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
@@ -39,14 +39,17 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
     images = take(fields, "images", lambda c: read_images(c, kinds), ())
+    shared = [image.name for image in images if not image.repositories]
     config = Config(
-        repository=take(fields, "repository", lambda c: read_repository(c, images), ""),
+        repositories=take(fields, "repository", lambda c: read_repositories(c, shared), ()),
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
         compression=take(fields, "compression", _compression, Compression.ZSTD),
-        cache=take(fields, "cache", lambda c: read_cache(c, images), Cache()),
+        cache=take(fields, "cache", lambda c: read_cache(c, [image.name for image in images]), Cache()),
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
     )
+    if "images" in fields:
+        check_shared(config, fields["images"])
     if root.findings:
         raise ConfigError(sorted(root.findings, key=lambda finding: finding.line))
     return config

@@ -83,6 +83,11 @@ def seconds_text(seconds: float) -> str:
     return f"{minutes} min {rest:02} s"
 
 
+def split_values(given: Iterable[str]) -> tuple[str, ...]:
+    """List what a repeated option is given; each value may hold several, with commas between them."""
+    return tuple(value.strip() for text in given for value in text.split(",") if value.strip())
+
+
 def nearest(value: str, options: Iterable[str]) -> str:
     """Find the option that looks most like a value, in whatever case; nothing if none does."""
     folded = {option.casefold(): str(option) for option in options}
