@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import dagger
@@ -17,6 +18,7 @@ from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format, split_values
+from ci.core.values import Missing, Values
 from ci.github import Event, Run, run_event
 from ci.init import adopt
 from ci.release import (
@@ -51,6 +53,8 @@ Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
 Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
 Released = Annotated[str, Doc("The commit to release or to look for: 7 to 64 hexadecimal digits")]
 Created = Annotated[str, Doc("When the commit was made, as git log -1 --format=%cI prints it")]
+Version = Annotated[str | None, Doc("The version of the software, such as 1.2.3, for labels and {version}")]
+Ref = Annotated[str | None, Doc("The branch or tag, such as refs/tags/v1.2.3, for {ref} and {tag}")]
 Latest = Annotated[bool, Doc("Move latest too: only for a commit of the default branch")]
 Overwrite = Annotated[bool, Doc("Replace a sha- tag that exists with another digest")]
 AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live one")]
@@ -96,18 +100,20 @@ class Ci:
         revision: Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
+        version: Version = None,
+        ref: Ref = None,
         format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
             wanted = parse_format(format)
-            plan = await self._plan(only, platforms, revision)
+            made = parse_created(created) if created else None
+            plan = await self._plan(only, platforms, self._values(revision, version, ref, made))
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
             text = render(plan, repositories=destination.repositories, owner=self.owner)
             if not live:
                 return text
-            made = parse_created(created) if created else None
             targets = destination.targets(plan, tags=tags_for(plan, (LATEST,)), created=made)
             async with destination.connect(targets) as client:
                 tags = await read_tags(client, targets, utc_text(made) if made else "")
@@ -134,13 +140,15 @@ class Ci:
         parallel: Parallel = 0,
         secrets: Secrets = None,
         revision: Revision = None,
+        version: Version = None,
+        ref: Ref = None,
         reuse: Reuse = False,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
             wanted = parse_format(format)
-            plan = await self._plan(only, platforms, revision)
+            plan = await self._plan(only, platforms, self._values(revision, version, ref), Missing.STANDS_IN)
             builder = self._builder(secrets, parallel)
             if reuse or self.cache:
                 built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
@@ -155,7 +163,8 @@ class Ci:
         created: Created,
         latest: Latest = False,
         tags: Annotated[list[str] | None, Doc("More tags to move, such as v1.2.3")] = None,
-        version: Annotated[str | None, Doc("The version of the software, for the labels")] = None,
+        version: Version = None,
+        ref: Ref = None,
         overwrite: Overwrite = False,
         allow_older: AllowOlder = False,
         smoke_published: Resmoke = False,
@@ -169,7 +178,7 @@ class Ci:
             wanted = parse_format(format)
             moving = parse_tags(tags or (), latest=latest)
             made = parse_created(created)
-            plan = await self._plan(revision=revision)
+            plan = await self._plan(values=self._values(revision, version, ref, made), missing=Missing.IS_REFUSED)
             request = ReleaseRequest(
                 revision=revision,
                 created=made,
@@ -189,16 +198,18 @@ class Ci:
         revision: Released,
         latest: WithLatest = True,
         tags: Annotated[list[str] | None, Doc("More tags that have to name this commit")] = None,
+        version: Version = None,
+        ref: Ref = None,
         format: Format = "table",  # noqa: A002
     ) -> str:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
         with readable():
             wanted = parse_format(format)
             named = parse_tags(tags or (), latest=latest)
-            plan = await self._plan(revision=revision)
+            plan = await self._plan(values=self._values(revision, version, ref))
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
             async with self._destination.connect(targets) as client:
-                done = await verify(client, targets, revision)
+                done = await verify(client, targets, revision, plan.mark)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -284,12 +295,29 @@ class Ci:
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
         return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
 
-    async def _plan_of(self, revision: str) -> Plan:
-        return await self._plan(revision=revision)
+    def _values(
+        self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None
+    ) -> Values:
+        return Values(
+            revision=revision,
+            created=utc_text(created) if created else "",
+            ref=ref or "",
+            version=version or "",
+            owner=self.owner or "",
+        )
 
-    async def _plan(self, only: Only = None, platforms: Platforms = None, revision: str | None = None) -> Plan:
+    async def _plan_of(self, values: Values, missing: Missing) -> Plan:
+        return await self._plan(values=replace(values, owner=self.owner or ""), missing=missing)
+
+    async def _plan(
+        self,
+        only: Only = None,
+        platforms: Platforms = None,
+        values: Values | None = None,
+        missing: Missing = Missing.STAYS,
+    ) -> Plan:
         config = await self._config()
-        return plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
+        return plan_build(config, only=only or (), platforms=platforms or (), values=values, missing=missing)
 
     async def _config(self) -> Config:
         """Read the configuration; what the command line says of the layer cache counts."""

@@ -110,11 +110,11 @@ class BuildKit:
         wanted = Wanted(
             image=image,
             platform=platform,
-            arguments=definition.arguments,
+            arguments=definition.arguments(platform),
             labels=labels,
             compression=self.config.compression,
             syntax=definition.dockerfile.syntax,
-            epoch=self._epoch(definition),
+            epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
@@ -158,9 +158,9 @@ class BuildKit:
             container = container.with_unix_socket(AGENT, self.agent)
         return container
 
-    def _epoch(self, definition: Definition) -> int | None:
+    def _epoch(self, definition: Definition, platform: str) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
-        given = definition.arguments.get("SOURCE_DATE_EPOCH", "")
+        given = definition.arguments(platform).get("SOURCE_DATE_EPOCH", "")
         if given.isdecimal():
             return int(given)
         return int(self.created.timestamp()) if self.created else None

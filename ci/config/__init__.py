@@ -9,11 +9,13 @@ from ci.config.paths import PathKind
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.config.read import DEFAULT_CONFIG, find_config, read_config
 from ci.config.repository import parse_cache
+from ci.config.values import fill_images
 
 __all__ = [
     "DEFAULT_CONFIG",
     "LINE",
     "PathKind",
+    "fill_images",
     "find_config",
     "lines_of_images",
     "parse_cache",

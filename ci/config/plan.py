@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from ci.config.values import fill_images, words_of
 from ci.core.errors import SelectionError
 from ci.core.model import Config, Plan, Variant
 from ci.core.names import check_revision, fill_repository, own_tag
 from ci.core.order import needed_variants
 from ci.core.text import clean, columns, nearest, split_values
+from ci.core.values import Missing, Values, mark_of
 
 
 def plan_build(
-    config: Config, *, only: Sequence[str] = (), platforms: Sequence[str] = (), revision: str | None = None
+    config: Config,
+    *,
+    only: Sequence[str] = (),
+    platforms: Sequence[str] = (),
+    values: Values | None = None,
+    missing: Missing = Missing.STAYS,
 ) -> Plan:
     """List the variants to build and to release, in the order of the configuration.
 
@@ -23,16 +30,21 @@ def plan_build(
         config: all there is to build.
         only: names of images; a value may hold several, with commas between them. None given: all images.
         platforms: platforms, in the same form. None given: all platforms of the images.
-        revision: the commit the source is at.
+        values: what is known of the run: the commit the source is at, and what the texts of the configuration hold.
+        missing: what becomes of a word in these that is not known.
 
     Raises:
         SelectionError: an image or a platform is not in the configuration, or nothing is selected.
-        DrydockError: the revision is not a commit id.
+        DrydockError: the revision is not a commit id, or a release is not told what a text holds.
 
     """
-    if revision is not None:
-        check_revision(revision)
-    names = _select("image", only, [image.name for image in config.images])
+    values = values or Values()
+    if values.revision is not None:
+        check_revision(values.revision)
+    mark = mark_of(words_of(config.images), values)
+    config = fill_images(config, values, missing)
+    released = [image.name for image in config.images if image.release]
+    names = _select("image", only, [image.name for image in config.images]) if only else released
     images = [image for image in config.images if image.name in names]
     wanted = _select("platform", platforms, [p for image in images for p in image.platforms])
     variants = tuple(
@@ -41,7 +53,7 @@ def plan_build(
         for platform in image.platforms
         if platform in wanted
     )
-    return Plan(config=config, variants=variants, revision=revision)
+    return Plan(config=config, variants=variants, revision=values.revision, mark=mark)
 
 
 def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequence[str]:
@@ -72,7 +84,7 @@ def render_plan(plan: Plan, *, repositories: Sequence[str] = (), owner: str | No
             variant.image.dockerfile,
             variant.image.context,
             str(len(variant.checks)) if variant.checks else "none",
-            ", ".join(_references(plan, variant, repositories, owner)),
+            ", ".join(_references(plan, variant, repositories, owner)) or "not released",
         )
         for variant in plan.variants
     ]
@@ -86,9 +98,9 @@ def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str
     """Write what would be built as JSON.
 
     Keys: schema (1), revision (or null), only_built (the names of variants that these are built on, and that are not
-    released), and variants, a list of variant, image, platform, dockerfile, context, target (or null), checks (their
-    names), smoke_reason (or null), budget (bytes, or null) and references (each of its repositories, with the tag where
-    the revision is known).
+    released), and variants, a list of variant, image, platform, dockerfile, context, target (or null), build_args (with
+    the words that the plan is not told, such as "{created}"), checks (their names), smoke_reason (or null), budget
+    (bytes, or null) and references (each of its repositories, with the tag where the revision is known).
     """
     variants = [
         {
@@ -98,6 +110,7 @@ def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str
             "dockerfile": variant.image.dockerfile,
             "context": variant.image.context,
             "target": variant.image.target,
+            "build_args": variant.image.arguments(variant.platform),
             "checks": [check.name for check in variant.checks],
             "smoke_reason": variant.image.smoke_reason,
             "budget": variant.image.budget,
@@ -125,5 +138,7 @@ def _references(plan: Plan, variant: Variant, repositories: Sequence[str], owner
         fill_repository(template, name=image.name, owner=owner.lower() if owner else "{owner}")
         for template in repositories or plan.config.templates(image)
     ]
-    tag = f":{own_tag(image, plan.revision)}" if plan.revision else ""
+    if not image.release:
+        return []
+    tag = f":{own_tag(image, plan.revision, plan.mark)}" if plan.revision else ""
     return [f"{repository}{tag}" for repository in filled]

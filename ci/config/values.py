@@ -11,11 +11,12 @@ from ci.config.matrix import unquoted_word
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image
 from ci.core.text import nearest, show
-from ci.core.values import MEANING, SOMETIMES, STAND_IN, Place, Values, fill, list_places
+from ci.core.values import MEANING, SOMETIMES, STAND_IN, Missing, Place, Values, fill, list_places
 
 VALUES_HELP = ", ".join(f"{{{word}:-TEXT}}" if word in SOMETIMES else f"{{{word}}}" for word in MEANING)
 _WORKFLOW = re.compile(r"(?<!\\)\$\{\{[^{}]*\}\}")  # of GitHub
 _TO_STAY = r"; \{ where the brace is to stay"
+# What tells a word, where nothing is written for a run that is not told it.
 _ASKED = {"created": "--created", "owner": "--owner", "ref": "--ref", "revision": "--revision", "short": "--revision"}
 
 
@@ -77,48 +78,50 @@ def _words(text: str) -> Iterator[str]:
             yield from _words(place.default or "")
 
 
-def fill_images(config: Config, values: Values, *, released: bool) -> Config:
+def fill_images(config: Config, values: Values, missing: Missing) -> Config:
     """Fill the values of a run into the texts of all images.
 
     Args:
         config: as it was read.
         values: what is known of the run.
-        released: whether what is built is released, so that nothing may stand in for what is not known.
+        missing: what becomes of a word that is not known, and has no default.
 
     Raises:
-        DrydockError: a release is not told what a text holds.
+        DrydockError: one is refused.
 
     """
-    known = values.words if released else {**STAND_IN, **values.words}
-    if released:
-        _check_told(config.images, known)
-    return replace(config, images=tuple(_filled(image, {**known, "name": image.name}) for image in config.images))
+    told = {**STAND_IN, **values.words} if missing is Missing.STANDS_IN else values.words
+    if missing is Missing.IS_REFUSED:
+        _check_told(config.images, told)
+    return replace(config, images=tuple(_filled(image, {**told, "name": image.name}) for image in config.images))
 
 
-def _check_told(images: Sequence[Image], known: Mapping[str, str]) -> None:
-    missing = [
-        (image.name, key, word)
-        for image in images
-        for key, text in _texts(image)
-        for word in _words(fill(text, {**known, "name": image.name}, rest=True))
-        if word in _ASKED
-    ]
-    if missing:
-        name, key, word = missing[0]
-        options = " and ".join(dict.fromkeys(_ASKED[word] for _, _, word in missing))
+def _check_told(images: Sequence[Image], told: Mapping[str, str]) -> None:
+    found = [(image.name, key, word) for image in images for key, text in _texts(image) for word in _left(text, told)]
+    if found:
+        name, key, word = found[0]
+        options = " and ".join(dict.fromkeys(_ASKED[word] for _, _, word in found))
         raise DrydockError(
             f"{key} of the image {name!r} holds {{{word}}}, and this release is not told it; add {options}"
         )
 
 
-def _filled(image: Image, known: Mapping[str, str]) -> Image:
+def _left(text: str, told: Mapping[str, str]) -> list[str]:
+    """List the words of a text that are not told, and for which nothing is written."""
+    return [word for word in _words(fill(text, told, rest=True)) if word in _ASKED]
+
+
+def _filled(image: Image, told: Mapping[str, str]) -> Image:
+    each = image.platform_args.items()
     return replace(
         image,
-        build_args={name: fill(text, known) for name, text in image.build_args.items()},
-        platform_args={
-            platform: {name: fill(text, known) for name, text in texts.items()}
-            for platform, texts in image.platform_args.items()
-        },
-        labels={name: fill(text, known) for name, text in image.labels.items()},
-        annotations={name: fill(text, known) for name, text in image.annotations.items()},
+        build_args={name: fill(text, told) for name, text in image.build_args.items()},
+        platform_args={platform: {name: fill(text, told) for name, text in texts.items()} for platform, texts in each},
+        labels=_marks(image.labels, told),
+        annotations=_marks(image.annotations, told),
     )
+
+
+def _marks(texts: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    """Fill in labels or annotations; one that holds a word which is not known is not expected anywhere."""
+    return {name: fill(text, told) for name, text in texts.items() if not _left(text, told)}

@@ -187,6 +187,7 @@ class Plan:
     config: Config
     variants: tuple[Variant, ...]
     revision: str | None = None  # full commit id, where known
+    mark: str = ""  # of a version, where it is built differently from the same commit without one
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -124,9 +124,9 @@ def check_tag(tag: str) -> str:
     return tag
 
 
-def sha_tag(revision: str) -> str:
-    """Name the tag that marks a revision, and never moves."""
-    return f"sha-{check_revision(revision)[:_SHORT]}"
+def sha_tag(revision: str, mark: str = "") -> str:
+    """Name the tag that marks a revision, and never moves; with the mark of a version that is built for itself."""
+    return f"sha-{check_revision(revision)[:_SHORT]}" + (f"-{mark}" if mark else "")
 
 
 def image_tag(image: Image, tag: str) -> str:
@@ -135,9 +135,9 @@ def image_tag(image: Image, tag: str) -> str:
     return check_tag(tag)
 
 
-def own_tag(image: Image, revision: str) -> str:
+def own_tag(image: Image, revision: str, mark: str = "") -> str:
     """Name the tag that marks a revision of an image."""
-    return image_tag(image, sha_tag(revision))
+    return image_tag(image, sha_tag(revision, mark))
 
 
 def origin_of(revision: str) -> str:
@@ -196,6 +196,7 @@ def check_digest(digest: str) -> str:
 
 
 REVISION = "org.opencontainers.image.revision"
+VERSION = "org.opencontainers.image.version"
 
 
 CREATED = "org.opencontainers.image.created"

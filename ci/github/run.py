@@ -13,7 +13,9 @@ from ci.build import Builder
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
 from ci.core.model import Plan
+from ci.core.names import utc_text
 from ci.core.text import Format, clean
+from ci.core.values import Missing, Values
 from ci.github.events import Decision, Event, decide
 from ci.release import (
     Delivery,
@@ -27,8 +29,8 @@ from ci.release import (
     tags_for,
 )
 
-# Reads the plan of a commit; what is wrong with the configuration belongs into the summary.
-ReadPlan = Callable[[str], Awaitable[Plan]]
+# Reads the plan of a run; what is wrong with the configuration belongs into the summary.
+ReadPlan = Callable[[Values, Missing], Awaitable[Plan]]
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
 
@@ -73,8 +75,9 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
 async def _deliver(
     run: Run, decision: Decision, builder: Builder, destination: Destination, read_plan: ReadPlan
 ) -> Delivery:
-    plan = await read_plan(run.revision)
     created = parse_created(run.created)
+    values = Values(revision=run.revision, created=utc_text(created), ref=run.event.ref, version=decision.version or "")
+    plan = await read_plan(values, Missing.IS_REFUSED if decision.publish else Missing.STANDS_IN)
     if not decision.publish:
         return Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)
     request = ReleaseRequest(

@@ -54,6 +54,7 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
         DrydockError: the registry could not be asked at all, or the request makes no sense.
 
     """
+    request = replace(request, mark=plan.mark)
     if not request.once or request.rebuild:
         return await _deliver(plan, request, builder, destination)
     if again := await _release_again(plan, request, destination):
@@ -144,12 +145,14 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
     """Move the tags to what is released already; None where the commit has not been released, or not in full.
 
     A commit is released once: its version tag comes after the default branch, a job is run again. A second build would
-    have other digests, and what people have tested would not be what the version names.
+    have other digests, and what people have tested would not be what the version names. Where texts of the
+    configuration hold the version, it is another build, with a mark of its own.
     """
-    tag = sha_tag(request.revision)
+    tag = sha_tag(request.revision, plan.mark)
     targets = destination.targets(plan, tags=request.tags, created=request.created)
     async with destination.connect(targets) as client:
-        if not (await verify(client, [replace(target, tags=()) for target in targets], request.revision)).ok:
+        unnamed = [replace(target, tags=()) for target in targets]
+        if not (await verify(client, unnamed, request.revision, plan.mark)).ok:
             return None
         done = await promote(client, targets, tag, created=utc_text(request.created))
     note = f"{tag} was released before: its images are verified and named, and none is pushed."

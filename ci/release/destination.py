@@ -104,10 +104,11 @@ class Destination:
                 name=repository.partition("/")[2],
                 variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
                 labels=labels_of(plan, image, version=version, created=created),
-                own=own_tag(image, plan.revision) if plan.revision else "",
+                own=own_tag(image, plan.revision, plan.mark) if plan.revision else "",
                 tags=(tags or {}).get(image.name, ()),
             )
             for image in plan.images
+            if image.release
             for repository in (repository_of(t, image, owner=self.owner) for t in self.templates(plan, image))
         ]
         _check_names(targets)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION, image_tag, is_digest, of_commit, own_tag, sha_tag
+from ci.core.names import REVISION, VERSION, image_tag, is_digest, of_commit, own_tag, sha_tag
 from ci.core.oci import Manifest
+from ci.core.values import version_mark
 from ci.registry import RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import ImageFact, Release
@@ -70,8 +71,8 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     if named is None:
         return None, None
     # Whose labels these are, the release decides: only the shape is the configuration's.
-    labels = of_commit(named.annotations)
-    return named, await inspect_image(client, replace(target, labels=labels), named)
+    shape = replace(target, labels=of_commit(named.annotations), image=replace(target.image, labels={}, annotations={}))
+    return named, await inspect_image(client, shape, named)
 
 
 async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str) -> str:
@@ -80,9 +81,11 @@ async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str
     for target in targets:
         if not await client.resolve(target.name, digest):
             continue
-        revision = (await client.get_manifest(target.name, digest)).annotations.get(REVISION, "")
-        if revision and await client.resolve(target.name, own_tag(target.image, revision)) == digest:
-            return sha_tag(revision)
+        notes = (await client.get_manifest(target.name, digest)).annotations
+        revision = notes.get(REVISION, "")
+        for mark in dict.fromkeys(("", version_mark(notes.get(VERSION, "")))) if revision else ():
+            if await client.resolve(target.name, own_tag(target.image, revision, mark)) == digest:
+                return sha_tag(revision, mark)
         unnamed = f"{target.repository}@{digest} is not what the sha- tag of its commit ({revision or 'none'}) names"
     if unnamed:
         raise DrydockError(f"{unnamed}: it stands for no release; give a tag, such as sha-1234567")

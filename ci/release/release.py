@@ -115,7 +115,7 @@ async def _push(job: _Job, target: Target) -> Staged:
     What is reused is there already. Its entries say what commit it was built from; the index is this release's own.
     """
     entries = job.reused.get(target.image.name) or await _push_variants(job, target)
-    return Staged(target=target, index=Manifest.of_index(entries, target.labels))
+    return Staged(target=target, index=Manifest.of_index(entries, {**target.labels, **target.image.annotations}))
 
 
 async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
@@ -137,7 +137,7 @@ async def _inspect(job: _Job, staged: Staged) -> Inspection:
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
-    tag = sha_tag(job.request.revision)
+    tag = sha_tag(job.request.revision, job.request.mark)
     moves = [Move(target=one.target, tag=one.target.own, manifest=one.index) for one in staged]
     before = await read_before(job.client, moves)
     taken = tuple(

@@ -106,7 +106,7 @@ async def _describe(
             dockerfile=definition.text,
             context=context,
             bases={str(base): digest for base, digest in definition.bases(variant.platform).items()},
-            arguments=definition.arguments,
+            arguments=definition.arguments(variant.platform),
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,

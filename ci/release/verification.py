@@ -16,7 +16,7 @@ from ci.release.request import Target
 from ci.release.tags import read_live
 
 
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str) -> Release:
+async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, mark: str = "") -> Release:
     """Read back a revision's images and tags, and compare them with what the configuration promises."""
     start = time.monotonic()
     images: list[ImageFact] = []
@@ -50,7 +50,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
-        next=_next(revision, outcomes, unread=unread, complete=complete) if problems else "",
+        next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete) if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
@@ -62,9 +62,8 @@ def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
     return replace(target, labels={**target.labels, REVISION: whole}) if whole.startswith(revision) else target
 
 
-def _next(revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
+def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
     """Say what to type: only tags that differ can be put right without a build, and nothing while it is not known."""
-    tag = sha_tag(revision)
     if unread:
         return "Not everything could be read, so nothing is said of it: mend that, then run the same command again."
     if not complete:

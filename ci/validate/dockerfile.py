@@ -11,6 +11,7 @@ from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.names import REFERENCE
 from ci.core.text import nearest, show
+from ci.core.values import STAND_IN
 from ci.dockerfile import (
     AUTOMATIC,
     Dockerfile,
@@ -19,6 +20,7 @@ from ci.dockerfile import (
     find_target,
     list_bases,
     parse_dockerfile,
+    read_stages,
 )
 from ci.validate.promises import check_promises
 
@@ -42,6 +44,16 @@ class Answer:
     digest: str = ""
     missing: str = ""  # why there is no such image
     unknown: str = ""  # why the registry did not say
+
+
+def scopes_of(dockerfile: Dockerfile, image: Image) -> tuple[tuple[Scope, ...], ...]:
+    """Follow the stages of a Dockerfile once for each set of arguments that the platforms of an image have."""
+    sets = {tuple(image.arguments(platform).items()) for platform in image.platforms}
+    first = tuple(image.arguments(image.platforms[0]).items())
+    return tuple(
+        read_stages(dockerfile, arguments=dict(arguments), contexts=image.contexts)
+        for arguments in (first, *sorted(sets - {first}))
+    )
 
 
 def bases_of(scopes: Sequence[Scope]) -> tuple[BaseImage, ...]:
@@ -119,10 +131,11 @@ def check_dockerfile(
 
 def check_pins(text: str, image: Image) -> Iterator[Finding]:
     """Find what keeps the images that a build takes from being given by digest; the Dockerfile has no errors."""
-    arguments = {"BUILDPLATFORM": image.platforms[0], "REVISION": "0" * 40, **image.build_args}
+    given = {"BUILDPLATFORM": image.platforms[0], "REVISION": STAND_IN["revision"]}
     dockerfile = parse_dockerfile(text)
     for platform in image.platforms:
         try:
+            arguments = {**given, **image.arguments(platform)}
             list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
         except DrydockError as reason:
             message = f"{reason}: {image.name} is built anew in each run, and never reused"

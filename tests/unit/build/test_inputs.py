@@ -104,6 +104,10 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "extra_hosts": ({"x": "127.0.0.1"}, "options"),
     "shm_size": (1, "options"),
     "ulimits": (("nofile=1",), "options"),
+    "platform_args": ({AMD: {"ARCH": "x64"}, ARM: {"ARCH": "arm"}}, "build-args"),
+    "labels": ({"a": "b"}, "labels"),
+    "annotations": ({"a": "b"}, "annotations"),
+    "release": (False, None),  # never looked for
 }
 
 
