@@ -100,8 +100,8 @@ class BuildKit:
 
         """
         image = definition.image
-        if definition.fault:
-            raise DrydockError(definition.fault)
+        if fault := definition.fault or definition.fault_of(platform):
+            raise DrydockError(fault)
         layouts = {
             name: built[value.removeprefix(TARGET_CONTEXT)]
             for name, value in image.contexts.items()

@@ -22,6 +22,7 @@ from ci.dockerfile import (
     assignments,
     final_base,
     find_remote,
+    fixed_platform,
     ignore_files,
     list_bases,
     parse_dockerfile,
@@ -124,6 +125,24 @@ class Definition:
             arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
+        )
+
+    def fault_of(self, platform: str) -> str:
+        """Say why it cannot be built for a platform, though BuildKit would: all that is in it would be of another."""
+        found = fixed_platform(
+            self.dockerfile,
+            target=self.image.target,
+            arguments=self._known(platform),
+            platform=platform,
+            contexts=self.image.contexts,
+        )
+        if found is None:
+            return ""
+        stage, fixed = found
+        which = stage.platform if fixed == stage.platform else f"{stage.platform}, which is {fixed}"
+        return (
+            f"{self.image.dockerfile}:{stage.line} says --platform={which}, so that the image for {platform} would hold "
+            f"programs of {fixed}; leave it out there, and copy from another stage what only that one can make"
         )
 
     def named(self) -> Iterator[Base]:

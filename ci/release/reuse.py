@@ -93,7 +93,12 @@ async def _describe(
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
-    if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
+    faults = (
+        definition.fault,
+        *map(definition.fault_of, image.platforms),
+        why_not_reusable(image, definition.dockerfile),
+    )
+    if reason := next(filter(None, faults), ""):
         raise DrydockError(reason)
     try:
         folders = (definition.context, *definition.folders.values())

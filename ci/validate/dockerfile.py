@@ -17,7 +17,7 @@ from ci.dockerfile import (
     Dockerfile,
     Scope,
     assignments,
-    find_target,
+    fixed_platform,
     list_bases,
     parse_dockerfile,
     read_stages,
@@ -189,15 +189,21 @@ def _misspelt(name: str, stages: Sequence[str]) -> str:
 
 
 def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
-    number = find_target(dockerfile, image.target)
-    if number is None:
-        return
-    stage = dockerfile.stages[number]
-    fixed = stage.platform
-    if not fixed or "$" in fixed:
-        return
+    """Find what makes an image of another platform than it is wanted for: the FROM that it descends from says which."""
+    remedy = "Leave out --platform there, and copy from another stage what only that one can make."
     for platform in image.platforms:
-        if platform.split("/")[:2] != fixed.split("/")[:2]:
-            message = f"the stage is always {fixed}, and {image.name} is wanted for {platform}"
-            remedy = f"Delete --platform={fixed}, or that platform from the configuration."
-            yield error(image.dockerfile, stage.line, "platform-fixed", message, remedy)
+        found = fixed_platform(
+            dockerfile,
+            target=image.target,
+            arguments=image.arguments(platform),
+            platform=platform,
+            contexts=image.contexts,
+        )
+        if found:
+            stage, fixed = found
+            of = f"of {fixed}" if fixed else "of the builder's own platform"
+            message = f"the image holds programs {of}, and {image.name} is wanted for {', '.join(image.platforms)}"
+            # A builder of the only platform that is wanted makes the right one.
+            say = error if fixed or len(image.platforms) > 1 else warning
+            yield say(image.dockerfile, stage.line, "platform-fixed", message, remedy)
+            return
