@@ -141,8 +141,8 @@ class Definition:
         stage, fixed = found
         which = stage.platform if fixed == stage.platform else f"{stage.platform}, which is {fixed}"
         return (
-            f"{self.image.dockerfile}:{stage.line} says --platform={which}, so that the image for {platform} would hold "
-            f"programs of {fixed}; leave it out there, and copy from another stage what only that one can make"
+            f"{self.image.dockerfile}:{stage.line} says --platform={which}, so that the image for {platform} would "
+            f"hold programs of {fixed}; leave it out there, and copy from another stage what only that one can make"
         )
 
     def named(self) -> Iterator[Base]:
