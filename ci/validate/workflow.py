@@ -17,6 +17,7 @@ from ci.validate.surface import Function, Surface
 from ci.validate.tree import Tree
 
 NAME = "drydock"  # what an address of this module ends with
+_NAMED = re.compile(rf"/{NAME}(?:\.git)?@")
 _WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
 _ACTION = re.compile(r"(?:.*/)?action\.ya?ml")
 _TAGS = ("tags", "tag", "from", "to")  # arguments that are tags
@@ -43,11 +44,8 @@ def list_workflows(tree: Tree, surface: Surface, which: Workflows) -> tuple[str,
 
 
 def _calls(text: str, tree: Tree, surface: Surface) -> bool:
-    """Tell whether a workflow calls this module; one that cannot be read does, if it names it."""
-    workflow = read_workflow(text)
-    if workflow.fault:
-        return NAME in text
-    return any(_is_own(call, tree, surface) for call in workflow.calls)
+    """Tell whether a workflow calls this module, or would, if it were not for a mistake in it."""
+    return bool(_NAMED.search(text)) or any(_is_own(call, tree, surface) for call in read_workflow(text).calls)
 
 
 def _is_own(call: Call, tree: Tree, surface: Surface) -> bool:
