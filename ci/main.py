@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, TypeVar
 
@@ -11,13 +11,13 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 
 from ci.build import Builder, build_all
 from ci.build import report_or_fail as build_report
-from ci.config import parse_cache, plan_build, read_config, render_plan, render_plan_json
+from ci.config import list_repositories, parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format, split_values
-from ci.github import Event, Run, run_event
+from ci.github import Run, preview_event, run_event
 from ci.init import adopt
 from ci.release import (
     Delivery,
@@ -57,6 +57,7 @@ AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live
 Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry serves")]
 Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registry was made of the same inputs")]
 Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
+DefaultBranch = Annotated[str, Doc("The repository's default branch, such as main")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -96,6 +97,9 @@ class Ci:
         revision: Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
+        event: Annotated[str, Doc("Say which names this event would give: push, release, schedule, ...")] = "push",
+        ref: Annotated[str | None, Doc("The branch or tag of the event, such as refs/tags/v1.2.3")] = None,
+        default_branch: DefaultBranch = "main",
         format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
@@ -105,10 +109,16 @@ class Ci:
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
             text = render(plan, repositories=destination.repositories, owner=self.owner)
+            made = parse_created(created) if created else None
+            moving: Mapping[str, tuple[str, ...]] = tags_for(plan, (LATEST,))
+            if ref:
+                run = Run(name=event, ref=ref, default_branch=default_branch, revision=revision or "")
+                where = list_repositories(plan, destination.repositories, self.owner)
+                seen = preview_event(run.event(made), plan, where)
+                text, moving = seen.add_to(text, wanted), seen.decision.tags
             if not live:
                 return text
-            made = parse_created(created) if created else None
-            targets = destination.targets(plan, tags=tags_for(plan, (LATEST,)), created=made)
+            targets = destination.targets(plan, tags=moving, created=made)
             async with destination.connect(targets) as client:
                 tags = await read_tags(client, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)
@@ -236,9 +246,11 @@ class Ci:
         self,
         event: Annotated[str, Doc("The event's name: $GITHUB_EVENT_NAME")],
         ref: Annotated[str, Doc("The branch or tag: $GITHUB_REF")],
-        default_branch: Annotated[str, Doc("The only branch that is released, such as main")],
+        default_branch: DefaultBranch,
         revision: Released,
         created: Created,
+        base_ref: Annotated[str, Doc("What a pull request, or a pushed tag, is based on, such as main")] = "",
+        prerelease: Annotated[str, Doc("true, where the event is a release that is marked as a pre-release")] = "",
         rebuild: Rebuild = False,
         parallel: Parallel = 0,
         secrets: Secrets = None,
@@ -249,7 +261,11 @@ class Ci:
         """
         with readable():
             run = Run(
-                event=Event(name=event, ref=ref, default_branch=default_branch),
+                name=event,
+                ref=ref,
+                default_branch=default_branch,
+                base_ref=base_ref,
+                prerelease=prerelease,
                 revision=revision,
                 created=created,
                 rebuild=rebuild,

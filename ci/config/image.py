@@ -11,6 +11,7 @@ from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
 from ci.config.paths import PATH_HELP, Kinds, read_file, read_folder
 from ci.config.repository import read_repositories
+from ci.config.tags import read_flavor, read_tags
 from ci.core.model import Image
 from ci.core.names import COMPONENT
 from ci.core.text import show
@@ -23,7 +24,7 @@ REQUIRED = {
 }
 OPTIONAL = (
     *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
-    *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason"),
+    *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason", "tags", "flavor"),
 )
 MAX_NAME = 128
 PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
@@ -74,6 +75,8 @@ def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
         budget=take(fields, "budget", read_size, None),
         smoke=smoke,
         smoke_reason=_smoke_reason(fields),
+        tags=take(fields, "tags", read_tags, None),
+        flavor=take(fields, "flavor", read_flavor, ()),
     )
 
 

@@ -119,11 +119,25 @@ def _check_names(variant: Variant) -> str:
     return ", ".join(check.name for check in variant.checks)
 
 
+def list_repositories(plan: Plan, given: Sequence[str], owner: str | None) -> dict[str, list[str]]:
+    """Name the repositories of each image, by its name; where nobody says who the owner is, {owner} stays.
+
+    Args:
+        plan: knows the images, and the configuration's templates.
+        given: templates in place of those.
+        owner: fills {owner}.
+
+    """
+    filler = owner.lower() if owner else "{owner}"
+    return {
+        image.name: [
+            fill_repository(template, name=image.name, owner=filler)
+            for template in given or plan.config.templates(image)
+        ]
+        for image in plan.images
+    }
+
+
 def _references(plan: Plan, variant: Variant, repositories: Sequence[str], owner: str | None) -> list[str]:
-    image = variant.image
-    filled = [
-        fill_repository(template, name=image.name, owner=owner.lower() if owner else "{owner}")
-        for template in repositories or plan.config.templates(image)
-    ]
-    tag = f":{own_tag(image, plan.revision)}" if plan.revision else ""
-    return [f"{repository}{tag}" for repository in filled]
+    tag = f":{own_tag(variant.image, plan.revision)}" if plan.revision else ""
+    return [f"{repository}{tag}" for repository in list_repositories(plan, repositories, owner)[variant.image.name]]

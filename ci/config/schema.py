@@ -29,6 +29,7 @@ INEXPRESSIBLE = (
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
     "that a limit is given once, and that its soft half is not above the hard one",
+    "that a rule for tags, or a line of a flavor, can be read",
 )
 
 _RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -38,6 +39,7 @@ _CONTEXT = re.compile(
 )
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
+_RULE = re.compile("(?=\\s*[^\\s])[^\x00]*")
 _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za-z]+", "|".join(build.UNITS)) + ")")
 _MOST_BYTES = 10**18 - 1
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
@@ -77,6 +79,14 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
+        "tags": _rules(
+            "Rules by which an event names the images, as docker/metadata-action has them. Without any, a commit of "
+            "the default branch is latest, and the git tag v1.2.3 is v1.2.3.",
+            ["type=semver,pattern={{version}}", "type=edge"],
+        ),
+        "flavor": _rules(
+            "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
+        ),
         "images": {"description": "The images.", "type": "array", "minItems": 1, "items": ref("image")},
     }
     named = {"pattern": r"\{name\}"}
@@ -188,6 +198,8 @@ def _image() -> Schema:
             ],
         },
         "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
+        "tags": _rules("Rules in place of those of the file.", ["type=raw,value=nightly"]),
+        "flavor": _rules("What holds for all rules of the image, besides that of the file.", ["suffix=-alpine"]),
     }
     return {
         "description": "It says how an image is built, and what is checked.",
@@ -195,6 +207,15 @@ def _image() -> Schema:
         "if": none,
         "then": {"required": ["smoke-reason"]},
         "else": {"properties": {"smoke-reason": False}},
+    }
+
+
+def _rules(description: str, example: list[object]) -> Schema:
+    line = text(_RULE)
+    return {
+        "description": description,
+        "anyOf": [line, {"type": "array", "minItems": 1, "items": line}],
+        "examples": [example],
     }
 
 

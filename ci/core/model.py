@@ -106,6 +106,8 @@ class Image:
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
+    tags: tuple[str, ...] | None = None  # rules in place of the configuration's
+    flavor: tuple[str, ...] = ()  # what holds for all of them, besides the configuration's
 
     @property
     def built_on(self) -> tuple[str, ...]:
@@ -150,6 +152,8 @@ class Config:
     compression: Compression = Compression.ZSTD
     cache: Cache = field(default_factory=Cache)
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
+    tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
+    flavor: tuple[str, ...] = ()  # what holds for all of them
 
     def templates(self, image: Image) -> tuple[str, ...]:
         """Return the templates of the repositories that an image goes to."""
