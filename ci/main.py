@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -12,14 +12,15 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, obj
 
 from ci.build import Builder, build_all
 from ci.build import report_or_fail as build_report
-from ci.config import parse_cache, plan_build, read_config, render_plan, render_plan_json
+from ci.config import list_repositories, parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
+from ci.core.fill import Missing, fill_plan
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format, split_values
-from ci.core.values import Missing, Values
-from ci.github import Event, Run, run_event
+from ci.core.values import Values
+from ci.github import Run, preview_event, run_event
 from ci.init import adopt
 from ci.release import (
     Delivery,
@@ -61,6 +62,7 @@ AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live
 Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry serves")]
 Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registry was made of the same inputs")]
 Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
+DefaultBranch = Annotated[str, Doc("The repository's default branch, such as main")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -100,21 +102,32 @@ class Ci:
         revision: Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
-        version: Version = None,
-        ref: Ref = None,
+        event: Annotated[str, Doc("Say which names this event would give: push, release, schedule, ...")] = "push",
+        ref: Annotated[str | None, Doc("The branch or tag of the event, such as refs/tags/v1.2.3")] = None,
+        default_branch: DefaultBranch = "main",
         format: Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
             wanted = parse_format(format)
-            made = parse_created(created) if created else None
-            plan = await self._plan(only, platforms, self._values(revision, version, ref, made))
+            plan = await self._plan(only, platforms, revision)
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
+            made = parse_created(created) if created else None
+            moving: Mapping[str, tuple[str, ...]] = tags_for(plan, (LATEST,))
+            seen = None
+            if ref:
+                run = Run(name=event, ref=ref, default_branch=default_branch, revision=revision or "")
+                where = list_repositories(plan, destination.repositories, self.owner)
+                seen = preview_event(run.event(made), plan, where, owner=self.owner)
+                plan, moving = seen.plan, seen.decision.tags
+            else:
+                plan = fill_plan(plan, self._values(revision, created=made), Missing.STAYS)
             text = render(plan, repositories=destination.repositories, owner=self.owner)
+            text = seen.add_to(text, wanted) if seen else text
             if not live:
                 return text
-            targets = destination.targets(plan, tags=tags_for(plan, (LATEST,)), created=made)
+            targets = destination.targets(plan, tags=moving, created=made)
             async with destination.connect(targets) as client:
                 tags = await read_tags(client, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)
@@ -157,7 +170,8 @@ class Ci:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
             wanted = parse_format(format)
-            plan = await self._plan(only, platforms, self._values(revision, version, ref), Missing.STANDS_IN)
+            plan = await self._plan(only, platforms, revision)
+            plan = fill_plan(plan, self._values(revision, version, ref), Missing.STANDS_IN)
             builder = self._builder(secrets, parallel)
             if reuse or self.cache:
                 built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
@@ -187,7 +201,8 @@ class Ci:
             wanted = parse_format(format)
             moving = parse_tags(tags or (), latest=latest)
             made = parse_created(created)
-            plan = await self._plan(values=self._values(revision, version, ref, made), missing=Missing.IS_REFUSED)
+            plan = await self._plan(revision=revision)
+            plan = fill_plan(plan, self._values(revision, version, ref, made), Missing.IS_REFUSED)
             request = ReleaseRequest(
                 revision=revision,
                 created=made,
@@ -215,7 +230,7 @@ class Ci:
         with readable():
             wanted = parse_format(format)
             named = parse_tags(tags or (), latest=latest)
-            plan = await self._plan(values=self._values(revision, version, ref))
+            plan = fill_plan(await self._plan(revision=revision), self._values(revision, version, ref), Missing.STAYS)
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
             async with self._destination.connect(targets) as client:
                 done = await verify(client, targets, revision, plan.mark)
@@ -256,9 +271,11 @@ class Ci:
         self,
         event: Annotated[str, Doc("The event's name: $GITHUB_EVENT_NAME")],
         ref: Annotated[str, Doc("The branch or tag: $GITHUB_REF")],
-        default_branch: Annotated[str, Doc("The only branch that is released, such as main")],
+        default_branch: DefaultBranch,
         revision: Released,
         created: Created,
+        base_ref: Annotated[str, Doc("What a pull request, or a pushed tag, is based on, such as main")] = "",
+        prerelease: Annotated[str, Doc("true, where the event is a release that is marked as a pre-release")] = "",
         rebuild: Rebuild = False,
         parallel: Parallel = 0,
         secrets: Secrets = None,
@@ -269,7 +286,11 @@ class Ci:
         """
         with readable():
             run = Run(
-                event=Event(name=event, ref=ref, default_branch=default_branch),
+                name=event,
+                ref=ref,
+                default_branch=default_branch,
+                base_ref=base_ref,
+                prerelease=prerelease,
                 revision=revision,
                 created=created,
                 rebuild=rebuild,
@@ -315,18 +336,12 @@ class Ci:
             owner=self.owner or "",
         )
 
-    async def _plan_of(self, values: Values, missing: Missing) -> Plan:
-        return await self._plan(values=replace(values, owner=self.owner or ""), missing=missing)
+    async def _plan_of(self, revision: str) -> Plan:
+        return await self._plan(revision=revision)
 
-    async def _plan(
-        self,
-        only: Only = None,
-        platforms: Platforms = None,
-        values: Values | None = None,
-        missing: Missing = Missing.STAYS,
-    ) -> Plan:
+    async def _plan(self, only: Only = None, platforms: Platforms = None, revision: str | None = None) -> Plan:
         config = await self._config()
-        return plan_build(config, only=only or (), platforms=platforms or (), values=values, missing=missing)
+        return plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
 
     async def _config(self) -> Config:
         """Read the configuration; what the command line says of the layer cache counts."""

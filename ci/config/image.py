@@ -20,6 +20,7 @@ from ci.config.cursor import Cursor, take
 from ci.config.matrix import KEY, list_entries, unite_findings
 from ci.config.paths import PATH_HELP, Kinds, read_file, read_folder
 from ci.config.repository import read_repositories
+from ci.config.tags import read_flavor, read_tags
 from ci.core.model import TARGET_CONTEXT, Image
 from ci.core.names import COMPONENT
 from ci.core.text import show
@@ -32,7 +33,19 @@ REQUIRED = {
 }
 OPTIONAL = (
     *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
-    *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason", "labels", "annotations", "release", KEY),
+    *(
+        "extra-hosts",
+        "shm-size",
+        "ulimits",
+        "budget",
+        "smoke-reason",
+        "labels",
+        "annotations",
+        "release",
+        "tags",
+        "flavor",
+        KEY,
+    ),
 )
 MAX_NAME = 128
 PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
@@ -110,6 +123,8 @@ def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
         labels=take(fields, "labels", read_labels, {}),
         annotations=take(fields, "annotations", read_labels, {}),
         release=take(fields, "release", Cursor.boolean, default=True),
+        tags=take(fields, "tags", read_tags, None),
+        flavor=take(fields, "flavor", read_flavor, ()),
     )
 
 

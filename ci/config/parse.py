@@ -12,13 +12,14 @@ from ci.config.image import read_images
 from ci.config.matrix import list_entries
 from ci.config.paths import PathKind, read_path
 from ci.config.repository import REPOSITORY_HELP, check_shared, read_cache, read_repositories
+from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
 from ci.core.names import short_reference
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "validate")
+TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "validate", "tags", "flavor")
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
 PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
@@ -51,6 +52,8 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         accepted=read_acceptances(judged),
         baseline=read_baseline(judged),
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
+        tags=take(fields, "tags", read_tags, None),
+        flavor=take(fields, "flavor", read_flavor, ()),
     )
     if "images" in fields:
         check_shared(config, fields["images"])

@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ci.config.values import fill_images, words_of
 from ci.core.errors import SelectionError
 from ci.core.model import Config, Plan, Variant
 from ci.core.names import check_revision, fill_repository, own_tag
 from ci.core.order import needed_variants
 from ci.core.text import clean, columns, nearest, split_values
-from ci.core.values import Missing, Values, mark_of
 
 
 def plan_build(
-    config: Config,
-    *,
-    only: Sequence[str] = (),
-    platforms: Sequence[str] = (),
-    values: Values | None = None,
-    missing: Missing = Missing.STAYS,
+    config: Config, *, only: Sequence[str] = (), platforms: Sequence[str] = (), revision: str | None = None
 ) -> Plan:
     """List the variants to build and to release, in the order of the configuration.
 
@@ -30,19 +23,15 @@ def plan_build(
         config: all there is to build.
         only: names of images; a value may hold several, with commas between them. None given: all images.
         platforms: platforms, in the same form. None given: all platforms of the images.
-        values: what is known of the run: the commit the source is at, and what the texts of the configuration hold.
-        missing: what becomes of a word in these that is not known.
+        revision: the commit the source is at.
 
     Raises:
         SelectionError: an image or a platform is not in the configuration, or nothing is selected.
-        DrydockError: the revision is not a commit id, or a release is not told what a text holds.
+        DrydockError: the revision is not a commit id.
 
     """
-    values = values or Values()
-    if values.revision is not None:
-        check_revision(values.revision)
-    mark = mark_of(words_of(config.images), values)
-    config = fill_images(config, values, missing)
+    if revision is not None:
+        check_revision(revision)
     released = [image.name for image in config.images if image.release]
     names = _select("image", only, [image.name for image in config.images]) if only else released
     images = [image for image in config.images if image.name in names]
@@ -53,7 +42,7 @@ def plan_build(
         for platform in image.platforms
         if platform in wanted
     )
-    return Plan(config=config, variants=variants, revision=values.revision, mark=mark)
+    return Plan(config=config, variants=variants, revision=revision)
 
 
 def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequence[str]:
@@ -132,13 +121,27 @@ def _check_names(variant: Variant) -> str:
     return ", ".join(check.name for check in variant.checks)
 
 
+def list_repositories(plan: Plan, given: Sequence[str], owner: str | None) -> dict[str, list[str]]:
+    """Name the repositories of each image, by its name; where nobody says who the owner is, {owner} stays.
+
+    Args:
+        plan: knows the images, and the configuration's templates.
+        given: templates in place of those.
+        owner: fills {owner}.
+
+    """
+    filler = owner.lower() if owner else "{owner}"
+    return {
+        image.name: [
+            fill_repository(template, name=image.name, owner=filler)
+            for template in given or plan.config.templates(image)
+        ]
+        for image in plan.images
+    }
+
+
 def _references(plan: Plan, variant: Variant, repositories: Sequence[str], owner: str | None) -> list[str]:
-    image = variant.image
-    filled = [
-        fill_repository(template, name=image.name, owner=owner.lower() if owner else "{owner}")
-        for template in repositories or plan.config.templates(image)
-    ]
-    if not image.release:
+    if not variant.image.release:
         return []
-    tag = f":{own_tag(image, plan.revision, plan.mark)}" if plan.revision else ""
-    return [f"{repository}{tag}" for repository in filled]
+    tag = f":{own_tag(variant.image, plan.revision, plan.mark)}" if plan.revision else ""
+    return [f"{repository}{tag}" for repository in list_repositories(plan, repositories, owner)[variant.image.name]]

@@ -34,6 +34,7 @@ INEXPRESSIBLE = (
     "that a word in braces stands for something, and says what to take where it may be empty",
     "that each platform of an image has a value where an argument has one by platform",
     "that an image which is not released is needed for one that is",
+    "that a rule for tags, or a line of a flavor, can be read",
 )
 
 _RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -43,6 +44,7 @@ _CONTEXT = re.compile(
 )
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
+_RULE = re.compile("(?=\\s*[^\\s])[^\x00]*")
 _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za-z]+", "|".join(build.UNITS)) + ")")
 _OWN = "|".join(map(re.escape, build.COMMITTED))
 _LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.pattern}")
@@ -85,6 +87,14 @@ def config_schema() -> Schema:
             "default": "7d",
         },
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
+        "tags": _rules(
+            "Rules by which an event names the images, as docker/metadata-action has them. Without any, a commit of "
+            "the default branch is latest, and the git tag v1.2.3 is v1.2.3.",
+            ["type=semver,pattern={{version}}", "type=edge"],
+        ),
+        "flavor": _rules(
+            "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
+        ),
         "images": {
             "description": "The images.",
             "type": "array",
@@ -230,6 +240,8 @@ def _image() -> Schema:
             "default": True,
         },
         matrix.KEY: matrix_schema(),
+        "tags": _rules("Rules in place of those of the file.", ["type=raw,value=nightly"]),
+        "flavor": _rules("What holds for all rules of the image, besides that of the file.", ["suffix=-alpine"]),
     }
     return {
         "description": "It says how an image is built, and what is checked.",
@@ -237,6 +249,15 @@ def _image() -> Schema:
         "if": none,
         "then": {"required": ["smoke-reason"]},
         "else": {"properties": {"smoke-reason": False}},
+    }
+
+
+def _rules(description: str, example: list[object]) -> Schema:
+    line = text(_RULE)
+    return {
+        "description": description,
+        "anyOf": [line, {"type": "array", "minItems": 1, "items": line}],
+        "examples": [example],
     }
 
 

@@ -112,6 +112,8 @@ class Image:
     annotations: Mapping[str, str] = field(default_factory=dict)
     release: bool = True  # whether it gets a name in a registry, or is only built for those that are built on it
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
+    tags: tuple[str, ...] | None = None  # rules in place of the configuration's
+    flavor: tuple[str, ...] = ()  # what holds for all of them, besides the configuration's
 
     @property
     def built_on(self) -> tuple[str, ...]:
@@ -162,6 +164,8 @@ class Config:
     accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
     baseline: str | None = None  # a file of such findings, relative to the source
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
+    tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
+    flavor: tuple[str, ...] = ()  # what holds for all of them
 
     def templates(self, image: Image) -> tuple[str, ...]:
         """Return the templates of the repositories that an image goes to."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)?"
 # A brace behind $ is a shell's or a template's, one behind \ is to stay, and what stands in two is a template's.
@@ -13,9 +12,6 @@ _PLACE = re.compile(
     rf"(?P<mark>[\\$])?(?P<twice>\{{)?\{{(?P<word>{_NAME})"
     rf"(?::-(?P<default>(?:[^{{}}]|\{{{_NAME}\}})*))?\}}(?(twice)\}}|)"
 )
-
-_UNFIT = re.compile("[^A-Za-z0-9._-]+")
-_LONGEST = 80  # characters that leave a tag room for more
 
 MEANING = {
     "version": "the version that is released, such as 1.2.3",
@@ -75,31 +71,6 @@ class Values:
             "owner": self.owner.lower(),
         }
         return {word: value for word, value in words.items() if value}
-
-
-class Missing(Enum):
-    """What becomes of a word that a run is not told."""
-
-    STAYS = auto()  # as it is written; of a label that holds it, nothing is expected
-    STANDS_IN = auto()  # something is put in its place
-    IS_REFUSED = auto()
-
-
-def version_mark(version: str) -> str:
-    """Write a version so that it can be a part of a tag."""
-    return _UNFIT.sub("-", version)[:_LONGEST]
-
-
-def mark_of(used: Collection[str], values: Values) -> str:
-    """Say what marks a version that is built for itself: without it, the same commit is another image.
-
-    Args:
-        used: the words that the texts of the configuration hold.
-        values: of the run.
-
-    """
-    version = values.version or values.words.get("tag", "")
-    return version_mark(version) if {"version", "tag", "ref"}.intersection(used) else ""
 
 
 def list_places(text: str) -> Iterator[Place]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
+from ci.core.fill import version_mark
 from ci.core.names import REVISION, VERSION, image_tag, is_digest, of_commit, own_tag, sha_tag
 from ci.core.oci import Manifest
-from ci.core.values import version_mark
 from ci.registry import RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import ImageFact, Release

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.config import PathKind, fill_images, lines_of_images, named_dockerfiles, parse_config
+from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config
 from ci.core.errors import ConfigError
+from ci.core.fill import Missing, fill_images
 from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config
 from ci.core.text import show
-from ci.core.values import Missing, Values
+from ci.core.values import Values
 from ci.dockerfile import parse_dockerfile
 from ci.validate.accept import check_comments
 from ci.validate.buildkit_script import Subject

@@ -16,7 +16,6 @@ from ci.build.pipeline import Builder, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.names import sha_tag
-from ci.core.values import Values
 from ci.registry.address import RegistryAddress
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
@@ -124,7 +123,7 @@ async def make_commit(
     digit: str, created: str, *, dockerfile: str = "FROM scratch\nCOPY hello.txt /hello.txt\n"
 ) -> Commit:
     source = _source(dockerfile)
-    plan = plan_build(await read_config(source, None), values=Values(revision=digit * 40))
+    plan = plan_build(await read_config(source, None), revision=digit * 40)
     targets = Destination().targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
     built = await build_all(plan, Builder(source=source, parallel=2), created=parse_created(created), labels=labels)

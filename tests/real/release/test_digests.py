@@ -24,7 +24,6 @@ from ci.config.read import read_config
 from ci.core.model import Config, Plan
 from ci.core.names import labels_of
 from ci.core.oci import digest_of
-from ci.core.values import Values
 from ci.release.request import parse_created
 from tests.support.servers import Registry
 
@@ -132,7 +131,7 @@ async def build_from_nothing(plan: Plan, source: dagger.Directory) -> dict[str, 
 async def test_a_second_build_of_a_commit_has_the_same_digest(image: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Two repositories share no state, so that each of these two builds begins with nothing."""
     source = dag.host().directory(str(ROOT), exclude=["**/.git", "**/__pycache__"])
-    plan = plan_build(await read_config(source, None), only=[image], values=Values(revision="c" * 40))
+    plan = plan_build(await read_config(source, None), only=[image], revision="c" * 40)
     built: list[dict[str, str]] = []
     for name in ("once", "twice"):
         config = replace(plan.config, repositories=(f"registry.test/{name}/{{name}}",))

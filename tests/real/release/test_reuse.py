@@ -23,7 +23,6 @@ from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.model import Config, Image, Plan, Variant
 from ci.core.oci import Manifest
-from ci.core.values import Values
 from ci.release.deliver import deliver, find_unchanged
 from ci.release.destination import Destination
 from ci.release.outcome import Change, Delivery
@@ -121,7 +120,7 @@ async def commit_of(
     secrets: Sequence[dagger.Secret] = (),
 ) -> Commit:
     source = files if isinstance(files, dagger.Directory) else source_of(files)
-    plan = plan_build(await read_config(source, None), values=Values(revision=revision))
+    plan = plan_build(await read_config(source, None), revision=revision)
     destination = Destination(repositories=(f"{host}/{prefix}/{{name}}",))
     targets = destination.targets(plan, version=version, created=parse_created(WHEN[revision]))
     builder = Builder(source=source, secrets=secrets, parallel=2)

@@ -12,7 +12,6 @@ from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import PipelineError, SelectionError
 from ci.core.model import Failure, Outcome, Plan
 from ci.core.text import Format, clean, columns, last_lines, markdown_cell, parse_format, seconds_text, size_text
-from ci.core.values import Values
 
 REVISION = "0123456789abcdef"
 CONFIG = parse_config(
@@ -35,7 +34,7 @@ images:
 """,
     file="images.yaml",
 )
-PLAN: Plan = plan_build(CONFIG, values=Values(revision=REVISION))
+PLAN: Plan = plan_build(CONFIG, revision=REVISION)
 AMD, ARM, BASE = PLAN.variants
 HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x1b[0m\x9b2J\u202e\r\nnext\x08\x00 line"
 FAILURE = Failure(

@@ -7,7 +7,6 @@ import pytest
 from ci.config.parse import parse_config
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import DrydockError, SelectionError
-from ci.core.values import Values
 
 CONFIG = parse_config(
     """
@@ -72,13 +71,13 @@ def test_a_selection_that_cannot_be_met_says_what_can(only: list[str], platforms
 
 @pytest.mark.parametrize("revision", [None, "0123abc", "a" * 40, "f" * 64])
 def test_a_revision_is_kept(revision: str | None) -> None:
-    assert plan_build(CONFIG, values=Values(revision=revision)).revision == revision
+    assert plan_build(CONFIG, revision=revision).revision == revision
 
 
 @pytest.mark.parametrize("revision", ["", "012abc", "A" * 40, "g" * 40, "a" * 65, "main", "abcdef0\n"])
 def test_a_revision_that_is_no_commit_id_is_refused(revision: str) -> None:
     with pytest.raises(DrydockError, match="7 to 64 lower-case hexadecimal digits"):
-        plan_build(CONFIG, values=Values(revision=revision))
+        plan_build(CONFIG, revision=revision)
 
 
 def test_the_images_of_a_plan_are_those_selected() -> None:
@@ -93,7 +92,7 @@ images:
   - &image {name: app, dockerfile: D, platforms: [linux/amd64], smoke: none, smoke-reason: x}
   - {<<: *image, name: own, repository: quay.io/acme/own}
 """
-    plan = plan_build(parse_config(text, file="images.yaml"), values=Values(revision="0123abc"))
+    plan = plan_build(parse_config(text, file="images.yaml"), revision="0123abc")
     shown = [variant["references"] for variant in json.loads(render_plan_json(plan, owner="Acme"))["variants"]]
     assert shown == [
         ["ghcr.io/acme/app:sha-0123abc", "docker.io/acme/app:sha-0123abc"],

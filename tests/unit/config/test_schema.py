@@ -36,6 +36,7 @@ BEYOND = {
     r"is the name '.*' once more": INEXPRESSIBLE[10],
     r"'[0-9A-Fa-f:.]+' is not an address": INEXPRESSIBLE[11],
     r"the limit \w+ is given twice|has a soft limit above the hard one": INEXPRESSIBLE[12],
+    r"(tags|flavor)(\[\d+\])?: (the rule|the text is empty)": INEXPRESSIBLE[13],
 }
 
 

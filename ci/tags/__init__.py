@@ -1,0 +1,11 @@
+"""Which names an event gives an image, by rules that are written as docker/metadata-action's.
+
+Open `names.py` first: it applies the rules; `rules.py` reads them.
+"""
+
+from ci.tags.errors import RuleError
+from ci.tags.event import Event
+from ci.tags.names import Names, names_of
+from ci.tags.rules import parse_flavor, parse_rule, split_lines
+
+__all__ = ["Event", "Names", "RuleError", "names_of", "parse_flavor", "parse_rule", "split_lines"]
