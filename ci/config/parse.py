@@ -19,7 +19,7 @@ from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
 from ci.core.names import short_reference
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "validate", "tags", "flavor")
+TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "validate")
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
 PERIOD_HELP = "hours or days, such as 36h or 14d, or never"

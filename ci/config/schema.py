@@ -86,7 +86,6 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
-        "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "tags": _rules(
             "Rules by which an event names the images, as docker/metadata-action has them. Without any, a commit of "
             "the default branch is latest, and the git tag v1.2.3 is v1.2.3.",
@@ -95,6 +94,7 @@ def config_schema() -> Schema:
         "flavor": _rules(
             "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
         ),
+        "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "images": {
             "description": "The images.",
             "type": "array",

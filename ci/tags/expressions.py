@@ -97,18 +97,21 @@ class _Reader:
     tokens: list[str]
 
     def either(self) -> Evaluate:
+        """Read what stands around ||."""
         left = self.both()
         while self._next("||"):
             left = _or(left, self.both())
         return left
 
     def both(self) -> Evaluate:
+        """Read what stands around &&."""
         left = self.comparison()
         while self._next("&&"):
             left = _and(left, self.comparison())
         return left
 
     def comparison(self) -> Evaluate:
+        """Read what stands around == and !=."""
         left = self.negation()
         while self.tokens and self.tokens[0] in ("==", "!="):
             wanted = self.tokens.pop(0) == "=="
@@ -116,11 +119,13 @@ class _Reader:
         return left
 
     def negation(self) -> Evaluate:
+        """Read a value, or ! and a value."""
         if self._next("!"):
             return _not(self.negation())
         return self.value()
 
     def value(self) -> Evaluate:
+        """Read a text, a word, a call, or what stands in parentheses."""
         if not self.tokens:
             raise _refused(self.text, "it ends too early")
         if self._next("("):

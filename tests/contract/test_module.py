@@ -16,7 +16,7 @@ FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
 CONSTRUCTOR = {"source", "config", "owner", "repository", "username", "password", "registry", "cache", "ssh"}
 EXPECTED = {
-    "plan": {"format", "only", "platforms", "revision", "live", "created"},
+    "plan": {"format", "only", "platforms", "revision", "live", "created", "event", "ref", "default_branch"},
     "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
     "publish": {"format", "parallel", "secrets", "rebuild"}
     | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"},
@@ -25,7 +25,8 @@ EXPECTED = {
     "promote": {"format", "from", "tag"},
     "rollback": {"format", "to"},
     "init": {"module", "overwrite"},
-    "github": {"event", "ref", "default_branch", "revision", "created", "parallel", "secrets", "rebuild"},
+    "github": {"event", "ref", "default_branch", "base_ref", "prerelease"}
+    | {"revision", "created", "parallel", "secrets", "rebuild"},
 }
 
 
