@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 import dagger
-from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
+from dagger import Doc, check, dag, function, generate, object_type
 
+from ci import options
 from ci.build import Builder, build_all
 from ci.build import report_or_fail as build_report
 from ci.config import list_repositories, parse_cache, plan_build, read_config, render_plan, render_plan_json
@@ -22,27 +23,6 @@ from ci.core.text import parse_format, split_values
 from ci.core.values import Values
 from ci.github import Run, preview_event, run_event
 from ci.init import adopt
-from ci.options import (
-    NOT_UPLOADED,
-    AllowOlder,
-    Created,
-    DefaultBranch,
-    Format,
-    Latest,
-    Only,
-    Overwrite,
-    Parallel,
-    Platforms,
-    Rebuild,
-    Ref,
-    Released,
-    Resmoke,
-    Reuse,
-    Revision,
-    Secrets,
-    Version,
-    WithLatest,
-)
 from ci.release import (
     Delivery,
     Destination,
@@ -72,35 +52,28 @@ def uncached(method: F) -> F:
 class Ci:
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
-    source: Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
+    source: options.Source
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
-    repository: Annotated[
-        list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
-    ] = None
+    repository: options.Repositories = None
     username: Annotated[str | None, Doc("The user name at the registry")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
-    registry: Annotated[
-        dagger.Service | None,
-        Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
-    ] = None
-    cache: Annotated[
-        str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
-    ] = None
+    registry: options.Registry = None
+    cache: options.Cache = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
 
     @uncached
     async def plan(
         self,
-        only: Only = None,
-        platforms: Platforms = None,
-        revision: Revision = None,
+        only: options.Only = None,
+        platforms: options.Platforms = None,
+        revision: options.Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
         event: Annotated[str, Doc("Say which names this event would give: push, release, schedule, ...")] = "push",
         ref: Annotated[str | None, Doc("The branch or tag of the event, such as refs/tags/v1.2.3")] = None,
-        default_branch: DefaultBranch = "main",
-        format: Format = "table",  # noqa: A002  # the word a user types
+        default_branch: options.DefaultBranch = "main",
+        format: options.Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
@@ -146,15 +119,15 @@ class Ci:
     @uncached
     async def build_all(
         self,
-        only: Only = None,
-        platforms: Platforms = None,
-        parallel: Parallel = 0,
-        secrets: Secrets = None,
-        revision: Revision = None,
-        version: Version = None,
-        ref: Ref = None,
-        reuse: Reuse = False,
-        format: Format = "table",  # noqa: A002
+        only: options.Only = None,
+        platforms: options.Platforms = None,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
+        revision: options.Revision = None,
+        version: options.Version = None,
+        ref: options.Ref = None,
+        reuse: options.Reuse = False,
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
@@ -171,19 +144,19 @@ class Ci:
     @uncached
     async def publish(
         self,
-        revision: Released,
-        created: Created,
-        latest: Latest = False,
+        revision: options.Released,
+        created: options.Created,
+        latest: options.Latest = False,
         tags: Annotated[list[str] | None, Doc("More tags to move, such as v1.2.3")] = None,
-        version: Version = None,
-        ref: Ref = None,
-        overwrite: Overwrite = False,
-        allow_older: AllowOlder = False,
-        smoke_published: Resmoke = False,
-        rebuild: Rebuild = False,
-        parallel: Parallel = 0,
-        secrets: Secrets = None,
-        format: Format = "table",  # noqa: A002
+        version: options.Version = None,
+        ref: options.Ref = None,
+        overwrite: options.Overwrite = False,
+        allow_older: options.AllowOlder = False,
+        smoke_published: options.Resmoke = False,
+        rebuild: options.Rebuild = False,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Build, smoke-check and release all images: every tag of all of them, or none."""
         with readable():
@@ -208,12 +181,12 @@ class Ci:
     @uncached
     async def verify(
         self,
-        revision: Released,
-        latest: WithLatest = True,
+        revision: options.Released,
+        latest: options.WithLatest = True,
         tags: Annotated[list[str] | None, Doc("More tags that have to name this commit")] = None,
-        version: Version = None,
-        ref: Ref = None,
-        format: Format = "table",  # noqa: A002
+        version: options.Version = None,
+        ref: options.Ref = None,
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
         with readable():
@@ -234,7 +207,7 @@ class Ci:
             Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release"),
         ],
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
-        format: Format = "table",  # noqa: A002
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Put what one tag names under another, for all images or none, without building."""
         with readable():
@@ -250,7 +223,7 @@ class Ci:
     async def rollback(
         self,
         to: Annotated[str, Doc("The tag to go back to, such as sha-1234567, or a digest of its release")],
-        format: Format = "table",  # noqa: A002
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Move latest back to an earlier release, for all images or none, without building."""
         return await self.promote(from_=to, tag=LATEST, format=format)
@@ -260,14 +233,14 @@ class Ci:
         self,
         event: Annotated[str, Doc("The event's name: $GITHUB_EVENT_NAME")],
         ref: Annotated[str, Doc("The branch or tag: $GITHUB_REF")],
-        default_branch: DefaultBranch,
-        revision: Released,
-        created: Created,
+        default_branch: options.DefaultBranch,
+        revision: options.Released,
+        created: options.Created,
         base_ref: Annotated[str, Doc("What a pull request, or a pushed tag, is based on, such as main")] = "",
         prerelease: Annotated[str, Doc("true, where the event is a release that is marked as a pre-release")] = "",
-        rebuild: Rebuild = False,
-        parallel: Parallel = 0,
-        secrets: Secrets = None,
+        rebuild: options.Rebuild = False,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
     ) -> dagger.Directory:
         """Check or release, as an event on GitHub asks for; return summary, report, checksums and exit code as files.
 
@@ -328,7 +301,9 @@ class Ci:
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)
 
-    async def _plan(self, only: Only = None, platforms: Platforms = None, revision: str | None = None) -> Plan:
+    async def _plan(
+        self, only: options.Only = None, platforms: options.Platforms = None, revision: str | None = None
+    ) -> Plan:
         config = await self._config()
         return plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import Annotated
 
 import dagger
-from dagger import Doc
+from dagger import DefaultPath, Doc, Ignore
 
 # Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
 # reaches the engine and is left out there.
 NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache"]
 
+Source = Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
+Repositories = Annotated[
+    list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
+]
+Registry = Annotated[
+    dagger.Service | None, Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000")
+]
+Cache = Annotated[
+    str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
+]
 Only = Annotated[list[str] | None, Doc("Only these images, such as api,worker")]
 Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
 Parallel = Annotated[int, Doc("How many variants at a time (0: one for each processor, if there is memory)")]

@@ -9,9 +9,10 @@ from ci.config.acceptance import KEYS, read_acceptances, read_baseline
 from ci.config.contexts import context_folders
 from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
-from ci.config.matrix import list_entries
+from ci.config.matrix import list_entries, unite_findings
 from ci.config.paths import PathKind, read_path
-from ci.config.repository import REPOSITORY_HELP, check_shared, read_cache, read_repositories
+from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
+from ci.config.sharing import affix, check_sharing
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
@@ -55,8 +56,11 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
     )
-    if "images" in fields:
-        check_shared(config, fields["images"])
+    config = affix(config)
+    if not root.findings:
+        entries = list_entries(fields["images"].quiet())
+        check_sharing(config, entries)
+        root.findings.extend(unite_findings(entries))
     if root.findings:
         raise ConfigError(sorted(root.findings, key=lambda finding: finding.line))
     return config

@@ -21,7 +21,7 @@ INEXPRESSIBLE = (
     "that no key is given twice, and how a value is spelled: 0x10, 1e3, 1.0, a date or an unquoted on",
     "that the names of all images differ, and the names of an image's checks",
     "that a check's platforms are its image's, and that each platform has a check",
-    "that a repository is legal once an image's name is filled in, and that no other image has it too",
+    "that a repository is legal once an image's name is filled in, and that no two images get one name in it",
     "that a port is listed once, as 80 or as 80/tcp",
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
@@ -102,7 +102,6 @@ def config_schema() -> Schema:
             "items": image_or_family(ref("image")),
         },
     }
-    named = {"pattern": r"\{name\}"}
     of_images = {
         "image": _image(),
         "check": check_schema(),
@@ -111,24 +110,12 @@ def config_schema() -> Schema:
         "config": image_config_schema(),
         "text": text_match_schema(),
     }
-    own: Schema = {"required": ["repository"]}
     return {
         "$schema": DRAFT,
         "$id": ADDRESS,
         "title": "Drydock: the images of a repository",
         "description": "It cannot say " + "; ".join(INEXPRESSIBLE) + ".",
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
-        # One name for several images would let each replace the one before.
-        "allOf": [
-            {
-                "if": {"properties": {"images": {"minItems": 2}}},
-                "then": {"properties": {"cache": {"properties": {"repository": named}}}},
-            },
-            {
-                "if": {"properties": {"images": {"contains": {"not": own}, "minContains": 2}}},
-                "then": {"properties": {"repository": {**named, "items": named}}},
-            },
-        ],
         "$defs": {
             "cache": _cache(),
             "validate": _validate(),

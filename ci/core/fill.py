@@ -86,7 +86,12 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _check_told(images: Sequence[Image], told: Mapping[str, str]) -> None:
-    found = [(image.name, key, word) for image in images for key, text in _texts(image) for word in _left(text, told)]
+    found = [
+        (image.name, key, word)
+        for image in images
+        for key, text in _texts(image)
+        for word in _left(text, {**told, "name": image.name})
+    ]
     if found:
         name, key, word = found[0]
         options = " and ".join(dict.fromkeys(_ASKED[word] for _, _, word in found))
@@ -95,9 +100,11 @@ def _check_told(images: Sequence[Image], told: Mapping[str, str]) -> None:
         )
 
 
-def _left(text: str, told: Mapping[str, str]) -> list[str]:
+def _left(text: str, told: Mapping[str, str]) -> Iterator[str]:
     """List the words of a text that are not told, and for which nothing is written."""
-    return [word for word in _words(fill(text, told, rest=True)) if word in _ASKED]
+    for place in list_places(text):
+        if place.word not in told and not place.twice:
+            yield from (place.word,) if place.default is None else _left(place.default, told)
 
 
 def _filled(image: Image, told: Mapping[str, str]) -> Image:
@@ -113,4 +120,4 @@ def _filled(image: Image, told: Mapping[str, str]) -> Image:
 
 def _marks(texts: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
     """Fill in labels or annotations, but those that hold a word which is not known."""
-    return {name: fill(text, told) for name, text in texts.items() if not _left(text, told)}
+    return {name: fill(text, told) for name, text in texts.items() if not any(_left(text, told))}

@@ -86,6 +86,16 @@ TARGET_CONTEXT = "target:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Affixes:
+    """What an image puts around all of its tags, so that another image may have the same repository."""
+
+    prefix: str = ""
+    suffix: str = ""
+    prefix_latest: bool = False  # whether it is put around `latest` too
+    suffix_latest: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
     """One image of the configuration."""
 
@@ -110,6 +120,7 @@ class Image:
     smoke_reason: str | None = None  # why there is none
     labels: Mapping[str, str] = field(default_factory=dict)  # besides those that say what it is
     annotations: Mapping[str, str] = field(default_factory=dict)
+    affixes: Affixes = field(default_factory=Affixes)  # of its flavor, as far as no event changes them
     release: bool = True  # whether it gets a name in a registry, or is only built for those that are built on it
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
     tags: tuple[str, ...] | None = None  # rules in place of the configuration's

@@ -131,8 +131,10 @@ def sha_tag(revision: str, mark: str = "") -> str:
 
 def image_tag(image: Image, tag: str) -> str:
     """Spell a tag as it is in the image's repositories: with what the image puts around all of its tags."""
-    del image  # none puts anything around them yet
-    return check_tag(tag)
+    around = image.affixes
+    prefix = around.prefix if tag != LATEST or around.prefix_latest else ""
+    suffix = around.suffix if tag != LATEST or around.suffix_latest else ""
+    return check_tag(f"{prefix}{tag}{suffix}")
 
 
 def own_tag(image: Image, revision: str, mark: str = "") -> str:

@@ -12,7 +12,6 @@ from ci.dockerfile.parser import (
     Instruction,
     assignments,
     expand,
-    find_target,
     parse_dockerfile,
 )
 from ci.dockerfile.stages import (
@@ -40,7 +39,6 @@ __all__ = [
     "expand",
     "final_base",
     "find_remote",
-    "find_target",
     "fixed_platform",
     "glob_expression",
     "ignore_files",

@@ -211,9 +211,10 @@ def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
         )
         if found:
             stage, fixed = found
-            of = f"of {fixed}" if fixed else "of the builder's own platform"
-            message = f"the image holds programs {of}, and {image.name} is wanted for {', '.join(image.platforms)}"
+            of = fixed or "the builder's own platform"
+            message = f"the image holds programs of {of}, and {image.name} is wanted for {platform}"
             # A builder of the only platform that is wanted makes the right one.
             say = error if fixed or len(image.platforms) > 1 else warning
             yield say(image.dockerfile, stage.line, "platform-fixed", message, remedy)
-            return
+            if not fixed:
+                return

@@ -11,6 +11,7 @@ import pytest
 import ci.build.inputs
 from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, why_not_reusable
 from ci.core.model import (
+    Affixes,
     Check,
     Compression,
     ConfigCheck,
@@ -110,6 +111,7 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "release": (False, None),  # never looked for
     "tags": (("type=raw,value=x",), None),  # a name decides nothing
     "flavor": (("suffix=-x",), None),
+    "affixes": (Affixes(suffix="-x"), None),
 }
 
 
