@@ -12,6 +12,7 @@ from ci.dockerfile.parser import (
     Instruction,
     assignments,
     expand,
+    find_target,
     parse_dockerfile,
 )
 from ci.dockerfile.stages import (
@@ -39,6 +40,7 @@ __all__ = [
     "expand",
     "final_base",
     "find_remote",
+    "find_target",
     "fixed_platform",
     "glob_expression",
     "ignore_files",
