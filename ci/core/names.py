@@ -129,6 +129,11 @@ def sha_tag(revision: str) -> str:
     return f"sha-{check_revision(revision)[:_SHORT]}"
 
 
+def rebuilt_tag(revision: str) -> str:
+    """Name the tag of what a revision came to when it was last built again, on bases that had moved."""
+    return f"{sha_tag(revision)}-rebuilt"
+
+
 def image_tag(image: Image, tag: str) -> str:
     """Spell a tag as it is in the image's repositories: with what the image puts around all of its tags."""
     del image  # none puts anything around them yet
@@ -199,6 +204,12 @@ REVISION = "org.opencontainers.image.revision"
 
 
 CREATED = "org.opencontainers.image.created"
+
+
+VERSION = "org.opencontainers.image.version"
+
+
+BUILT = "dev.drydock.built"  # an annotation: when a variant was built, if that was long after its commit
 
 
 def of_commit(values: Mapping[str, str]) -> dict[str, str]:
