@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -70,8 +70,8 @@ class Ci:
         revision: options.Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
-        event: Annotated[str, Doc("Say which names this event would give: push, release, schedule, ...")] = "push",
-        ref: Annotated[str | None, Doc("The branch or tag of the event, such as refs/tags/v1.2.3")] = None,
+        event: Annotated[str, Doc("Say which names an event would give: push, release, schedule, ...")] = "",
+        ref: Annotated[str, Doc("Its branch or tag, such as refs/tags/v1.2.3 (default: the default branch)")] = "",
         default_branch: options.DefaultBranch = "main",
         format: options.Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
@@ -82,20 +82,21 @@ class Ci:
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
             made = parse_created(created) if created else None
-            moving: Mapping[str, tuple[str, ...]] = tags_for(plan, (LATEST,))
+            moving, version = tags_for(plan, (LATEST,)), None
             seen = None
-            if ref:
-                run = Run(name=event, ref=ref, default_branch=default_branch, revision=revision or "")
+            if event or ref:
+                ref = ref or f"refs/heads/{default_branch}"
+                run = Run(name=event or "push", ref=ref, default_branch=default_branch, revision=revision or "")
                 where = list_repositories(plan, destination.repositories, self.owner)
                 seen = preview_event(run.event(made), plan, where, owner=self.owner)
-                plan, moving = seen.plan, seen.decision.tags
+                plan, moving, version = seen.plan, seen.decision.tags, seen.decision.version
             else:
                 plan = fill_plan(plan, self._values(revision, created=made), Missing.STAYS)
             text = render(plan, repositories=destination.repositories, owner=self.owner)
             text = seen.add_to(text, wanted) if seen else text
             if not live:
                 return text
-            targets = destination.targets(plan, tags=moving, created=made)
+            targets = destination.targets(plan, tags=moving, version=version, created=made)
             async with destination.connect(targets) as client:
                 tags = await read_tags(client, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)

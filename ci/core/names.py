@@ -129,6 +129,11 @@ def sha_tag(revision: str, mark: str = "") -> str:
     return f"sha-{check_revision(revision)[:_SHORT]}" + (f"-{mark}" if mark else "")
 
 
+def rebuilt_tag(revision: str) -> str:
+    """Name the tag of what a revision came to when it was last built again, on bases that had moved."""
+    return f"{sha_tag(revision)}-rebuilt"
+
+
 def image_tag(image: Image, tag: str) -> str:
     """Spell a tag as it is in the image's repositories: with what the image puts around all of its tags."""
     around = image.affixes
@@ -198,10 +203,15 @@ def check_digest(digest: str) -> str:
 
 
 REVISION = "org.opencontainers.image.revision"
-VERSION = "org.opencontainers.image.version"
 
 
 CREATED = "org.opencontainers.image.created"
+
+
+VERSION = "org.opencontainers.image.version"
+
+
+BUILT = "dev.drydock.built"  # an annotation: when a variant was built, if that was long after its commit
 
 
 def of_commit(values: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ci.core.errors import DrydockError
@@ -17,7 +16,8 @@ _CHECKING = {
     "pull_request": "A pull request is built and checked; nothing is published.",
     "merge_group": "What waits in the merge queue is built and checked; nothing is published.",
 }
-_RELEASING = ("push", "release", "schedule", "workflow_dispatch", "workflow_call", "repository_dispatch")
+SCHEDULE = "schedule"
+_RELEASING = ("push", "release", SCHEDULE, "workflow_dispatch", "workflow_call", "repository_dispatch")
 ACCEPTED = (*_CHECKING, *_RELEASING)
 _REFUSED = {
     "pull_request_target": "it runs what a stranger wrote with this repository's secrets; use pull_request",
@@ -34,7 +34,7 @@ class Decision:
 
     why: str  # one sentence for the summary
     publish: bool = False
-    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # to be moved after sha-…, by image
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)  # to be moved after sha-…, by image
     version: str | None = None  # of the software, for the labels
     notes: tuple[str, ...] = ()  # why a rule gives no name
 

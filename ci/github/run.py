@@ -16,7 +16,7 @@ from ci.core.errors import DrydockError, PipelineError
 from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
 from ci.core.text import Format, clean
-from ci.github.events import Decision, decide, values_of
+from ci.github.events import SCHEDULE, Decision, decide, values_of
 from ci.release import (
     Delivery,
     Destination,
@@ -74,7 +74,7 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
         if not decision.publish:
             delivery = Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)
         else:
-            delivery = await deliver(plan, _request(run, created, decision), builder, destination)
+            delivery = await deliver(plan, _request(run, event, created, decision), builder, destination)
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
         text = explain(error)
         if text is None:
@@ -97,14 +97,15 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
     return _folder(files)
 
 
-def _request(run: Run, created: datetime, decision: Decision) -> ReleaseRequest:
+def _request(run: Run, event: Event, created: datetime, decision: Decision) -> ReleaseRequest:
     return ReleaseRequest(
         revision=run.revision,
         created=created,
         version=decision.version,
         tags=decision.tags,
         rebuild=run.rebuild,
-        once=True,
+        once=event.name != SCHEDULE,
+        began=event.now if event.name == SCHEDULE else None,
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from ci.build import INPUTS
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
-from ci.core.names import CREATED, REVISION, of_commit, origin_of
+from ci.core.names import BUILT, CREATED, REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest, read_image_config
 from ci.core.text import size_text
 from ci.registry import RegistryClient
@@ -81,7 +81,7 @@ async def _inspect_variant(
     except DrydockError as error:
         return fact, [f"{name}: {error}"]
     # The configuration's own time is what its SOURCE_DATE_EPOCH says, which may be any.
-    fact = replace(fact, built=config.labels.get(CREATED) or config.created)
+    fact = replace(fact, built=recorded.get(BUILT) or config.labels.get(CREATED) or config.created)
     problems = _differences("label", labels, config.labels)
     layers = await fan_out(image.layers, partial(_layer_problem, client, target), limit=_AT_A_TIME)
     problems += [problem for problem in layers if problem]

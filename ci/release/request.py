@@ -45,6 +45,7 @@ class ReleaseRequest:
     rebuild: bool = False  # also what an earlier release was made of the same inputs
     resmoke: bool = False  # run the smoke checks again on what the registry serves
     once: bool = False  # a commit that is released already is only given its tags
+    began: datetime | None = None  # of a run that builds anew what has changed since the commit's release: its own time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,11 +7,13 @@ from ci.tags.errors import RuleError
 from ci.tags.event import Event
 from ci.tags.names import Names, names_of, rules_for
 from ci.tags.rules import parse_flavor, parse_rule, split_lines
+from ci.tags.versions import compare_versions
 
 __all__ = [
     "Event",
     "Names",
     "RuleError",
+    "compare_versions",
     "names_of",
     "parse_flavor",
     "parse_rule",

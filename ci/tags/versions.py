@@ -65,8 +65,8 @@ def parse_pep440(text: str) -> Parsed | None:
     return Parsed(words=words, unstable=version.is_prerelease or version.is_postrelease)
 
 
-def is_older(one: str, other: str) -> bool | None:
-    """Tell whether a version comes before another; None where one of them is no version.
+def compare_versions(one: str, other: str) -> int | None:
+    """Say which of two versions is greater: 1, 0 or -1; None where one of them is no version.
 
     Args:
         one: by Semantic Versioning or PEP 440, with or without a v.
@@ -74,9 +74,10 @@ def is_older(one: str, other: str) -> bool | None:
 
     """
     if parse_semver(one) and parse_semver(other):
-        return _order(one) < _order(other)
+        left, right = _order(one), _order(other)
+        return (left > right) - (left < right)
     try:
-        return Version(one) < Version(other)
+        return (Version(one) > Version(other)) - (Version(one) < Version(other))
     except InvalidVersion:
         return None
 

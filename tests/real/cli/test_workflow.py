@@ -72,6 +72,8 @@ def run(repository: Repository, prefix: str, tmp_path: Path) -> Run:
             context={
                 "github.event_name": event,
                 "github.event.repository.default_branch": "main",
+                "github.event.base_ref": "",
+                "github.event.release.prerelease": "",
                 "github.token": TOKEN,
                 "runner.environment": "self-hosted",
             },
