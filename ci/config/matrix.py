@@ -73,7 +73,9 @@ def _read_product(cursor: Cursor) -> Sequence[_Case]:
         _check_word(values, name)
         items = values.items()
         axis = [
-            {f"{name}.{word}": value for word, value in _record(item).items()} if item.kind == "map" else {name: item}
+            {f"{name}.{word}": value for word, value in _record(item, alone=False).items()}
+            if item.kind == "map"
+            else {name: item}
             for item in items
         ]
         _check_same(items, axis)
@@ -83,19 +85,20 @@ def _read_product(cursor: Cursor) -> Sequence[_Case]:
     return [{word: value for part in parts for word, value in part.items()} for parts in product(*axes)]
 
 
-def _record(cursor: Cursor) -> dict[str, Cursor]:
+def _record(cursor: Cursor, *, alone: bool = True) -> dict[str, Cursor]:
+    """Read the values of a case; its words stand `alone`, or behind that of their list, as in {list.word}."""
     values = cursor.entries()
     for word, value in values.items():
-        _check_word(value, word)
+        _check_word(value, word, alone=alone)
         if value.kind == "null":
             value.report("no value is given", accepted='a value; "" is an empty text')
     return values
 
 
-def _check_word(cursor: Cursor, word: str) -> None:
+def _check_word(cursor: Cursor, word: str, *, alone: bool = True) -> None:
     if not WORD.fullmatch(word):
         cursor.report(f"{show(word)} cannot be written as a placeholder", accepted=WORD_HELP)
-    elif word in MEANING:
+    elif alone and word in MEANING:
         cursor.report(f"{{{word}}} stands for {MEANING[word]}", accepted="another word")
 
 

@@ -22,6 +22,7 @@ REGCTL = f"""{HEAD}\
       base:
         - {{target: scratch, suffix: ""}}
         - {{target: alpine, suffix: -alpine}}
+      of: [{{name: a word of the run is no word of its own here}}]
     name: "{{tool}}{{base.suffix}}"
     title: "The {{tool}} tool"
     dockerfile: build/Dockerfile.{{tool}}
@@ -94,8 +95,8 @@ def test_paths_and_lines_are_those_of_every_image() -> None:
     }
     lines = lines_of_images(REGCTL)
     assert len(lines) == 4
-    assert {each["dockerfile"] for each in lines} == {10}
-    assert lines[1]["contexts.acme/alpine:1"] == 12
+    assert {each["dockerfile"] for each in lines} == {11}
+    assert lines[1]["contexts.acme/alpine:1"] == 13
 
 
 def entry(matrix: str, line: str = "") -> str:
