@@ -147,7 +147,8 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
         yield note(file, line, "copy-empty", message, "That is no mistake where the file need not be there.")
         return
     close = nearest(clean, _alike(clean, context.sent))
-    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in the context, {context.path}."
+    where = "the root of the source" if context.path == "." else f"the context {context.path}"
+    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in {where}."
     yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)
 
 
