@@ -33,6 +33,7 @@ from ci.build.command import (
 )
 from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
+from ci.build.needs import GIT
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.core.buildkit import BUILDKIT, IMAGE
 from ci.core.engine import explain
@@ -144,8 +145,11 @@ class BuildKit:
         files = dagger.dag.directory().with_new_file(name, definition.text)
         # What is to be left out is left out already; without this file BuildKit would look for another one.
         files = files.with_new_file(f"{name}.dockerignore", "# applied before\n")
+        context = definition.context
+        if definition.history:
+            context = context.with_directory(GIT, definition.history.folder)
         container = (
-            self.client.with_mounted_directory(CONTEXT, definition.context)
+            self.client.with_mounted_directory(CONTEXT, context)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(definition.policy(platform)))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)
