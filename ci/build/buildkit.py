@@ -145,11 +145,11 @@ class BuildKit:
         files = dagger.dag.directory().with_new_file(name, definition.text)
         # What is to be left out is left out already; without this file BuildKit would look for another one.
         files = files.with_new_file(f"{name}.dockerignore", "# applied before\n")
-        context = definition.context
+        seen = definition.context
         if definition.history:
-            context = context.with_directory(GIT, definition.history.folder)
+            seen = seen.with_directory(GIT, definition.history.folder)
         container = (
-            self.client.with_mounted_directory(CONTEXT, context)
+            self.client.with_mounted_directory(CONTEXT, seen)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(definition.policy(platform)))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)

@@ -37,7 +37,7 @@ async def find_missing(plan: Plan, source: dagger.Directory, git: dagger.Directo
     for image in images:
         for path in image.generated:
             made.setdefault(path, []).append(image.name)
-    there = await fan_out(made, lambda path: _exists(source, path), limit=_AT_A_TIME)
+    there = await fan_out([*made], lambda path: _exists(source, path), limit=_AT_A_TIME)
     return (
         *_ungiven(asking, git),
         *(

@@ -4,7 +4,7 @@ Open `stages.py` first: it walks over a Dockerfile once, and all that judge one 
 """
 
 from ci.dockerfile.bases import Base, final_base, list_bases
-from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
+from ci.dockerfile.ignore import IgnoreFile, Pattern, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.parser import (
     AUTOMATIC,
     NO_TEXT,
@@ -34,6 +34,7 @@ __all__ = [
     "Dockerfile",
     "IgnoreFile",
     "Instruction",
+    "Pattern",
     "Scope",
     "Step",
     "assignments",

@@ -24,7 +24,7 @@ from ci.validate.linter_reports import parse_reports
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
 from ci.validate.report import parse_style, report_or_fail, sort_findings
-from ci.validate.source import Validation, dockerfiles_of, validate_source
+from ci.validate.source import Validation, dockerfiles_of, follow_links, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
 
@@ -73,7 +73,8 @@ async def find_all(
     tree, linted = await _survey_and_lint(source, text, name, offline=offline)
     checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
     read, answers = await _ask_both(source, checked, name, offline=offline)
-    return sort_findings(merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
+    found = merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read)
+    return sort_findings(follow_links(tree, found))
 
 
 def merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:

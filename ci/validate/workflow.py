@@ -21,7 +21,7 @@ _TAGS = ("tags", "tag", "from", "to")  # arguments that are tags
 
 def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
     """Find the calls of this module, in all workflows, that it would refuse."""
-    for file in sorted(path for path in tree.texts if path.startswith(".github/")):
+    for file in workflows_of(tree):
         text = tree.text(file)
         if text is None:
             message = "the calls in it were not checked: it is no text"
@@ -37,6 +37,18 @@ def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
             yield from _check_call(call, file, tree, surface)
 
 
+def workflows_of(tree: Tree) -> list[str]:
+    """List the workflows and actions of the source: a Dockerfile may stand among them."""
+    return sorted(path for path in tree.texts if path.startswith(".github/") and path.endswith((".yml", ".yaml")))
+
+
+def is_ours(call: Call, tree: Tree) -> bool:
+    """Tell whether a call is one of this module, at its own address or in its own repository."""
+    if call.module in ("", ".", "./"):
+        return _local_module(tree) is not None and "ci/main.py" in tree.files
+    return re.search(rf"(?:^|/){NAME}(?:\.git)?(?:@|$)", call.module) is not None
+
+
 def _check_call(call: Call, file: str, tree: Tree, surface: Surface) -> Iterator[Finding]:
     if call.module in ("", ".", "./"):
         local = _local_module(tree)
@@ -45,7 +57,7 @@ def _check_call(call: Call, file: str, tree: Tree, surface: Surface) -> Iterator
             yield error(file, call.line, "call-module", message, "Name it: dagger -m ADDRESS call ...")
         if local != surface.module or "ci/main.py" not in tree.files:
             return  # somebody else's module
-    elif not re.search(rf"(?:^|/){NAME}(?:\.git)?(?:@|$)", call.module):
+    elif not is_ours(call, tree):
         return
     reader = _Reader(file=file, line=call.line, words=list(call.words), surface=surface, function=surface.constructor)
     yield from reader.check()
