@@ -33,12 +33,12 @@ from ci.build.command import (
 )
 from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
-from ci.build.needs import GIT
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.core.buildkit import BUILDKIT, IMAGE
 from ci.core.engine import explain
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config
+from ci.dockerfile import GIT
 
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234

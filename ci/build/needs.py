@@ -12,9 +12,8 @@ from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan
 from ci.core.order import needed_variants
-from ci.dockerfile import IgnoreFile
+from ci.dockerfile import GIT, IgnoreFile
 
-GIT = ".git"
 _AT_A_TIME = 8
 _PATTERN = re.compile(r"[*?]")
 # What a checkout leaves there for the next fetch: a header with a token, or a password in an address.

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ci.core.findings import Finding, error, warning
 from ci.core.model import Image
 from ci.core.text import show
-from ci.dockerfile import IgnoreFile, Pattern, Scope, glob_expression
+from ci.dockerfile import GIT, Scope, is_tracked, list_taken, meets, read_attributes, relative_to
 from ci.validate.calls import Checkout, Job, read_workflow
 from ci.validate.context import Context
-from ci.validate.taken import GIT, asks_for_git, fetch_submodule, list_taken, meets, relative_to
+from ci.validate.taken import asks_for_git, fetch_submodule
 from ci.validate.tree import Tree
 from ci.validate.workflow import is_ours, workflows_of
 
 _BUILDING = ("build-all", "publish", "github")  # functions that build
-_FILTER = re.compile(r"\s(-|!)?filter(?:=(\S+))?(?=\s|$)")
 _SHOWN = 5  # pointers that are listed one by one
 # Inputs of actions/checkout: what brings each, and what another step would say to bring it.
 _INPUTS = {
@@ -38,13 +36,13 @@ class Needs:
 
     def add(self, tree: Tree, image: Image, context: Context, scopes: Sequence[Scope]) -> None:
         """Add what one image needs."""
-        if image.git and (_asking(context.ignore) or not context.ignore.excluded_by(GIT)):
+        if image.git and (context.ignore.brings_back(GIT) or not context.ignore.excluded_by(GIT)):
             self.history.append(image.name)
         for path, _ in _submodules(tree, context, scopes):
             self.submodules.setdefault(path, image.name)
-        if rules := _read_attributes(tree):
+        if rules := read_attributes(tree.attributes):
             for path, _ in _sent(context, scopes):
-                if _is_tracked(whole := context.in_source(path), rules):
+                if is_tracked(whole := context.in_source(path), rules):
                     self.tracked.setdefault(whole, image.name)
 
 
@@ -79,7 +77,7 @@ def check_left_out(
 
 def _history(context: Context, image: Image, scopes: Sequence[Scope], config: str) -> Iterator[Finding]:
     """Hold what the ignore file and the Dockerfile say of .git against what the configuration does."""
-    by, asking = context.ignore.excluded_by(GIT), _asking(context.ignore)
+    by, asking = context.ignore.excluded_by(GIT), context.ignore.brings_back(GIT)
     give = f"Say git: true in {config}, and add --git {GIT} to the calls that build"
     if image.git and by and not asking:
         message = f"{image.name} says git: true, and {by.text!r} keeps {GIT} from the build"
@@ -91,12 +89,6 @@ def _history(context: Context, image: Image, scopes: Sequence[Scope], config: st
         if asks_for_git(source, context.path, image):
             message = f"{show(source)} is taken, and the build of {image.name} is given no {GIT}"
             yield error(image.dockerfile, line, "git-unasked", message, f"{give}.")
-
-
-def _asking(ignore: IgnoreFile) -> Pattern | None:
-    """Find the line that brings .git back, or something in it."""
-    kept = (p for p in ignore.patterns if p.keep and (p.path == GIT or p.path.startswith(f"{GIT}/")))
-    return next((p for p in kept if not ignore.excluded_by(p.path)), None)
 
 
 def check_checkouts(tree: Tree, needs: Needs, *, config: str) -> Iterator[Finding]:
@@ -179,31 +171,3 @@ def _sent(context: Context, scopes: Sequence[Scope]) -> Iterator[tuple[str, int]
             line = next((line for line, source in taken if meets(source, path)), 0)
             if line:
                 yield path, line
-
-
-Rules = list[tuple[re.Pattern[str], bool]]
-
-
-def _read_attributes(tree: Tree) -> Rules:
-    """Read which files Git LFS keeps: patterns of paths, of which the last that matches counts."""
-    rules: Rules = []
-    files = [path for path in tree.texts if posixpath.basename(path) == ".gitattributes"]
-    for file in sorted(files, key=lambda path: path.count("/")):
-        for line in (tree.text(file) or "").splitlines():
-            found = _FILTER.search(line)
-            if found and not line.lstrip().startswith("#"):
-                rules += _rule(posixpath.dirname(file), line.split()[0], kept=not found[1] and found[2] == "lfs")
-    return rules if any(kept for _, kept in rules) else []
-
-
-def _rule(folder: str, written: str, *, kept: bool) -> Iterable[tuple[re.Pattern[str], bool]]:
-    pattern = written.strip('"').replace("[[:space:]]", " ")
-    pattern = pattern.lstrip("/") if "/" in pattern else f"**/{pattern}"
-    try:
-        yield glob_expression(posixpath.join(folder, pattern)), kept
-    except ValueError:
-        return
-
-
-def _is_tracked(path: str, rules: Rules) -> bool:
-    return next((kept for expression, kept in reversed(rules) if expression.fullmatch(path)), False)

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.text import nearest, show, size_text
-from ci.dockerfile import IgnoreFile, Scope, glob_expression, ignore_files, list_mounts, parse_ignore
-from ci.validate.taken import asks_for_git, clean_source, fetch_submodule, generated_in, meets, relative_to
+from ci.dockerfile import (
+    IgnoreFile,
+    Scope,
+    clean_source,
+    glob_expression,
+    ignore_files,
+    list_mounts,
+    meets,
+    parse_ignore,
+    relative_to,
+)
+from ci.validate.taken import asks_for_git, fetch_submodule, generated_in
 from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look

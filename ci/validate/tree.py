@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import posixpath
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 from ci.config import PathKind
-
-_SUBMODULE = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)  # of .gitmodules
+from ci.dockerfile import ATTRIBUTES, MODULES, list_submodules
 
 
 class Survey(TypedDict):
@@ -39,7 +36,12 @@ class Tree:
     @property
     def submodules(self) -> tuple[str, ...]:
         """The folders of the source's submodules."""
-        return tuple(posixpath.normpath(path.strip('"')) for path in _SUBMODULE.findall(self.text(".gitmodules") or ""))
+        return list_submodules(self.text(MODULES) or "")
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Every .gitattributes, by its path."""
+        return {path: text for path, text in self.texts.items() if text and path.rpartition("/")[2] == ATTRIBUTES}
 
     def is_empty(self, folder: str) -> bool:
         """Tell whether a folder holds no file, or is not there."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ci.core.findings import Finding, Severity
+from ci.dockerfile import meets, relative_to
 from ci.validate.linters.survey import survey
 from ci.validate.report import sort_findings
 from ci.validate.source import dockerfiles_of, follow_links, validate_source
-from ci.validate.taken import meets, relative_to
 from ci.validate.tree import make_tree
 
 from .test_source import BASE, SURFACE
