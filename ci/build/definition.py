@@ -180,6 +180,11 @@ async def _read(
     faults = [str(fault) for fault in ignored.faults]
     if NO_TEXT in text:
         faults.append(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
+    history = None
+    try:
+        history = await read_history(image, git, ignored)
+    except DrydockError as reason:
+        faults.append(str(reason))
     return Definition(
         image=image,
         context=context,
@@ -193,7 +198,7 @@ async def _read(
             if not value.startswith((IMAGE_CONTEXT, TARGET_CONTEXT))
         },
         platforms=tuple(v.platform for v in needed_variants(plan) if v.image.name == image.name),
-        history=await read_history(image, git, ignored),
+        history=history,
         fault="; ".join(faults),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -78,7 +79,7 @@ async def build(path: Path, *, history: bool = True) -> Built:
 async def test_git_describes_the_commit_in_a_build_that_asks_for_it(tagged: Repository) -> None:
     built = await build(tagged.path)
     assert failures(built) == {"app@linux/amd64": ()}
-    assert built.report.notes == ()
+    assert not any("shallow" in note for note in built.report.notes)
 
 
 @pytest.mark.usefixtures("session")
@@ -89,8 +90,7 @@ async def test_a_shallow_clone_is_told_of(tagged: Repository, tmp_path: Path) ->
         (clone / name).write_bytes((tagged.path / name).read_bytes())
     (found,) = failures(built := await build(clone))["app@linux/amd64"]
     assert "No names found, cannot describe anything" in (found.stderr or "")
-    (note,) = built.report.notes
-    assert "The .git that app was built with is shallow" in note
+    (note,) = (note for note in built.report.notes if "The .git that app was built with is shallow" in note)
     assert "fetch-depth: 0" in note
 
 
@@ -132,15 +132,14 @@ async def test_a_credential_in_its_configuration_is_refused(
     tagged: Repository, configured: list[str], *, refused: bool
 ) -> None:
     git(tagged.path, "config", *configured)
-    if not refused:
-        assert (await definition(tagged.path)).history
-        return
-    with pytest.raises(DrydockError, match=r"^\.git/config:\d+ holds a credential, and the build of app") as caught:
-        await definition(tagged.path)
-    assert "c2VjcmV0" not in str(caught.value)
-    assert "s3cret" not in str(caught.value)
+    found = await definition(tagged.path)
+    assert (found.history is None) == refused
+    assert bool(re.match(r"\.git/config:\d+ holds a credential, and the build of app", found.fault)) == refused
+    assert not re.search("c2VjcmV0|s3cret", found.fault)
     tagged.write({".dockerignore": KEPT + ".git/config\n"})
-    assert (await definition(tagged.path)).history
+    found = await definition(tagged.path)
+    assert found.history
+    assert not found.fault
 
 
 async def definition(path: Path, revision: str | None = None) -> Definition:
@@ -155,8 +154,7 @@ async def test_the_git_of_a_worktree_is_refused_since_it_has_no_history(tagged: 
     source = directory(tagged.path)
     plan = plan_build(await read_config(source, None))
     for folder in (directory(tagged.path, ".git", "worktrees", "tree"), directory(tagged.path, "deploy")):
-        with pytest.raises(DrydockError, match="build in a clone"):
-            await read_definitions(plan, source, git=folder)
+        assert "build in a clone" in (await read_definitions(plan, source, git=folder))["app"].fault
 
 
 @pytest.mark.usefixtures("session")
@@ -211,7 +209,7 @@ def test_a_link_to_a_dockerfile_is_built_validated_and_proposed_once(repository:
     image = "name: {}\ndockerfile: {}\nplatforms: [linux/amd64]\nsmoke: [{{file: {{path: /srv/hello.txt}}}}]"
     repository.configure(image.format("a", "Dockerfile"), image.format("b", "docker/Dockerfile.debian"))
     found = call("validate", "--offline").out
-    assert found.count("docker/Dockerfile.debian:1") == 1  # the base is not pinned
+    assert found.count("base-unpinned") == 1
     assert found.count("is a link to 'docker/Dockerfile.debian'") == 1
     assert "\nWARNING  Dockerfile:" not in found
     built = call("build-all", "--only", "a")
