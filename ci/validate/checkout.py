@@ -12,9 +12,10 @@ from ci.core.text import show
 from ci.dockerfile import GIT, Scope, is_tracked, list_taken, meets, read_attributes, relative_to
 from ci.validate.calls import Checkout, Job, read_workflow
 from ci.validate.context import Context
+from ci.validate.surface import Surface
 from ci.validate.taken import asks_for_git, fetch_submodule
 from ci.validate.tree import Tree
-from ci.validate.workflow import is_ours, workflows_of
+from ci.validate.workflow import Workflows, is_own, list_workflows
 
 _BUILDING = ("build-all", "publish", "github")  # functions that build
 _SHOWN = 5  # pointers that are listed one by one
@@ -91,18 +92,21 @@ def _history(context: Context, image: Image, scopes: Sequence[Scope], config: st
             yield error(image.dockerfile, line, "git-unasked", message, f"{give}.")
 
 
-def check_checkouts(tree: Tree, needs: Needs, *, config: str) -> Iterator[Finding]:
+def check_checkouts(tree: Tree, surface: Surface, needs: Needs, *, config: str) -> Iterator[Finding]:
     """Find jobs that build the images without what they need.
 
     Args:
         tree: what the source holds.
+        surface: the functions and arguments that calls may name.
         needs: of all images.
         config: the path of the configuration; a call that names another one is passed over.
 
     """
-    for file in workflows_of(tree):
+    for file in list_workflows(tree, surface, Workflows.OWN):
         for job in read_workflow(tree.text(file) or "").jobs:
-            calls = [call for call in job.calls if is_ours(call, tree) and set(call.words).intersection(_BUILDING)]
+            calls = [
+                call for call in job.calls if is_own(call, tree, surface) and set(call.words).intersection(_BUILDING)
+            ]
             mine = [call for call in calls if _names(call.words, "--config", default=config).endswith(config)]
             for call in mine:
                 if needs.history and not _names(call.words, "--git"):

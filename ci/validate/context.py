@@ -26,7 +26,7 @@ from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look
 _CREDENTIALS = re.compile(
-    r"\.env(?:\.(?!example$|sample$|template$|dist$).*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
+    r"\.env(?!.*\.(?:example|sample|template|dist)$)(?:\..*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
     r"|.*\.(?:pfx|p12|keystore|jks)"
 )
 _WILDCARD = re.compile(r"[*?\[]")

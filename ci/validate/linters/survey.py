@@ -4,7 +4,8 @@ Run as `survey.py RESULT FOLDER PATH...`: writes JSON to the file RESULT. Keys: 
 directories (those that hold nothing), kinds (what each PATH is: file, directory, missing, outside), texts (path:
 text, or null for what is no text of at most 1 MiB), links (path: the file in the folder that it leads to, of the PATHs
 and of what is called like a Dockerfile) and pointers (the files that Git LFS has not fetched). Texts are those of the
-PATHs that are files, of every .dockerignore and .gitattributes, of the workflows, of .gitmodules and of dagger.json.
+PATHs that are files and of what they lead to, of every .dockerignore and .gitattributes, of the workflows, of
+.gitmodules, of dagger.json and of hadolint's configuration.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def survey(root: Path, paths: Sequence[str]) -> Survey:
             empty.append(here.relative_to(root).as_posix())
     kinds = {path: _kind(root, path) for path in paths}
     read = {path for path, kind in kinds.items() if kind == "file"} | {path for path in files if _wanted(path)}
+    leads = dict(_links(root, [*paths, *filter(_named, files)]))
+    read |= {leads[path] for path in paths if path in leads}
     texts = {path: _text(root, path) for path in sorted(read)}
     lfs = any(path.endswith(".gitattributes") and "filter=lfs" in (text or "") for path, text in texts.items())
     return {
@@ -47,7 +50,7 @@ def survey(root: Path, paths: Sequence[str]) -> Survey:
         "directories": empty,
         "kinds": kinds,
         "texts": texts,
-        "links": dict(_links(root, [*paths, *filter(_named, files)])),
+        "links": leads,
         "pointers": [path for path, size in files.items() if lfs and _is_pointer(root / path, size)],
     }
 
@@ -73,7 +76,8 @@ def _is_pointer(path: Path, size: int) -> bool:
 def _wanted(path: str) -> bool:
     if path.startswith(".github/"):
         return path.endswith((".yml", ".yaml"))
-    return path in ("dagger.json", ".gitmodules") or path.endswith((".dockerignore", ".gitattributes"))
+    known = ("dagger.json", ".gitmodules", ".hadolint.yaml", ".hadolint.yml")
+    return path in known or path.endswith((".dockerignore", ".gitattributes"))
 
 
 def _kind(root: Path, path: str) -> str:

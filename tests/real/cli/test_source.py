@@ -165,7 +165,7 @@ async def test_the_commit_is_an_input_and_the_files_of_git_are_not(tagged: Repos
         source = directory(tagged.path)
         plan = plan_build(await read_config(source, None), revision=revision)
         definitions = await read_definitions(plan, source, git=directory(tagged.path, ".git"))
-        targets = Destination(owner=None, repository=None).targets(plan)
+        targets = Destination().targets(plan)
         found = await describe_plan(plan, definitions, targets)
         return {**found.unknown, **{name: each[INPUTS] for name, each in found.records.items()}}
 
