@@ -13,7 +13,7 @@ from ci.dockerfile import GIT, Scope, is_tracked, list_taken, meets, read_attrib
 from ci.validate.calls import Checkout, Job, read_workflow
 from ci.validate.context import Context
 from ci.validate.surface import Surface
-from ci.validate.taken import asks_for_git, fetch_submodule
+from ci.validate.taken import asks_for_git, count_submodules, fetch_submodule
 from ci.validate.tree import Tree
 from ci.validate.workflow import Workflows, is_own, list_workflows
 
@@ -32,7 +32,7 @@ class Needs:
     """What the images need of a checkout besides the files of the commit: each with an image that needs it."""
 
     history: list[str] = field(default_factory=list)
-    submodules: dict[str, str] = field(default_factory=dict)  # by path
+    submodules: dict[str, str] = field(default_factory=dict)  # by path, in the order of .gitmodules
     tracked: dict[str, str] = field(default_factory=dict)  # by path: files that Git LFS keeps
 
     def add(self, tree: Tree, image: Image, context: Context, scopes: Sequence[Scope]) -> None:
@@ -63,10 +63,13 @@ def check_left_out(
     file = image.dockerfile
     if context.path == ".":
         yield from _history(context, image, scopes, config)
+    hollow: dict[int, list[str]] = {}
     for path, line in _submodules(tree, context, scopes):
         if tree.is_empty(path):
-            message = f"{show(path)} is a submodule that holds nothing here, and {image.name} is built with it"
-            yield warning(file, line, "submodule-empty", message, fetch_submodule(path))
+            hollow.setdefault(line, []).append(path)
+    for line, paths in hollow.items():
+        message = f"{count_submodules(paths)} empty here, and {image.name} is built with what should be there"
+        yield warning(file, line, "submodule-empty", message, fetch_submodule(*paths))
     pointers = set(tree.pointers)
     sent = _sent(context, scopes) if pointers else ()
     found = [(path, line) for path, line in sent if context.in_source(path) in pointers]
@@ -122,8 +125,8 @@ def _check_job(file: str, job: Job, needs: Needs) -> Iterator[Finding]:
             f"the checkout is shallow, and {needs.history[0]} is built with {GIT}: git describe finds no tag there"
         )
         yield from _lacking(file, job, "fetch-depth", "checkout-shallow", message)
-    for path, name in list(needs.submodules.items())[:1]:
-        message = f"the checkout leaves the submodule {show(path)} empty, and {name} is built with it"
+    if needs.submodules:
+        message = f"{count_submodules(needs.submodules)} empty after the checkout, and images are built with what should be there"
         yield from _lacking(file, job, "submodules", "checkout-submodules", message)
     for path, name in list(needs.tracked.items())[:1]:
         message = f"the checkout brings pointers of Git LFS alone, and {name} is built with {show(path)}"

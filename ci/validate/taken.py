@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ci.core.model import Image
+from ci.core.text import show
 from ci.dockerfile import GIT, relative_to
 
 
@@ -17,6 +20,13 @@ def asks_for_git(source: str, context: str, image: Image) -> bool:
     return context == "." and not image.git and (source == GIT or source.startswith(f"{GIT}/"))
 
 
-def fetch_submodule(path: str) -> str:
-    """Say how a submodule comes to hold something."""
-    return f"Type git submodule update --init {path}; in a workflow, add submodules: true to the checkout."
+def count_submodules(paths: Collection[str]) -> str:
+    """Name submodules by the first of them, as the subject of a sentence."""
+    first, *others = paths
+    return f"the submodule {show(first)} {f'and {len(others)} others are' if others else 'is'}"
+
+
+def fetch_submodule(*paths: str) -> str:
+    """Say how submodules come to hold something."""
+    typed = f"git submodule update --init {paths[0] if len(paths) == 1 else '--recursive'}"
+    return f"Type {typed}; in a workflow, add submodules: true, or recursive, to the checkout."
