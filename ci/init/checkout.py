@@ -64,12 +64,13 @@ def read_brought(
     if context == "." and (line := parse_ignore(texts.get(ignore_file, "")).brings_back(GIT)):
         inputs.add(Input.HISTORY)
         notes.append(f"{ignore_file}:{line.line} asks for {GIT}: calls that build give it by --git {GIT}")
-    for path in list_submodules(texts.get(MODULES, "")):
-        inside = relative_to(context, path)
-        if inside and any(meets(source, inside) for source in taken):
-            inputs.add(Input.SUBMODULES)
-            hollow = not any(other.startswith(f"{path}/") for other in paths)
-            notes.append(f"it copies the submodule {path}{', which holds nothing here' if hollow else ''}")
+    folders = [(path, relative_to(context, path)) for path in list_submodules(texts.get(MODULES, ""))]
+    copied = [path for path, inside in folders if inside and any(meets(source, inside) for source in taken)]
+    if copied:
+        inputs.add(Input.SUBMODULES)
+        more = f" and {len(copied) - 1} others" if copied[1:] else ""
+        hollow = sum(not any(other.startswith(f"{path}/") for other in paths) for path in copied)
+        notes.append(f"it copies the submodule {copied[0]}{more}{f'; {hollow} empty here' if hollow else ''}")
     rules = read_attributes({path: text for path, text in texts.items() if path.rpartition("/")[2] == ATTRIBUTES})
     tracked = (path for path in sorted(paths) if rules and is_tracked(path, rules))
     inside_of = ((path, relative_to(context, path)) for path in tracked)

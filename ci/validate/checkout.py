@@ -126,7 +126,7 @@ def _check_job(file: str, job: Job, needs: Needs) -> Iterator[Finding]:
         )
         yield from _lacking(file, job, "fetch-depth", "checkout-shallow", message)
     if needs.submodules:
-        message = f"{count_submodules(needs.submodules)} empty after the checkout, and images are built with what should be there"
+        message = f"{count_submodules(needs.submodules)} empty after this checkout, and images are built with that"
         yield from _lacking(file, job, "submodules", "checkout-submodules", message)
     for path, name in list(needs.tracked.items())[:1]:
         message = f"the checkout brings pointers of Git LFS alone, and {name} is built with {show(path)}"

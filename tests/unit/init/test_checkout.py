@@ -26,7 +26,7 @@ GIT, SUBMODULES, LFS = Input.HISTORY, Input.SUBMODULES, Input.LFS
         (".", {"Dockerfile.dockerignore": "", ".dockerignore": "!.git\n"}, (), []),
         (".", {".gitmodules": MODULES}, (SUBMODULES,), ["it copies the submodule vendor/lib"]),
         ("src", {".gitmodules": MODULES}, (), []),
-        ("vendor", {".gitmodules": MODULES.replace("lib", "none")}, (SUBMODULES,), ["none, which holds nothing here"]),
+        ("vendor", {".gitmodules": MODULES.replace("lib", "none")}, (SUBMODULES,), ["none; 1 empty here"]),
         ("models", {"models/.gitattributes": "*.onnx filter=lfs\n"}, (LFS,), ["such as models/a.onnx"]),
         ("src", {".gitattributes": "*.onnx filter=lfs\n"}, (), []),
         (".", {".gitattributes": "*.onnx text\n"}, (), []),
