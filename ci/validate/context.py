@@ -51,7 +51,7 @@ class Context:
     @property
     def name(self) -> str:
         """What a message calls it."""
-        return "the source" if self.path == "." else f"the context {self.path}"
+        return "the root of the source" if self.path == "." else f"the context {self.path}"
 
     def in_source(self, path: str) -> str:
         """Name a path of the context as a path of the source."""
@@ -166,7 +166,7 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
         yield note(file, line, "copy-empty", message, "That is no mistake where the file need not be there.")
         return
     close = nearest(clean, _alike(clean, context.sent))
-    remedy = f"Did you mean {close!r}?" if close else f"It is looked up in {context.name}. {_GENERATED}"
+    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in {context.name}. {_GENERATED}"
     if hollow := next((each for each in context.hollow if meets(clean, each)), ""):
         remedy = f"{hollow} is a submodule that holds nothing here. {fetch_submodule(context.in_source(hollow))}"
     yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)

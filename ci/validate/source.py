@@ -17,6 +17,7 @@ from ci.validate.buildkit_script import Subject
 from ci.validate.checkout import Needs, check_checkouts, check_left_out
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of
+from ci.validate.needs import check_needs
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
 from ci.validate.workflow import check_workflows
@@ -82,6 +83,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         findings += check_left_out(tree, image, contexts[key], scopes, config=config)
         needs.add(tree, image, contexts[key], scopes)
         findings += _link(tree, image, config, lines["dockerfile"])
+        findings += check_needs(tree, dockerfile, scopes, contexts[key], image)
         # What is most likely a stage has been said to be none: its image is not asked for.
         misspelt = {finding.line for finding in found if finding.rule == "stage-unknown"}
         bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]

@@ -131,7 +131,7 @@ def test_what_a_step_makes_is_not_missed(tmp_path: Path, generated: str, ignored
 def test_what_is_missing_and_not_named_is_told_of_the_key(tmp_path: Path) -> None:
     (found,) = found_in(tmp_path, {"Dockerfile": "FROM BASE\nCOPY ui/build /\n"})
     assert found.remedy == (
-        "It is looked up in the source. If a step makes it before the build, name it under generated:"
+        "Paths are looked up in the root of the source. If a step makes it before the build, name it under generated:"
     )
 
 

@@ -43,7 +43,7 @@ ARG FOLDER=app
 WORKDIR /srv
 COPY ${{FOLDER}}/ app/
 COPY requirements*.txt .
-RUN --mount=type=secret,id=PIP_TOKEN pip install -r requirements.txt && echo "$VERSION"
+RUN --mount=type=secret,id=PIP_TOKEN pip install -r requirements.txt && echo "${{VERSION:-}}"
 
 FROM ${{PYTHON_IMAGE}} AS final
 COPY --from=build /srv /srv
@@ -399,7 +399,7 @@ def test_a_call_of_another_module_or_tool_is_nobodys_business(repository: Reposi
 def test_what_only_a_run_can_know_is_not_guessed_at(repository: Repository) -> None:
     repository.edit(W, RUN, 'dagger -m github.com/drydock/drydock@v1 call $FLAGS "$FUNCTION" ${{ inputs.more }}')
     repository.edit(D, "ARG FOLDER=app", "ARG FOLDER")
-    assert warnings_of(repository) == []
+    assert warnings_of(repository) == [("argument-empty", "Dockerfile:6")]
 
 
 def with_contexts(repository: Repository, contexts: str) -> None:
