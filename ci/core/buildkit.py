@@ -7,6 +7,9 @@ import re
 BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
 IMAGE = f"moby/buildkit:{BUILDKIT}"
 
+# A label of an image that stands in for that one: what its engine's user should read where a base image is not found.
+MISSING_BASE = "dev.drydock.missing-base"
+
 # BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
 FRONTEND = "docker/dockerfile"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.engine import bases, cli, content, mirror, oci, places, processes
+from deploy.engine import cli, content, foreign, mirror, oci, places, processes
 from deploy.engine.cache import Cache, key_of
 
 
@@ -113,7 +113,7 @@ def test_what_configuration_produced_is_found_and_nothing_else(tmp_path: Path) -
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    produced = set(bases._produced(tmp_path))
+    produced = set(foreign._produced(tmp_path))
     assert "etc/passwd" in produced
     assert produced.isdisjoint({"etc/owned", "etc/ld.so.cache", "usr/lib/x86_64-linux-gnu/made", "var/cache/apt/list"})
 
