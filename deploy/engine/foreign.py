@@ -26,6 +26,7 @@ from deploy.engine.errors import EngineError
 FOREIGN = "arm64"
 MACHINE = "x86_64"  # in the paths that depend on the native architecture
 NAMED = ("-x86-64-", "-aarch64-")  # in the names of packages, such as binutils-x86-64-linux-gnu
+_ONE_OF_SEVERAL = ("usrmerge",)  # needs Perl; where it is not wanted, usr-is-merged is
 # State of the native root file system that is not configuration.
 NOT_COPIED = (
     "dev/",
@@ -46,12 +47,16 @@ def assemble(root: Path, native: Path, packages: Sequence[str], *, emulator: Pat
     query = ["dpkg-query", f"--admindir={native}/var/lib/dpkg", "-W", "-f=${Package}\n"]
     names = run(query, log=log, remedy="Run the command again.", keep=True).split()
     apt = Apt(root.parent / f"apt-{FOREIGN}", native, FOREIGN, log)
-    archives = apt.closure(apt.known([*(name.replace(*NAMED) for name in names), *packages]))
+    wanted = apt.known([*(name.replace(*NAMED) for name in names), *packages])
+    # A minus says that a package is not to be taken where it is one of several that would do.
+    archives = apt.closure([*wanted, *(f"{name}-" for name in _ONE_OF_SEVERAL if name not in names)])
     root.mkdir()
+    for link in native.iterdir():  # /bin -> usr/bin and its like, which packages unpack through
+        if link.is_symlink():
+            (root / link.name).symlink_to(link.readlink())
+            (root / link.readlink()).mkdir(parents=True, exist_ok=True)
     database = root / "var/lib/dpkg"
     (database / "info").mkdir(parents=True)
-    # base-files first: it brings /bin -> usr/bin and its like, which the others unpack through.
-    archives.sort(key=lambda path: not path.name.startswith("base-files_"))
     status = "\n".join([_unpack(package, root, log) for package in archives])
     (database / "status").write_text(status)
     for part in ("info/format", "diversions", "statoverride", "alternatives", "triggers"):

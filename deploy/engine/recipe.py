@@ -120,7 +120,8 @@ class Recipe:
     @property
     def key(self) -> str:
         """Digest what it depends on, but for the moment at which the registries are asked."""
-        sources = [path for path in sorted(HERE.glob("*.py")) if path.name in _PARTS]
+        own = f"{self.lay.__module__.rpartition('.')[2]}.py" if self.lay else _PARTS[0]
+        sources = [HERE / name for name in (*_PARTS, own)]
         said = repr((self.suite, self.packages, self.arm64, self.users, self.commands, self.version, self.env))
         inputs = (HERE / "files", *sources, *host_certificates())
         return key_of(*inputs, said, repr(sorted(self.config.items())), self.repository, self.tag)
@@ -131,10 +132,8 @@ class Recipe:
         return f"{self.repository.removeprefix('library/')}:{self.tag}"
 
 
-_PARTS = {
-    *("apt.py", "bases.py", "debian.py", "foreign.py", "languages.py", "oci.py", "packages.py", "recipe.py"),
-    "servers.py",
-}
+# What every stand-in is made by; the module that lays its upper layer comes to it.
+_PARTS = ("apt.py", "bases.py", "debian.py", "foreign.py", "oci.py", "packages.py", "recipe.py")
 
 
 def genuine_packages(name: str) -> list[str]:

@@ -91,7 +91,7 @@ def postgres(tag: str, version: str, suite: str | None) -> Recipe:
         more=("gosu",),
         users=("postgres:x:999:999::/var/lib/postgresql:/bin/bash",),
         commands=(
-            ("localedef", "-i", "en_US", "-c", "-f", "UTF-8", "-A", "/usr/share/locale/locale.alias", "en_US.UTF-8"),
+            ("localedef", "-i", "en_US", "-c", "-f", "UTF-8", "en_US.UTF-8"),
             # What the package made of a cluster; the entrypoint makes one where PGDATA says.
             ("rm", "-rf", f"/var/lib/postgresql/{major}", f"/etc/postgresql/{major}"),
         ),
