@@ -67,7 +67,8 @@ async def missing_base(reference: str) -> str:
         sentence = await dagger.dag.container().from_(IMAGE).label(MISSING_BASE)
     except dagger.DaggerError:
         return ""
-    return f". {sentence.replace('{reference}', reference)}" if sentence else ""
+    name = reference.removeprefix("docker.io/").removeprefix("library/")  # as a FROM has it
+    return f". {sentence.replace('{reference}', name)}" if sentence else ""
 
 
 def failure_of(error: BaseException, step: str) -> Failure:
