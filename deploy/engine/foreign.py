@@ -124,6 +124,9 @@ def _produced(native: Path) -> Iterator[str]:
         for listing in (native / "var/lib/dpkg/info").glob("*.list")
         for line in listing.read_text().splitlines()
     }
+    # Packages of bookworm name /bin/sh what lies in usr/bin.
+    moved = tuple(f"{link.name}/" for link in native.iterdir() if link.is_symlink())
+    owned |= {f"usr/{path}" for path in owned if path.startswith(moved)}
     for folder, folders, files in os.walk(native):
         inside = Path(folder).relative_to(native)
         folders.sort()
