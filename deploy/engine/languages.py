@@ -86,6 +86,9 @@ def _lay_python(layer: Layer, line: str, source: str) -> Mapping[str, str]:
         layer.link(f"usr/local/bin/{link}", target)
     (library / "EXTERNALLY-MANAGED").unlink(missing_ok=True)
     _as_upstream(library)
+    # One of the folders in which Debian's Python looks of its own accord.
+    layer.copy("upstream_site.py", "usr/local/lib/python3/dist-packages/upstream_site.py", 0o644)
+    layer.write("usr/local/lib/python3/dist-packages/upstream.pth", "import upstream_site\n")
     for file in (layer.root / "usr/share/python-wheels").glob("*.whl"):
         _install_wheel(file, library / "site-packages")
     script = (
@@ -103,18 +106,13 @@ def _suite_of(layer: Layer) -> str:
 
 
 def _as_upstream(library: Path) -> None:
-    """Let Python look into site-packages, where Debian's looks into dist-packages unless it is in an environment."""
-    for path, before, after in (
-        ("site.py", "            if is_virtual_environment:\n", "            if True:\n"),
-        ("sysconfig/__init__.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
-        ("sysconfig.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
-    ):
-        file = library / path
-        if file.exists():
-            text = file.read_text()
-            if before not in text:
-                raise ValueError(f"{path} of Debian's Python has changed: {before.strip()!r} is not in it")
-            file.write_text(text.replace(before, after))
+    """Let Python install into site-packages, where Debian's installs into dist-packages unless in an environment."""
+    before, after = "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"
+    (file,) = (file for file in (library / "sysconfig.py", library / "sysconfig/__init__.py") if file.exists())
+    text = file.read_text()
+    if before not in text:
+        raise ValueError(f"{file.name} of Debian's Python has changed: {before!r} is not in it")
+    file.write_text(text.replace(before, after))
     (library / "site-packages").mkdir(exist_ok=True)
 
 

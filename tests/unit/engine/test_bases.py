@@ -181,14 +181,12 @@ def test_a_debian_version_has_an_upstream_one(version: str, expected: str) -> No
     assert recipe.upstream(version) == expected
 
 
-def test_debians_python_is_made_to_look_into_site_packages(tmp_path: Path) -> None:
-    (tmp_path / "site.py").write_text(
-        "            if is_virtual_environment:\n                sitepackages.append(1)\n"
-    )
-    (tmp_path / "sysconfig").mkdir()
-    (tmp_path / "sysconfig/__init__.py").write_text("            prefix_scheme = 'posix_local'\n")
+@pytest.mark.parametrize("file", ["sysconfig.py", "sysconfig/__init__.py"])
+def test_debians_python_is_made_to_install_into_site_packages(tmp_path: Path, file: str) -> None:
+    place = tmp_path / file
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("            prefix_scheme = 'posix_local'\n")
     languages._as_upstream(tmp_path)
-    assert "if True:" in (tmp_path / "site.py").read_text()
-    assert "'posix_prefix'" in (tmp_path / "sysconfig/__init__.py").read_text()
-    with pytest.raises(ValueError, match=r"site\.py of Debian's Python has changed"):
+    assert "'posix_prefix'" in place.read_text()
+    with pytest.raises(ValueError, match="of Debian's Python has changed"):
         languages._as_upstream(tmp_path)
