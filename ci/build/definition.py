@@ -10,7 +10,7 @@ import dagger
 
 from ci.build.needs import History, check_needs, read_history
 from ci.core.buildkit import is_own_frontend
-from ci.core.engine import explain, fan_out, gather
+from ci.core.engine import explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
 from ci.core.names import is_digest
@@ -227,7 +227,7 @@ async def _resolve(base: Base) -> Resolved:
     try:
         name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
     except dagger.DaggerError as error:
-        raise DrydockError(f"{unknown}: {explain(error)}") from None
+        raise DrydockError(f"{unknown}: {explain(error)}{await missing_base(base.reference)}") from None
     if not is_digest(digest):
         raise DrydockError(f"{unknown}: {digest!r} is none")
     return Resolved(name=name, digest=digest)

@@ -14,7 +14,7 @@ from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
 from ci.config import find_config, referenced_paths
-from ci.core.engine import failure_of, fan_out
+from ci.core.engine import failure_of, fan_out, missing_base
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
 from ci.core.text import parse_word
@@ -168,7 +168,7 @@ async def _ask(reference: str) -> Answer:
     except dagger.DaggerError as problem:
         reason = failure_of(problem, "resolve").reason
         gone = any(text in reason for text in ("not found", "denied", "does not exist"))
-        return Answer(missing=reason) if gone else Answer(unknown=reason)
+        return Answer(missing=reason + await missing_base(reference)) if gone else Answer(unknown=reason)
     return Answer(digest=found.rpartition("@")[2])
 
 
