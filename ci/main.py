@@ -11,7 +11,7 @@ import dagger
 from dagger import Doc, check, dag, function, generate, object_type
 
 from ci import options
-from ci.build import Builder, build_all
+from ci.build import Builder, build_all, find_missing
 from ci.build import report_or_fail as build_report
 from ci.config import list_repositories, parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
@@ -53,6 +53,7 @@ class Ci:
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
     source: options.Source
+    git: Annotated[dagger.Directory | None, Doc("Its .git, for images that say git: true: .git")] = None
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
     repository: options.Repositories = None
@@ -92,7 +93,8 @@ class Ci:
                 plan, moving, version = seen.plan, seen.decision.tags, seen.decision.version
             else:
                 plan = fill_plan(plan, self._values(revision, created=made), Missing.STAYS)
-            text = render(plan, repositories=destination.repositories, owner=self.owner)
+            missing = await find_missing(plan, self.source, self.git)
+            text = render(plan, repositories=destination.repositories, owner=self.owner, missing=missing)
             text = seen.add_to(text, wanted) if seen else text
             if not live:
                 return text
@@ -286,7 +288,7 @@ class Ci:
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(source=self.source, git=self.git, secrets=secrets or (), agent=self.ssh, parallel=parallel)
 
     def _values(
         self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None
