@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 
-from ci.config import acceptance, build, checks, contexts, image, matrix, parse, repository
+from ci.config import acceptance, checks, parse, repository
 from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
-from ci.config.schema_family import family_schemas, image_or_family, matrix_schema
-from ci.config.schema_parts import VALUE, Schema, integer, list_of, map_of, record, ref, text
+from ci.config.schema_family import family_schemas, image_or_family
+from ci.config.schema_image import FILE, image_schema, repository_schema, rules_schema
+from ci.config.schema_parts import Schema, list_of, record, ref, text
 from ci.core.model import Cache, Compression
-from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
+from ci.core.names import TEMPLATE
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 ADDRESS = "https://raw.githubusercontent.com/drydock/drydock/HEAD/deploy/images.schema.json"
@@ -38,21 +38,6 @@ INEXPRESSIBLE = (
     "that a rule for tags, or a line of a flavor, can be read",
 )
 
-_RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + _RELATIVE.pattern)
-_GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + _FILE.pattern)
-_CONTEXT = re.compile(
-    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){_RELATIVE.pattern}"
-)
-_FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
-_CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
-_RULE = re.compile("(?=\\s*[^\\s])[^\x00]*")
-_SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za-z]+", "|".join(build.UNITS)) + ")")
-_OWN = "|".join(map(re.escape, build.COMMITTED))
-_LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.pattern}")
-_MOST_BYTES = 10**18 - 1
-_LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
-
 
 def render_schema() -> str:
     """Write the schema as the file that editors read."""
@@ -62,7 +47,7 @@ def render_schema() -> str:
 def config_schema() -> Schema:
     """Build the schema of a whole configuration."""
     properties = {
-        "repository": _repository(
+        "repository": repository_schema(
             "Where images are released: one repository, or several, each of which gets all of it. {name} is an "
             "image's name, {owner} is given by the caller.",
             "ghcr.io/{owner}/{name}",
@@ -88,12 +73,12 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
-        "tags": _rules(
+        "tags": rules_schema(
             "Rules by which an event names the images, as docker/metadata-action has them. Without any, a commit of "
             "the default branch is latest, and the git tag v1.2.3 is v1.2.3.",
             ["type=semver,pattern={{version}}", "type=edge"],
         ),
-        "flavor": _rules(
+        "flavor": rules_schema(
             "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
         ),
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
@@ -105,7 +90,7 @@ def config_schema() -> Schema:
         },
     }
     of_images = {
-        "image": _image(),
+        "image": image_schema(),
         "check": check_schema(),
         "http": http_schema(),
         "file": file_schema(),
@@ -125,140 +110,6 @@ def config_schema() -> Schema:
             **of_images,
             **family_schemas(of_images),
         },
-    }
-
-
-def _image() -> Schema:
-    none = {"properties": {"smoke": {"const": checks.NO_SMOKE}}, "required": ["smoke"]}
-    by_platform = {
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": {"enum": [*checks.PLATFORMS]},
-        "additionalProperties": VALUE,
-    }
-    properties = {
-        "name": {
-            **text(COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
-            "maxLength": image.MAX_NAME,
-        },
-        "repository": _repository(
-            "Where this image is released, in place of what all images have.", "docker.io/acme/app"
-        ),
-        "title": text(checks.LINE, "For the labels.", "Backend"),
-        "description": text(image.PROSE, "For the labels.", "Answers requests"),
-        "dockerfile": text(_FILE, "Relative to the source.", "backend/Dockerfile"),
-        "context": {
-            **text(
-                _RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
-            ),
-            "default": ".",
-        },
-        "platforms": list_of(
-            {"enum": [*checks.PLATFORMS]}, "What the image is built for.", ["linux/amd64", "linux/arm64"]
-        ),
-        "contexts": {
-            "description": "What is put in the place of a name that a FROM or a --from has: an image of a registry, "
-            "another image of this configuration, which is built first, or a folder of the source.",
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": text(_CONTEXT_NAME),
-            "additionalProperties": text(_CONTEXT),
-            "examples": [{"base": "target:base", "alpine": "docker-image://alpine:3.22", "protocol": "libs/protocol"}],
-        },
-        "build-args": {
-            **map_of(
-                build.VARIABLE,
-                "As in docker build --build-arg, BuildKit's own ones too, such as BUILDKIT_DOCKERFILE_CHECK. "
-                "SOURCE_DATE_EPOCH is a whole number of seconds. [Values of the run](#values-of-the-run) may stand in "
-                "it. A mapping has a value for each platform.",
-                {"PYTHON": "3.13", "VERSION": "{version:-dev}", "ARCH": {"linux/amd64": "x64", "linux/arm64": "arm"}},
-            ),
-            "additionalProperties": {"anyOf": [VALUE, by_platform]},
-            "properties": {
-                build.EPOCH: {"anyOf": [integer(0, _LATEST), text(build.SECONDS)]},
-            },
-        },
-        "target": text(image.TARGET, "The name of the stage to build; the last unless given.", "runtime"),
-        "secrets": list_of(
-            text(build.SECRET),
-            "Names that the Dockerfile mounts by --mount=type=secret,id=NAME; given as --secrets env:NAME.",
-            ["PIP_TOKEN"],
-        ),
-        "ssh": list_of(
-            text(build.SECRET),
-            "Names of the SSH agents that the Dockerfile mounts by --mount=type=ssh,id=NAME; it is default without id.",
-            ["default"],
-        ),
-        "network": {
-            "description": "Of RUN: none at all, or the builder's own.",
-            "enum": [*build.NETWORKS],
-        },
-        "extra-hosts": {
-            "description": "Hosts that RUN knows, and their addresses.",
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": text(build.HOST),
-            "additionalProperties": text(build.ADDRESS),
-            "examples": [{"mirror.internal": "10.0.0.5"}],
-        },
-        "shm-size": _size("Of /dev/shm in RUN.", "64MB"),
-        "ulimits": list_of(
-            text(build.ULIMIT), "Of RUN, as in docker build --ulimit; -1 is none.", ["nofile=1024:2048"]
-        ),
-        "git": {
-            "description": "Whether the build is given .git, as far as .dockerignore lets it. The call gives it by "
-            "--git .git. An earlier release is then reused for the same commit alone.",
-            "type": "boolean",
-            "default": False,
-        },
-        "generated": list_of(
-            text(_GENERATED),
-            "What a step makes before the build, relative to the source: files, folders, or patterns with *, ** and ?. "
-            "validate does not miss them, and a build that does not find them ends before it begins.",
-            ["ui/build", "version.txt"],
-        ),
-        "budget": _size("The most a variant may weigh, compressed.", "60MB", "1.5GiB"),
-        "smoke": {
-            "description": "What is checked of each variant before anything is released; none needs a smoke-reason.",
-            "anyOf": [
-                {"const": checks.NO_SMOKE},
-                {"type": "array", "minItems": 1, "items": ref("check")},
-            ],
-        },
-        "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
-        "labels": map_of(
-            _LABEL,
-            "More labels, or others in place of title, description, source and version. [Values of the "
-            "run](#values-of-the-run) may stand in them.",
-            {"org.opencontainers.image.licenses": "MIT", "com.example.release": "{version:-none}"},
-        ),
-        "annotations": map_of(
-            _LABEL, "The same for the annotations of the index and of each variant's manifest.", {"com.example.a": "b"}
-        ),
-        "release": {
-            "description": "Whether it is released; without, it is built and checked for those that are built on it.",
-            "type": "boolean",
-            "default": True,
-        },
-        matrix.KEY: matrix_schema(),
-        "tags": _rules("Rules in place of those of the file.", ["type=raw,value=nightly"]),
-        "flavor": _rules("What holds for all rules of the image, besides that of the file.", ["suffix=-alpine"]),
-    }
-    return {
-        "description": "It says how an image is built, and what is checked.",
-        **record(properties, image.REQUIRED, image.OPTIONAL),
-        "if": none,
-        "then": {"required": ["smoke-reason"]},
-        "else": {"properties": {"smoke-reason": False}},
-    }
-
-
-def _rules(description: str, example: list[object]) -> Schema:
-    line = text(_RULE)
-    return {
-        "description": description,
-        "anyOf": [line, {"type": "array", "minItems": 1, "items": line}],
-        "examples": [example],
     }
 
 
@@ -282,19 +133,11 @@ def _cache() -> Schema:
     }
 
 
-def _repository(description: str, *examples: object) -> Schema:
-    return {
-        "description": description,
-        "anyOf": [text(TEMPLATE), list_of(text(TEMPLATE))],
-        "examples": [*examples],
-    }
-
-
 def _validate() -> Schema:
     properties = {
         "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
         "baseline": text(
-            _FILE,
+            FILE,
             "A file of findings that were there before: what `validate --format baseline` printed.",
             "deploy/validate-baseline.json",
         ),
@@ -316,11 +159,3 @@ def _acceptance() -> Schema:
     }
     required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
     return {"description": "It names a rule, and says why.", **record(properties, required, optional)}
-
-
-def _size(description: str, *examples: str) -> Schema:
-    return {
-        "description": description,
-        "anyOf": [integer(1, _MOST_BYTES), text(_SIZE)],
-        "examples": [*examples],
-    }
