@@ -101,8 +101,8 @@ class BuildKit:
 
         """
         image = definition.image
-        if definition.fault:
-            raise DrydockError(definition.fault)
+        if fault := definition.fault or definition.fault_of(platform):
+            raise DrydockError(fault)
         layouts = {
             name: built[value.removeprefix(TARGET_CONTEXT)]
             for name, value in image.contexts.items()
@@ -111,11 +111,11 @@ class BuildKit:
         wanted = Wanted(
             image=image,
             platform=platform,
-            arguments=definition.arguments,
+            arguments=definition.arguments(platform),
             labels=labels,
             compression=self.config.compression,
             syntax=definition.dockerfile.syntax,
-            epoch=self._epoch(definition),
+            epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
@@ -165,9 +165,9 @@ class BuildKit:
             container = container.with_unix_socket(AGENT, self.agent)
         return container
 
-    def _epoch(self, definition: Definition) -> int | None:
+    def _epoch(self, definition: Definition, platform: str) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
-        given = definition.arguments.get("SOURCE_DATE_EPOCH", "")
+        given = definition.arguments(platform).get("SOURCE_DATE_EPOCH", "")
         if given.isdecimal():
             return int(given)
         return int(self.created.timestamp()) if self.created else None

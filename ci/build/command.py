@@ -115,7 +115,7 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     if wanted.syntax and is_own_frontend(wanted.syntax):
         yield "cmdline", f"{FRONTEND}:1"
     yield from ((f"build-arg:{name}", value) for name, value in wanted.arguments.items())
-    yield from ((f"label:{name}", value) for name, value in wanted.labels.items())
+    yield from ((f"label:{name}", value) for name, value in {**wanted.labels, **image.labels}.items())
     yield from ((f"context:{name}", _context(wanted, name, value)) for name, value in image.contexts.items())
     hosts = [f"{name}={address}" for name, address in image.extra_hosts.items()]
     run = {
@@ -163,7 +163,8 @@ def _output(wanted: Wanted) -> str:
     fields = ["type=oci", f"dest={ARCHIVE}", "oci-mediatypes=true", f"compression={wanted.compression.value}"]
     if wanted.epoch is not None:
         fields.append("rewrite-timestamp=true")
-    return _csv([*fields, *(f"annotation.{key}={value}" for key, value in wanted.labels.items())])
+    annotations = {**wanted.labels, **wanted.image.annotations}
+    return _csv([*fields, *(f"annotation.{key}={value}" for key, value in annotations.items())])
 
 
 def _csv(fields: Sequence[str]) -> str:

@@ -90,24 +90,27 @@ class Destination:
         Args:
             plan: what is built; a release takes all variants of an image.
             tags: that move, by image.
-            version: of the software.
+            version: of the software; where some images get tags, of these alone.
             created: when the commit was made.
 
         Raises:
             DrydockError: a repository is not legal, or a tag would name two images.
 
         """
+        named = {name for name, given in (tags or {}).items() if given}
+        versioned = named or {image.name for image in plan.images}
         targets = [
             Target(
                 image=image,
                 repository=repository,
                 name=repository.partition("/")[2],
                 variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
-                labels=labels_of(plan, image, version=version, created=created),
-                own=own_tag(image, plan.revision) if plan.revision else "",
+                labels=labels_of(plan, image, version=version if image.name in versioned else None, created=created),
+                own=own_tag(image, plan.revision, plan.mark) if plan.revision else "",
                 tags=(tags or {}).get(image.name, ()),
             )
             for image in plan.images
+            if image.release
             for repository in (repository_of(t, image, owner=self.owner) for t in self.templates(plan, image))
         ]
         _check_names(targets)

@@ -93,7 +93,12 @@ async def _describe(
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
-    if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
+    faults = (
+        definition.fault,
+        *map(definition.fault_of, image.platforms),
+        why_not_reusable(image, definition.dockerfile),
+    )
+    if reason := next(filter(None, faults), ""):
         raise DrydockError(reason)
     if definition.history and not plan.revision:
         raise DrydockError("its build is given .git, and no --revision says at which commit")
@@ -108,7 +113,7 @@ async def _describe(
             dockerfile=definition.text,
             context=context,
             bases={str(base): digest for base, digest in definition.bases(variant.platform).items()},
-            arguments=definition.arguments,
+            arguments=definition.arguments(variant.platform),
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,

@@ -11,6 +11,7 @@ import pytest
 import ci.build.inputs
 from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, why_not_reusable
 from ci.core.model import (
+    Affixes,
     Check,
     Compression,
     ConfigCheck,
@@ -107,6 +108,13 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "ulimits": (("nofile=1",), "options"),
     "git": (True, None),  # the commit, where .git reaches the build
     "generated": (("ui",), None),  # its files are in the context
+    "platform_args": ({AMD: {"ARCH": "x64"}, ARM: {"ARCH": "arm"}}, "build-args"),
+    "labels": ({"a": "b"}, "labels"),
+    "annotations": ({"a": "b"}, "annotations"),
+    "release": (False, None),  # never looked for
+    "tags": (("type=raw,value=x",), None),  # a name decides nothing
+    "flavor": (("suffix=-x",), None),
+    "affixes": (Affixes(suffix="-x"), None),
 }
 
 
