@@ -117,11 +117,11 @@ async def test_a_token_is_renewed_before_it_expires_and_when_it_is_refused(
         assert len(tokens.tokens) - before == 1
         # A token the registry no longer takes.
         scope = f"repository:{content.repository}:pull"
-        known = registry._auth._tokens[scope]
-        registry._auth._tokens[scope] = type(known)(header=known.header + "x", until=known.until)
+        known = registry._session.auth._tokens[scope]
+        registry._session.auth._tokens[scope] = type(known)(header=known.header + "x", until=known.until)
         assert await registry.resolve(content.repository, "v1") == content.digest
         assert len(tokens.tokens) - before == 2
-        registry._auth._tokens[scope] = type(known)(header=known.header, until=0.0)
+        registry._session.auth._tokens[scope] = type(known)(header=known.header, until=0.0)
         assert await registry.resolve(content.repository, "v1") == content.digest
         assert len(tokens.tokens) - before == 3
 
@@ -253,7 +253,7 @@ async def test_names_that_would_lead_elsewhere_are_not_sent(plain: Registry, con
 def test_nothing_shows_the_password(plain: Registry) -> None:
     registry = client(plain.host, login=True)
     encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    for value in (LOGIN, registry, registry._auth, registry._transport):
+    for value in (LOGIN, registry, registry._session.auth, registry._session.transport):
         for text in (repr(value), str(value), f"{value}"):
             assert PASSWORD not in text
             assert encoded not in text
