@@ -39,7 +39,7 @@ def find_program(name: str) -> Path:
 @contextmanager
 def run_crane(folder: Path) -> Iterator[Registry]:
     """Run go-containerregistry's registry, which keeps manifests in memory, and stop it by its process."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     port, log = free_port(), folder / "log"
     command = [str(find_program("crane")), "registry", "serve", "--address", f"127.0.0.1:{port}"]
     with log.open("wb") as out:
