@@ -82,6 +82,10 @@ class Ci:
         dagger.Service | None,
         Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
     ] = None
+    registry_ca: Annotated[
+        dagger.File | None,
+        Doc("CA certificates (PEM) that registries' own are signed by, besides the usual ones: ca.pem"),
+    ] = None
     cache: Annotated[
         str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
     ] = None
@@ -272,10 +276,17 @@ class Ci:
             username=self.username,
             password=self.password,
             service=self.registry,
+            authorities=self.registry_ca,
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(
+            source=self.source,
+            secrets=secrets or (),
+            agent=self.ssh,
+            parallel=parallel,
+            authorities=self.registry_ca,
+        )
 
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)
