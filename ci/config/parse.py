@@ -42,7 +42,7 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         repository=take(fields, "repository", lambda c: read_repository(c, images), ""),
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
-        compression=take(fields, "compression", _compression, Compression.ZSTD),
+        compression=take(fields, "compression", _compression, Compression.GZIP),
         cache=take(fields, "cache", lambda c: read_cache(c, images), Cache()),
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
     )
@@ -86,7 +86,7 @@ def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
 
 
 def _compression(cursor: Cursor) -> Compression:
-    return Compression(cursor.choice([known.value for known in Compression]) or Compression.ZSTD)
+    return Compression(cursor.choice([known.value for known in Compression]) or Compression.GZIP)
 
 
 def _period(cursor: Cursor) -> int | None:

@@ -119,8 +119,8 @@ REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not o
 class Compression(StrEnum):
     """How layers are compressed."""
 
-    GZIP = "gzip"
-    ZSTD = "zstd"
+    GZIP = "gzip"  # what everything that pulls images can read
+    ZSTD = "zstd"  # see schema.ZSTD_NEEDS
 
 
 class CacheMode(StrEnum):
@@ -146,7 +146,7 @@ class Config:
     repository: str  # template, such as "ghcr.io/acme/{name}"
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
-    compression: Compression = Compression.ZSTD
+    compression: Compression = Compression.GZIP
     cache: Cache = field(default_factory=Cache)
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
 

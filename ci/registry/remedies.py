@@ -152,7 +152,9 @@ def _denied(refusal: Refusal, family: _Family | None) -> str:
     if family and not scope.endswith(":pull"):
         return f"The token needs the scope {scope}. {family.permission}"
     permission = "packages: read" if scope.endswith(":pull") else "packages: write"
-    return f"The token needs the scope {scope}" + ("." if family else f"; on GitHub, `{permission}`.")
+    if family:
+        return f"The token needs the scope {scope}."
+    return f"The token needs the scope {scope}; on GitHub, `{permission}`."
 
 
 def _name(host: str) -> str:
