@@ -153,6 +153,10 @@ class RegistryClient:
             self._session.require(call, answer)
             page, following = check_tags(call.request.what, answer)
             tags |= page
+            if following is None and len(page) == _PAGE:
+                raise protocol_error(
+                    call.request.what, answer.where, "the list of tags may be cut: it names no next page"
+                )
             if following is None:
                 return tags
             call = replace(call, request=replace(call.request, url=str(following)))

@@ -16,6 +16,7 @@ from ci.core.oci import OCI_MANIFEST, digest_of
 from ci.registry import client as client_module
 from ci.registry.errors import RegistryError, RegistryErrorKind
 from ci.registry.retry import Clock
+from tests.support.programs import find_program
 from tests.support.proxy import Fault, FaultProxy, Kind, Rule, Seen, always, at
 from tests.support.servers import Registry, Reply, Request, Stub, TokenServer, run_registry
 
@@ -157,15 +158,19 @@ async def test_a_forbidden_tag_is_never_taken_for_absent_where_no_list_can_be_ha
         assert caught.value.kind is RegistryErrorKind.FORBIDDEN
 
 
-async def test_a_list_of_tags_is_read_to_its_end(
-    plain: Registry, content: Content, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "_PAGE", 1)
-    async with client(plain.host) as registry:
-        for tag in ("v2", "v3", "w1"):
-            await registry.put_manifest(content.repository, tag, content.manifest, OCI_MANIFEST)
-        assert await registry.list_tags(content.repository) >= {"v1", "v2", "v3", "w1"}
-        assert await registry.list_tags("acme/nothing-here") == frozenset()
+async def test_a_list_of_tags_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third distribution gives as many as are asked for; the second gives all."""
+    monkeypatch.setattr(client_module, "_PAGE", 2)
+    tags = {"v1", "v2", "v3", "w1", "w2"}
+    with run_registry(tmp_path / "third", program=find_program("registry")) as third:
+        content = fill(f"http://{third.host}")
+        with before(third, lambda _: None) as proxy:
+            async with client(proxy.host) as registry:
+                for tag in tags - {"v1"}:
+                    await registry.put_manifest(content.repository, tag, content.manifest, OCI_MANIFEST)
+                assert await registry.list_tags(content.repository) == tags
+                assert await registry.list_tags("acme/nothing-here") == frozenset()
+        assert len([seen for seen in proxy.seen if seen.path == f"/v2/{content.repository}/tags/list"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -175,10 +180,12 @@ async def test_a_list_of_tags_is_read_to_its_end(
         (Reply(body=b'{"tags":[1]}'), "no list of tags"),
         (Reply(body=b'{"tags":["a"]}', headers={"Link": '<http://127.0.0.1:9/x>; rel="next"'}), "at another place"),
         (Reply(body=b'{"tags":["a"]}', headers={"Link": '</v2/a/tags/list>; rel="next"'}), "does not end"),
+        (Reply(body=b'{"tags":["a","b"]}'), "may be cut"),
     ],
 )
 async def test_a_list_of_tags_that_is_none(reply: Reply, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "_MAX_PAGES", 3)
+    monkeypatch.setattr(client_module, "_PAGE", 2)
     with Stub(lambda _: reply) as stub:
         async with client(stub.host) as registry:
             with pytest.raises(RegistryError, match=text):
