@@ -10,6 +10,7 @@ from ci.config.checks import LINE, NO_SMOKE, PLATFORMS, read_smoke
 from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
 from ci.config.paths import PATH_HELP, Kinds, read_file, read_folder
+from ci.config.repository import read_repositories
 from ci.core.model import Image
 from ci.core.names import COMPONENT
 from ci.core.text import show
@@ -21,7 +22,7 @@ REQUIRED = {
     "smoke": "a list of checks, or none together with smoke-reason",
 }
 OPTIONAL = (
-    *("title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
+    *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
     *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason"),
 )
 MAX_NAME = 128
@@ -52,8 +53,10 @@ def read_images(cursor: Cursor, kinds: Kinds) -> tuple[Image, ...]:
 def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS), ())
+    name = take(fields, "name", _name, "")
     return Image(
-        name=take(fields, "name", _name, ""),
+        name=name,
+        repositories=take(fields, "repository", lambda c: read_repositories(c, [name]), ()),
         title=take(fields, "title", lambda c: c.matching(LINE, "text on one line"), None),
         description=take(fields, "description", lambda c: c.matching(PROSE, "text"), None),
         dockerfile=take(fields, "dockerfile", lambda c: read_file(c, kinds), ""),

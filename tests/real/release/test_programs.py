@@ -45,12 +45,13 @@ async def test_published_reused_verified_promoted_and_rolled_back(other: Registr
     assert reused(third)["beta@linux/amd64"] == ""
     commit = await commit_of(mixed, THIRD, host, prefix)
     async with client(host) as registry:
-        told = await verify(registry, commit.targets, THIRD, ("latest",))
+        told = await verify(registry, commit.moving("latest"), THIRD)
         assert told.ok, told.problems
-        back = await promote(registry, commit.targets, "sha-1111111", ("latest",))
+        back = await promote(registry, commit.moving("latest"), "sha-1111111")
         assert back.ok, back.problems
         assert await live(host, prefix) == await live(host, prefix, "sha-1111111")
-        assert (await promote(registry, commit.targets, "sha-3333333", ("stable", "latest"))).ok
+        for tag in ("stable", "latest"):
+            assert (await promote(registry, commit.moving(tag), "sha-3333333")).ok
         assert await registry.list_tags(f"{prefix}/alpha") == {
             *("latest", "stable", "sha-1111111", "sha-2222222", "sha-3333333"),
         }
