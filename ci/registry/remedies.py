@@ -102,6 +102,10 @@ _SAYINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "This registry takes no layers in zstd: write `compression: gzip` in the configuration.",
         ),
         (
+            r"insufficient scopes",
+            "The token may only read, or nothing: on Docker Hub make an access token with Read & Write.",
+        ),
+        (
             r"must be guid",
             "The user name has to be the id of a service principal, or 00000000-0000-0000-0000-000000000000.",
         ),

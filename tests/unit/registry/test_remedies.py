@@ -185,8 +185,12 @@ REFUSALS = {
     ),
     # spinalcordtoolbox/spinalcordtoolbox#5286
     "Docker Hub, a token that only reads": (
-        refused(401, b'{"details":"access token has insufficient scopes"}', registry="docker.io", insufficient=True),
-        "Read & Write",
+        refused(401, b'{"details":"access token has insufficient scopes"}', registry="docker.io"),
+        "make an access token with Read & Write",
+    ),
+    "Docker Hub, somebody else's": (
+        refused(401, registry="docker.io", insufficient=True),
+        "has to be the account's own",
     ),
     # microsoft/vscode-docker#3780
     "Azure, a user name that is none": (
