@@ -101,8 +101,8 @@ def build_words(wanted: Wanted) -> list[str]:
         words += ["--import-cache", f"type=registry,ref={reference}{insecure}"]
     if reference := wanted.cache.write:
         # As the image is: a layer of both would be compressed, sent and kept twice.
-        options = f"{_CACHE_OPTIONS},compression={wanted.compression.value}{insecure}"
-        words += ["--export-cache", f"type=registry,ref={reference},{options}"]
+        ways = f"{_CACHE_OPTIONS},compression={wanted.compression.value}{insecure}"
+        words += ["--export-cache", f"type=registry,ref={reference},{ways}"]
     return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
 
 

@@ -14,8 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
-CONSTRUCTOR = {"source", "config", "owner", "repository", "username", "password", "registry"} | {
-    "registry_ca",
+CONSTRUCTOR = {"source", "git", "config", "owner", "repository", "username", "password", "registry", "registry_ca"} | {
     "cache",
     "ssh",
 }
