@@ -60,6 +60,7 @@ class Ci:
     username: Annotated[str | None, Doc("The user name at the registry")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
     registry: options.Registry = None
+    registry_ca: options.RegistryCa = None
     cache: options.Cache = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
 
@@ -285,10 +286,18 @@ class Ci:
             username=self.username,
             password=self.password,
             service=self.registry,
+            authorities=self.registry_ca,
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, git=self.git, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(
+            source=self.source,
+            git=self.git,
+            secrets=secrets or (),
+            agent=self.ssh,
+            parallel=parallel,
+            authorities=self.registry_ca,
+        )
 
     def _values(
         self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None

@@ -48,7 +48,7 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         repositories=take(fields, "repository", lambda c: read_repositories(c, shared), ()),
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
-        compression=take(fields, "compression", _compression, Compression.ZSTD),
+        compression=take(fields, "compression", _compression, Compression.GZIP),
         cache=take(fields, "cache", lambda c: read_cache(c, [image.name for image in images]), Cache()),
         accepted=read_acceptances(judged),
         baseline=read_baseline(judged),
@@ -116,7 +116,7 @@ def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
 
 
 def _compression(cursor: Cursor) -> Compression:
-    return Compression(cursor.choice([known.value for known in Compression]) or Compression.ZSTD)
+    return Compression(cursor.choice([known.value for known in Compression]) or Compression.GZIP)
 
 
 def _period(cursor: Cursor) -> int | None:

@@ -53,6 +53,12 @@ _LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.p
 _MOST_BYTES = 10**18 - 1
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
 
+# Docker reads zstd since 23.0 (moby/moby#41759), containerd since its release 1.5.0, Quay since quay/quay#801.
+ZSTD_NEEDS = (
+    "zstd takes half the time, and whoever pulls needs Docker 23, containerd 1.5 (as in Kubernetes) or Podman; the "
+    "registry may have to be a new one too, such as Quay 3.6."
+)
+
 
 def render_schema() -> str:
     """Write the schema as the file that editors read."""
@@ -70,9 +76,9 @@ def config_schema() -> Schema:
         ),
         "source": text(parse.URL, "Address of the source code, for the labels.", "https://github.com/acme/app"),
         "compression": {
-            "description": "Of the layers; zstd needs Docker 23 or containerd 1.5 to pull.",
+            "description": f"Of the layers that the build adds. gzip can be pulled by everything. {ZSTD_NEEDS}",
             "enum": [known.value for known in Compression],
-            "default": Compression.ZSTD.value,
+            "default": Compression.GZIP.value,
         },
         "cache": {
             "description": "The layer cache beside the images: a release writes it, and everything else reads it. "

@@ -145,8 +145,8 @@ REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not o
 class Compression(StrEnum):
     """How layers are compressed."""
 
-    GZIP = "gzip"
-    ZSTD = "zstd"
+    GZIP = "gzip"  # what everything that pulls images can read
+    ZSTD = "zstd"  # see schema.ZSTD_NEEDS
 
 
 class CacheMode(StrEnum):
@@ -172,7 +172,7 @@ class Config:
     repositories: tuple[str, ...]  # templates, such as "ghcr.io/acme/{name}"; the first one has the layer cache
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
-    compression: Compression = Compression.ZSTD
+    compression: Compression = Compression.GZIP
     cache: Cache = field(default_factory=Cache)
     accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
     baseline: str | None = None  # a file of such findings, relative to the source
