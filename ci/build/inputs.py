@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from ci.core.model import Compression, Image, SmokeCheck, Variant
+from ci.core.checks import SmokeCheck
+from ci.core.model import Compression, Image, Variant
 from ci.dockerfile import Dockerfile, find_remote, parse_dockerfile
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.

@@ -16,8 +16,9 @@ import dagger
 
 from ci.build import probe
 from ci.build.probe import Match, Request, compare
+from ci.core.checks import ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
 from ci.core.engine import failure_of, fan_out
-from ci.core.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
+from ci.core.model import Failure, Variant
 from ci.core.oci import ImageConfig
 from ci.core.text import last_lines
 

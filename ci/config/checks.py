@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from ci.config.cursor import Cursor, take
-from ci.core.model import Check, ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
+from ci.core.checks import Check, ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
 from ci.core.text import nearest, show
 
 PLATFORMS = (

@@ -10,18 +10,8 @@ import pytest
 
 import ci.build.inputs
 from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, why_not_reusable
-from ci.core.model import (
-    Check,
-    Compression,
-    ConfigCheck,
-    FileCheck,
-    HttpCheck,
-    Image,
-    RunCheck,
-    SmokeCheck,
-    TextMatch,
-    Variant,
-)
+from ci.core.checks import Check, ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
+from ci.core.model import Compression, Image, Variant
 from ci.dockerfile.ignore import parse_ignore
 from ci.dockerfile.parser import parse_dockerfile
 

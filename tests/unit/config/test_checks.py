@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ci.config.parse import parse_config
+from ci.core.checks import RunCheck
 from ci.core.findings import Finding
-from ci.core.model import RunCheck
 
 Problems = Callable[..., tuple[Finding, ...]]
 

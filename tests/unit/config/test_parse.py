@@ -10,21 +10,10 @@ from ci.config.checks import PLATFORMS
 from ci.config.parse import lines_of_images, parse_config, referenced_paths
 from ci.config.paths import PathKind
 from ci.config.repository import parse_cache
+from ci.core.checks import ConfigCheck, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch
 from ci.core.errors import ConfigError, SelectionError
 from ci.core.findings import Finding
-from ci.core.model import (
-    Cache,
-    CacheMode,
-    Compression,
-    Config,
-    ConfigCheck,
-    FileCheck,
-    HttpCheck,
-    Image,
-    RunCheck,
-    SmokeCheck,
-    TextMatch,
-)
+from ci.core.model import Cache, CacheMode, Compression, Config, Image
 
 Problems = Callable[..., tuple[Finding, ...]]
 
