@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 
 from ci.config.build import NETWORKS, read_arguments, read_hosts, read_names, read_size, read_ulimits
-from ci.config.checks import LINE, NO_SMOKE, PLATFORMS, read_smoke
+from ci.config.checks import LINE, NO_SMOKE, PLATFORMS
 from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
-from ci.config.paths import PATH_HELP, Kinds, read_file, read_folder
+from ci.config.paths import PATH_HELP, Source, read_file, read_folder
+from ci.config.services import read_services
+from ci.config.smoke import read_smoke
 from ci.core.model import Image
 from ci.core.names import COMPONENT
 from ci.core.text import show
@@ -22,36 +24,38 @@ REQUIRED = {
 }
 OPTIONAL = (
     *("title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
-    *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason"),
+    *("extra-hosts", "shm-size", "ulimits", "budget", "services", "smoke-reason"),
 )
 MAX_NAME = 128
 PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 TARGET = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def read_images(cursor: Cursor, kinds: Kinds) -> tuple[Image, ...]:
-    """Read all images, and hold those against each other that are built on each other."""
+def read_images(cursor: Cursor, source: Source) -> tuple[Image, ...]:
+    """Read all images, and hold those against each other that need each other."""
     images: list[Image] = []
-    contexts: dict[str, Cursor] = {}
+    needed: dict[str, list[Cursor]] = {}
     for item in cursor.items():
         fields = item.record(REQUIRED, OPTIONAL)
-        image = _image(fields, kinds)
+        image = _image(fields, source)
         if image.name and any(image.name == other.name for other in images):
             item.report(
                 f"two images are called {show(image.name)}",
                 accepted="a name of its own for each",
                 key=f"{item.key}.name",
             )
-        elif image.name and "contexts" in fields:
-            contexts[image.name] = fields["contexts"]
+        elif image.name:
+            needed[image.name] = [fields[key] for key in ("contexts", "services") if key in fields]
         images.append(image)
-    check_targets(images, contexts)
+    check_targets(images, needed)
     return tuple(images)
 
 
-def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
+def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
+    kinds = source.kinds
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
-    smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS), ())
+    services = take(fields, "services", read_services, ())
+    smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS, services=services, source=source), ())
     return Image(
         name=take(fields, "name", _name, ""),
         title=take(fields, "title", lambda c: c.matching(LINE, "text on one line"), None),
@@ -69,6 +73,7 @@ def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
         shm_size=take(fields, "shm-size", read_size, None),
         ulimits=take(fields, "ulimits", read_ulimits, ()),
         budget=take(fields, "budget", read_size, None),
+        services=services,
         smoke=smoke,
         smoke_reason=_smoke_reason(fields),
     )

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from ci.config.contexts import context_folders
 from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
-from ci.config.paths import PathKind, read_path
+from ci.config.paths import PathKind, Source, read_path
 from ci.config.repository import REPOSITORY_HELP, read_cache, read_repository
+from ci.config.smoke import STRUCTURE
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
@@ -23,21 +24,24 @@ PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
 _SECONDS = {"h": 3600, "d": 86400}
 
 
-def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None = None) -> Config:
+def parse_config(
+    text: str, *, file: str, kinds: Mapping[str, PathKind] | None = None, texts: Mapping[str, str] | None = None
+) -> Config:
     """Read a configuration strictly.
 
     Args:
         text: the whole file.
         file: its name, for the messages.
         kinds: what each path of `referenced_paths` is in the source; None: nobody looked.
+        texts: of the files of `referenced_texts` that are there; None: nobody looked.
 
     Raises:
-        ConfigError: holds every mistake, in the order of the lines.
+        ConfigError: holds every mistake, in the order of the lines, with those of other files at the end.
 
     """
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
-    images = take(fields, "images", lambda c: read_images(c, kinds), ())
+    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts)), ())
     config = Config(
         repository=take(fields, "repository", lambda c: read_repository(c, images), ""),
         images=images,
@@ -47,19 +51,30 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
     )
     if root.findings:
-        raise ConfigError(sorted(root.findings, key=lambda finding: finding.line))
+        # Two images may name one file of checks, whose mistakes are the same.
+        findings = dict.fromkeys(root.findings)
+        raise ConfigError(sorted(findings, key=lambda one: (one.file != file, one.file, one.line)))
     return config
 
 
 def referenced_paths(text: str) -> frozenset[str]:
     """List the paths of the source that a configuration names, as far as it can be read."""
+    return frozenset(path for image in _images(text) for path in (*_paths(image), *_texts(image)) if path)
+
+
+def referenced_texts(text: str) -> frozenset[str]:
+    """List the files of the source whose texts belong to a configuration, as far as it can be read."""
+    return frozenset(path for image in _images(text) for path in _texts(image) if path)
+
+
+def _images(text: str) -> Iterator[Mapping[str, Cursor]]:
     try:
         root = read_tree(text, file="")
     except ConfigError:
-        return frozenset()
+        return
     images = root.entries().get("images")
-    paths = (path for item in (images.items() if images else ()) for path in _paths(item.entries()))
-    return frozenset(path for path in paths if path)
+    for item in images.items() if images else ():
+        yield item.entries()
 
 
 def _paths(fields: Mapping[str, Cursor]) -> Iterator[str]:
@@ -68,6 +83,13 @@ def _paths(fields: Mapping[str, Cursor]) -> Iterator[str]:
             yield read_path(fields[key])
     if "contexts" in fields:
         yield from context_folders(fields["contexts"])
+
+
+def _texts(fields: Mapping[str, Cursor]) -> Iterator[str]:
+    if "smoke" in fields and fields["smoke"].kind == "seq":
+        for check in fields["smoke"].items():
+            if path := check.entries().get(STRUCTURE):
+                yield read_path(path)
 
 
 def lines_of_images(text: str) -> list[dict[str, int]]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import build, checks, contexts, image, parse, repository
-from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
-from ci.config.schema_parts import Schema, integer, list_of, map_of, record, ref, text
+from ci.config import build, checks, contexts, image, parse, repository, services
+from ci.config.schema_checks import (
+    check_schema,
+    file_schema,
+    grpc_schema,
+    http_schema,
+    image_config_schema,
+    service_schema,
+    tcp_schema,
+    text_match_schema,
+)
+from ci.config.schema_parts import FILE, RELATIVE, Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
 
@@ -25,21 +34,23 @@ INEXPRESSIBLE = (
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
     "the limits on the size and depth of the file",
-    "that an image which another one is built on exists, for its platforms, and that no circle comes of it",
+    "that a check's services are its image's, and that a file of container-structure-test is one",
+    "that a header is given once, whatever its case",
+    "that an image which others are built on or checked beside exists, for their platforms, and that none needs itself",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
     "that a limit is given once, and that its soft half is not above the hard one",
 )
 
-_RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + _RELATIVE.pattern)
 _CONTEXT = re.compile(
-    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){_RELATIVE.pattern}"
+    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){RELATIVE.pattern}"
 )
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
 _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za-z]+", "|".join(build.UNITS)) + ")")
 _MOST_BYTES = 10**18 - 1
+# Of whatever case.
+_TAKEN = f"^(?:{'|'.join(''.join(f'[{c.upper()}{c}]' for c in name) for name in ('localhost', services.CLIENT_HOST))})$"
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
 
 
@@ -91,8 +102,11 @@ def config_schema() -> Schema:
         "$defs": {
             "image": _image(),
             "cache": _cache(),
+            "service": service_schema(),
             "check": check_schema(),
             "http": http_schema(),
+            "tcp": tcp_schema(),
+            "grpc": grpc_schema(),
             "file": file_schema(),
             "config": image_config_schema(),
             "text": text_match_schema(),
@@ -109,10 +123,10 @@ def _image() -> Schema:
         },
         "title": text(checks.LINE, "For the labels.", "Backend"),
         "description": text(image.PROSE, "For the labels.", "Answers requests"),
-        "dockerfile": text(_FILE, "Relative to the source.", "backend/Dockerfile"),
+        "dockerfile": text(FILE, "Relative to the source.", "backend/Dockerfile"),
         "context": {
             **text(
-                _RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
+                RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
             ),
             "default": ".",
         },
@@ -173,6 +187,14 @@ def _image() -> Schema:
                 {"const": checks.NO_SMOKE},
                 {"type": "array", "minItems": 1, "items": ref("check")},
             ],
+        },
+        "services": {
+            "description": "What it needs beside it in its checks, by the host name it is reached by.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"allOf": [text(services.HOST), {"not": {"pattern": _TAKEN}}]},
+            "additionalProperties": ref("service"),
+            "examples": [{"db": {"image": "postgres:17", "port": 5432, "env": {"POSTGRES_PASSWORD": "check"}}}],
         },
         "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
     }

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ci.core.checks import SmokeCheck
+from ci.core.checks import TARGET, Service, SmokeCheck
 
 # What a named context begins with, as bake writes it; any other is a folder of the source.
 IMAGE_CONTEXT = "docker-image://"
-TARGET_CONTEXT = "target:"
+TARGET_CONTEXT = TARGET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +33,7 @@ class Image:
     shm_size: int | None = None  # bytes
     ulimits: tuple[str, ...] = ()  # such as "nofile=1024:2048"
     budget: int | None = None  # bytes, compressed, each variant
+    services: tuple[Service, ...] = ()  # beside it in checks; each reaches those before it
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
 
@@ -41,6 +42,12 @@ class Image:
         """The names of the images of the same configuration that are contexts of its build, each once."""
         targets = (value for value in self.contexts.values() if value.startswith(TARGET_CONTEXT))
         return tuple(dict.fromkeys(value.removeprefix(TARGET_CONTEXT) for value in targets))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the images of the same configuration that come before it: for its build, or for its checks."""
+        targets = (service.target for service in self.services if service.target)
+        return tuple(dict.fromkeys((*self.built_on, *targets)))
 
 
 REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not older, unless told otherwise
@@ -120,6 +127,7 @@ class Failure:
     command: str | None = None
     exit_code: int | None = None
     stderr: str | None = None  # the last lines
+    logs: Mapping[str, str] = field(default_factory=dict)  # the last lines of each service beside it, by name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -86,7 +86,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
             push=partial(push_target, client, built.images),
             reused=found.entries,
             records=found.inputs.records,
-            resmoke=partial(smoke_published, client, login) if request.resmoke else None,
+            resmoke=partial(smoke_published, client, login, built.images) if request.resmoke else None,
         )
     return Delivery(built=built.report, released=released)
 

@@ -95,6 +95,9 @@ async def _describe(
     definition = definitions[image.name]
     if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
         raise DrydockError(reason)
+    # What needs it is built, and a registry's image is nothing to build on.
+    if needing := [other.name for other in plan.images if image.name in other.needs]:
+        raise DrydockError(f"another image of the same run needs it: {', '.join(needing)}")
     try:
         folders = (definition.context, *definition.folders.values())
         context = " ".join([await folder.digest() for folder in folders])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.config import PathKind, lines_of_images, parse_config, referenced_paths
+from ci.config import PathKind, lines_of_images, parse_config, referenced_paths, referenced_texts
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config
@@ -41,7 +41,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
     """
     findings = list(check_workflows(tree, surface))
     try:
-        parsed = parse_config(text, file=config, kinds=_kinds(tree))
+        parsed = parse_config(text, file=config, kinds=_kinds(tree), texts=_texts(tree, text))
     except ConfigError as mistakes:
         findings += mistakes.findings
         message = "Dockerfiles and contexts were not held against this configuration"
@@ -79,7 +79,8 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
 
 def dockerfiles_of(tree: Tree, text: str) -> tuple[str, ...]:
     """List the Dockerfiles that a configuration names and the source holds, for the linters."""
-    paths = (path for path in sorted(referenced_paths(text)) if tree.kinds.get(path) is PathKind.FILE)
+    paths = sorted(referenced_paths(text) - referenced_texts(text))
+    paths = [path for path in paths if tree.kinds.get(path) is PathKind.FILE]
     return tuple(path for path in paths if tree.text(path) is not None)
 
 
@@ -87,6 +88,12 @@ def _kinds(tree: Tree) -> dict[str, PathKind]:
     """Tell what the named paths are; the other Dockerfiles are there to be suggested."""
     others = {path: PathKind.FILE for path in tree.files if "dockerfile" in path.lower()}
     return {**others, **tree.kinds}
+
+
+def _texts(tree: Tree, text: str) -> dict[str, str]:
+    """Read the files of checks that the configuration names; one that is no text is empty, which is a mistake."""
+    files = (path for path in referenced_texts(text) if tree.kinds.get(path) is PathKind.FILE)
+    return {path: tree.text(path) or "" for path in files}
 
 
 def _unused(tree: Tree, config: Config) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ async def publish(
             request,
             commit.at(host, prefix),
             push=partial(push_target, registry, commit.images),
-            resmoke=partial(smoke_published, registry, entry) if resmoke else None,
+            resmoke=partial(smoke_published, registry, entry, commit.images) if resmoke else None,
         )
 
 
