@@ -104,6 +104,7 @@ class _Answer:
 
     @property
     def text(self) -> str:
+        """The body, as its charset says."""
         charset = self.headers.get_content_charset() or "utf-8"
         try:
             return self.body.decode(charset, errors="replace")

@@ -110,7 +110,7 @@ async def _ask_group(container: dagger.Container, around: Beside, group: Group) 
         why = await around.why_one_failed("") or await around.explain(await _why_it_ended(container, error))
         return {name: replace(why, step=name) for name in names}
     found = {
-        check.name: Failure(step=check.name, reason=f"{_question(asked)}: {problem} within {asked.deadline:g} s")
+        check.name: Failure(step=check.name, reason=_unexpected(asked, problem))
         for check, asked, problem in zip(group.checks, group.asked, problems, strict=True)
         if problem
     }
@@ -195,14 +195,16 @@ def _answers(error: dagger.ExecError) -> list[str]:
         return []
 
 
-def _question(asked: StartedCheck) -> str:
+def _unexpected(asked: StartedCheck, problem: str) -> str:
     match asked:
         case HttpCheck():
-            return f"GET http://localhost:{asked.port}{asked.path}"
+            url = f"http://localhost:{asked.port}{asked.path}"
+            return f"GET {url}: {problem} within {asked.deadline:g} s"
         case GrpcCheck():
-            return f"grpc.health.v1.Health/Check of {asked.service or 'the server'} on port {asked.port}"
+            whose = asked.service or "the server"
+            return f"health of {whose} on port {asked.port} by gRPC: {problem} within {asked.deadline:g} s"
         case TcpCheck():
-            return f"port {asked.port}"
+            return problem
 
 
 async def _why_it_ended(container: dagger.Container, error: dagger.DaggerError) -> Failure:

@@ -83,13 +83,13 @@ def _checks(
         if key in fields and kind not in owners:
             owner = f"{' or '.join(owners)} check"
             message = f"it belongs to a {owner}, and this is a {kind} check"
-            fields[key].report(message, accepted="no such key")
+            fields.pop(key).report(message, accepted="no such key")
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(image_platforms)), ())
     on = f" on {', '.join(platforms)}" if platforms else ""
     name = take(fields, "name", lambda c: c.matching(LINE, "text on one line"), "")
     # Whatever starts the image needs what is beside it; most commands do not.
     all_of_them = tuple(service.name for service in services) if kind in STARTED else ()
-    beside = take(fields, "services", lambda c: c.unique(lambda s: s.choice(x.name for x in services)), all_of_them)
+    beside = take(fields, "services", lambda c: _beside(c, services), all_of_them)
     if kind == STRUCTURE:
         return read_structure_tests(
             fields[kind],
@@ -110,6 +110,13 @@ def _checks(
             services=beside,
         ),
     )
+
+
+def _beside(cursor: Cursor, services: Sequence[Service]) -> tuple[str, ...]:
+    if not services:
+        cursor.report("the image has no services", accepted="no such key, or services of the image")
+        return ()
+    return cursor.unique(lambda name: name.choice(service.name for service in services))
 
 
 def _check(kind: str, fields: dict[str, Cursor], number: int) -> tuple[Check, str]:

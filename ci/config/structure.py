@@ -87,11 +87,11 @@ def read_structure_tests(
         return ()  # it has been said that it is not there
     checks: dict[str, SmokeCheck] = {}
     for test in _read(cursor, source.texts[path], path, deadline):
-        known = f"{name or path}: {test.name}{suffix}"
-        # There, two tests may have one name.
-        number = next(n for n in range(1, len(checks) + 2) if n == 1 or f"{known} ({n})" not in checks)
-        if known in checks:
-            known = f"{known} ({max(number, 2)})"
+        first = known = f"{name or path}: {test.name}{suffix}"
+        number = 1
+        while known in checks:  # there, two tests may have one name
+            number += 1
+            known = f"{first} ({number})"
         checks[known] = SmokeCheck(
             name=known,
             check=test.check,

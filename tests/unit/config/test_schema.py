@@ -32,10 +32,12 @@ BEYOND = {
     r"is no regular expression": INEXPRESSIBLE[6],
     r"'[0-9.]+ ?\w+' is not a(ccepted; accepted: more than 0| size)": INEXPRESSIBLE[7],
     r"the file holds too much|nested too deeply|holds the character": INEXPRESSIBLE[8],
-    r"there is no image|the image '.*' is not built for|built on each other in a circle": INEXPRESSIBLE[9],
-    r"is the name '.*' once more": INEXPRESSIBLE[10],
-    r"'[0-9A-Fa-f:.]+' is not an address": INEXPRESSIBLE[11],
-    r"the limit \w+ is given twice|has a soft limit above the hard one": INEXPRESSIBLE[12],
+    r"services(\[\d+\])?: .*(is not known|the image has no services)": INEXPRESSIBLE[9],
+    r"case does not count in a header's name": INEXPRESSIBLE[10],
+    r"there is no image|the image '.*' is not built for|need each other in a circle": INEXPRESSIBLE[11],
+    r"is the name '.*' once more": INEXPRESSIBLE[12],
+    r"'[0-9A-Fa-f:.]+' is not an address": INEXPRESSIBLE[13],
+    r"the limit \w+ is given twice|has a soft limit above the hard one": INEXPRESSIBLE[14],
 }
 
 
@@ -246,6 +248,7 @@ LIKELY = VALUES | st.sampled_from(
         ),
         *("target:base", "target:worker", "target:x", "docker-image://a", "docker-image://A", "oci-layout://a", "a:b"),
         *("https://a", "git@a:b", "github.com/a", "host", "off", "read", "10.0.0.5", "::1", "1.2", "host-gateway"),
+        *("follow", "postgres:17", "X-A", {"db": {"image": "a", "port": 1}}, ["db"], {"X-A": {"equals": "b"}}),
         *("nofile=1", "nofile=2:1", "nproc=1:-1", {"a": "target:base"}, {"mode": "off"}, {"repository": "ghcr.io/a"}),
         *({"path": "/a", "exists": False, "mode": "0644"}, {"user": "a"}, None, 1.5, "\x00", "é", "A" * 200, "a" * 128),
     ]
@@ -255,7 +258,21 @@ KEYS = st.sampled_from(
         *("name", "title", "dockerfile", "context", "platforms", "build-args", "target", "secrets", "budget", "smoke"),
         *("smoke-reason", "run", "http", "file", "config", "exit", "stdout", "stderr", "deadline", "port", "path"),
         *("status", "body", "exists", "mode", "content", "user", "entrypoint", "env", "labels", "ports", "healthcheck"),
-        *("contexts", "ssh", "network", "extra-hosts", "shm-size", "ulimits", "cache", "mode", "SOURCE_DATE_EPOCH"),
+        *("services", "tcp", "grpc", "structure-test", "redirects", "headers", "response-headers", "service", "db"),
+        *(
+            "image",
+            "command",
+            "platform",
+            "contexts",
+            "ssh",
+            "network",
+            "extra-hosts",
+            "shm-size",
+            "ulimits",
+            "cache",
+            "mode",
+            "SOURCE_DATE_EPOCH",
+        ),
         *("architecture", "equals", "contains", "excludes", "matches", "repository", "source", "compression", "images"),
     ]
 )
