@@ -52,24 +52,30 @@ class Beside:
     async def why_one_failed(self, step: str) -> Failure | None:
         """Find the first that does not run, and say why; nothing where all do."""
         for name, service in self.known.items():
-            place = f"its service {name} ({service.image})"
+            named = f"{name} ({service.image})"
             try:
                 with anyio.fail_after(_GONE):
                     with anyio.move_on_after(_ANSWER) as answered:
                         await self.running[name].start()
                     if answered.cancelled_caught:
-                        reason = f"{place}: nothing listened on port {service.port} within {service.deadline:g} s"
+                        reason = f"its service {named}: nothing listened on port {service.port} within {service.deadline:g} s"
                         return Failure(step=step, reason=reason, logs=await self.logs((name,)))
             except TimeoutError:
-                return Failure(step=step, reason=f"{place} does not answer", logs=await self.logs((name,)))
+                return Failure(step=step, reason=f"its service {named} does not answer", logs=await self.logs((name,)))
             except dagger.ExecError as error:
-                reason = f"{place} ended with exit code {error.exit_code} instead of listening on port {service.port}"
+                ended = f"ended with exit code {error.exit_code} instead of listening on port {service.port}"
                 logs = await self.logs((name,)) or {name: last_lines(error.stderr or error.stdout)}
                 command = shlex.join(service.command) if service.command else None
-                return Failure(step=step, reason=reason, command=command, exit_code=error.exit_code, logs=logs)
+                return Failure(
+                    step=step,
+                    reason=f"its service {named} {ended}",
+                    command=command,
+                    exit_code=error.exit_code,
+                    logs=logs,
+                )
             except dagger.DaggerError as error:
                 failure = failure_of(error, step)
-                return replace(failure, reason=f"{place}: {failure.reason}", logs=await self.logs((name,)))
+                return replace(failure, reason=f"its service {named}: {failure.reason}", logs=await self.logs((name,)))
         return None
 
     async def explain(self, failure: Failure) -> Failure:
