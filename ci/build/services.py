@@ -25,8 +25,7 @@ _SHELL = "/bin/sh"
 # The engine hands out what a service prints only where it fails to start. Its user may be any.
 _KEEP = 'exec >"$0" 2>&1; exec "$@"'
 _LABEL = "dev.drydock.check"
-_ANSWER = 2.0  # seconds that a service which runs may take to say so
-_GONE = 20.0  # seconds to learn why one ended
+_ANSWER = 10.0  # seconds to learn whether one runs, or why it ended
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,31 +50,32 @@ class Beside:
 
     async def why_one_failed(self, step: str) -> Failure | None:
         """Find the first that does not run, and say why; nothing where all do."""
-        for name, service in self.known.items():
-            named = f"{name} ({service.image})"
-            try:
-                with anyio.fail_after(_GONE):
-                    with anyio.move_on_after(_ANSWER) as answered:
-                        await self.running[name].start()
-                    if answered.cancelled_caught:
-                        reason = f"its service {named}: nothing listened on port {service.port} within {service.deadline:g} s"
-                        return Failure(step=step, reason=reason, logs=await self.logs((name,)))
-            except TimeoutError:
-                return Failure(step=step, reason=f"its service {named} does not answer", logs=await self.logs((name,)))
-            except dagger.ExecError as error:
-                ended = f"ended with exit code {error.exit_code} instead of listening on port {service.port}"
-                logs = await self.logs((name,)) or {name: last_lines(error.stderr or error.stdout)}
-                command = shlex.join(service.command) if service.command else None
-                return Failure(
-                    step=step,
-                    reason=f"its service {named} {ended}",
-                    command=command,
-                    exit_code=error.exit_code,
-                    logs=logs,
-                )
-            except dagger.DaggerError as error:
-                failure = failure_of(error, step)
-                return replace(failure, reason=f"its service {named}: {failure.reason}", logs=await self.logs((name,)))
+        for service in self.known.values():
+            if failure := await self._why(service):
+                logs = await self.logs((service.name,))
+                return replace(failure, step=step, logs=logs or failure.logs)
+        return None
+
+    async def _why(self, service: Service) -> Failure | None:
+        name = f"its service {service.name} ({service.image})"
+        try:
+            with anyio.fail_after(_ANSWER):
+                await self.running[service.name].start()
+        except TimeoutError:
+            waited = f"nothing listened on port {service.port} within {service.deadline:g} s"
+            return Failure(step="", reason=f"{name}: {waited}")
+        except dagger.ExecError as error:
+            ended = f"ended with exit code {error.exit_code} instead of listening on port {service.port}"
+            return Failure(
+                step="",
+                reason=f"{name} {ended}",
+                command=shlex.join(service.command) if service.command else None,
+                exit_code=error.exit_code,
+                logs={service.name: last_lines(error.stderr or error.stdout)},
+            )
+        except dagger.DaggerError as error:
+            failure = failure_of(error, "")
+            return replace(failure, reason=f"{name}: {failure.reason}")
         return None
 
     async def explain(self, failure: Failure) -> Failure:

@@ -10,6 +10,7 @@ from ci.config.checks import LINE, NO_SMOKE, PLATFORMS
 from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
 from ci.config.paths import PATH_HELP, Source, read_file, read_folder
+from ci.config.repository import read_repositories
 from ci.config.services import read_services
 from ci.config.smoke import read_smoke
 from ci.core.model import Image
@@ -23,7 +24,7 @@ REQUIRED = {
     "smoke": "a list of checks, or none together with smoke-reason",
 }
 OPTIONAL = (
-    *("title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
+    *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
     *("extra-hosts", "shm-size", "ulimits", "budget", "services", "smoke-reason"),
 )
 MAX_NAME = 128
@@ -56,8 +57,10 @@ def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     services = take(fields, "services", read_services, ())
     smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS, services=services, source=source), ())
+    name = take(fields, "name", _name, "")
     return Image(
-        name=take(fields, "name", _name, ""),
+        name=name,
+        repositories=take(fields, "repository", lambda c: read_repositories(c, [name]), ()),
         title=take(fields, "title", lambda c: c.matching(LINE, "text on one line"), None),
         description=take(fields, "description", lambda c: c.matching(PROSE, "text"), None),
         dockerfile=take(fields, "dockerfile", lambda c: read_file(c, kinds), ""),

@@ -28,6 +28,8 @@ _SECTIONS = (
     ("image", "An image", "One entry of `images`."),
     ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
     ("service", "A service beside an image", "One entry of `services`, by its host name."),
+    ("validate", "What validate accepts", "The value of `validate`."),
+    ("acceptance", "An accepted finding", "One entry of `accept`."),
     ("check", "A smoke check", "One entry of `smoke`."),
     ("http", "An HTTP check", "The value of `http`."),
     ("tcp", "A TCP check", "The value of `tcp`."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import build, checks, contexts, image, parse, repository, services
+from ci.config import acceptance, build, checks, contexts, image, parse, repository, services
 from ci.config.schema_checks import (
     check_schema,
     file_schema,
@@ -29,7 +29,7 @@ INEXPRESSIBLE = (
     "that no key is given twice, and how a value is spelled: 0x10, 1e3, 1.0, a date or an unquoted on",
     "that the names of all images differ, and the names of an image's checks",
     "that a check's platforms are its image's, and that each platform has a check",
-    "that a repository is legal once an image's name is filled in",
+    "that a repository is legal once an image's name is filled in, and that no other image has it too",
     "that a port is listed once, as 80 or as 80/tcp",
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
@@ -62,10 +62,11 @@ def render_schema() -> str:
 def config_schema() -> Schema:
     """Build the schema of a whole configuration."""
     properties = {
-        "repository": text(
-            TEMPLATE,
-            "Where images are released. {name} is an image's name, {owner} is given by the caller.",
+        "repository": _repository(
+            "Where images are released: one repository, or several, each of which gets all of it. {name} is an "
+            "image's name, {owner} is given by the caller.",
             "ghcr.io/{owner}/{name}",
+            ["ghcr.io/{owner}/{name}", "docker.io/acme/{name}"],
         ),
         "source": text(parse.URL, "Address of the source code, for the labels.", "https://github.com/acme/app"),
         "compression": {
@@ -87,9 +88,11 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
+        "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "images": {"description": "The images.", "type": "array", "minItems": 1, "items": ref("image")},
     }
     named = {"pattern": r"\{name\}"}
+    own: Schema = {"required": ["repository"]}
     return {
         "$schema": DRAFT,
         "$id": ADDRESS,
@@ -97,12 +100,22 @@ def config_schema() -> Schema:
         "description": "It cannot say " + "; ".join(INEXPRESSIBLE) + ".",
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
         # One name for several images would let each replace the one before.
-        "if": {"properties": {"images": {"minItems": 2}}},
-        "then": {"properties": {"repository": named, "cache": {"properties": {"repository": named}}}},
+        "allOf": [
+            {
+                "if": {"properties": {"images": {"minItems": 2}}},
+                "then": {"properties": {"cache": {"properties": {"repository": named}}}},
+            },
+            {
+                "if": {"properties": {"images": {"contains": {"not": own}, "minContains": 2}}},
+                "then": {"properties": {"repository": {**named, "items": named}}},
+            },
+        ],
         "$defs": {
             "image": _image(),
             "cache": _cache(),
             "service": service_schema(),
+            "validate": _validate(),
+            "acceptance": _acceptance(),
             "check": check_schema(),
             "http": http_schema(),
             "tcp": tcp_schema(),
@@ -121,6 +134,9 @@ def _image() -> Schema:
             **text(COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
             "maxLength": image.MAX_NAME,
         },
+        "repository": _repository(
+            "Where this image is released, in place of what all images have.", "docker.io/acme/app"
+        ),
         "title": text(checks.LINE, "For the labels.", "Backend"),
         "description": text(image.PROSE, "For the labels.", "Answers requests"),
         "dockerfile": text(FILE, "Relative to the source.", "backend/Dockerfile"),
@@ -216,13 +232,51 @@ def _cache() -> Schema:
             "default": default.mode.value,
         },
         "repository": text(
-            TEMPLATE, "Where it is kept; the image's own repository unless given.", "ghcr.io/{owner}/{name}-cache"
+            TEMPLATE,
+            "Where it is kept; the first of the image's own repositories unless given.",
+            "ghcr.io/{owner}/{name}-cache",
         ),
     }
     return {
         "description": "It says what is done with the layer cache, and where it is kept.",
         **record(properties, (), repository.CACHE_KEYS),
     }
+
+
+def _repository(description: str, *examples: object) -> Schema:
+    return {
+        "description": description,
+        "anyOf": [text(TEMPLATE), list_of(text(TEMPLATE))],
+        "examples": [*examples],
+    }
+
+
+def _validate() -> Schema:
+    properties = {
+        "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
+        "baseline": text(
+            FILE,
+            "A file of findings that were there before: what `validate --format baseline` printed.",
+            "deploy/validate-baseline.json",
+        ),
+    }
+    return {"description": "It says which findings are no news.", **record(properties, (), acceptance.KEYS)}
+
+
+def _acceptance() -> Schema:
+    properties = {
+        "rule": text(
+            acceptance.RULE, "Its name as `validate` prints it; a star at the end: all that begin so.", "base-unpinned"
+        ),
+        "files": list_of(
+            text(acceptance.GLOB),
+            "Where it is accepted: paths, * within a folder's name and ** across folders; everywhere unless given.",
+            ["images/**"],
+        ),
+        "reason": text(checks.LINE, "Why it is right.", "our mirror serves tags only"),
+    }
+    required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
+    return {"description": "It names a rule, and says why.", **record(properties, required, optional)}
 
 
 def _size(description: str, *examples: str) -> Schema:

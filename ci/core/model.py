@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ci.core.checks import TARGET, Service, SmokeCheck
+from ci.core.findings import Acceptance
 
 # What a named context begins with, as bake writes it; any other is a folder of the source.
 IMAGE_CONTEXT = "docker-image://"
@@ -36,6 +37,7 @@ class Image:
     services: tuple[Service, ...] = ()  # beside it in checks; each reaches those before it
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
+    repositories: tuple[str, ...] = ()  # templates in place of the configuration's
 
     @property
     def built_on(self) -> tuple[str, ...]:
@@ -73,19 +75,25 @@ class Cache:
     """The layer cache that a release leaves for later builds."""
 
     mode: CacheMode = CacheMode.WRITE  # the most that is done: pull requests and build-all read at most
-    repository: str | None = None  # template of its repository; None: the image's own
+    repository: str | None = None  # template of its repository; None: the first of the image's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """A whole configuration file."""
 
-    repository: str  # template, such as "ghcr.io/acme/{name}"
+    repositories: tuple[str, ...]  # templates, such as "ghcr.io/acme/{name}"; the first one has the layer cache
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
     compression: Compression = Compression.ZSTD
     cache: Cache = field(default_factory=Cache)
+    accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
+    baseline: str | None = None  # a file of such findings, relative to the source
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
+
+    def templates(self, image: Image) -> tuple[str, ...]:
+        """Return the templates of the repositories that an image goes to."""
+        return image.repositories or self.repositories
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

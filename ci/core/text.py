@@ -83,6 +83,11 @@ def seconds_text(seconds: float) -> str:
     return f"{minutes} min {rest:02} s"
 
 
+def split_values(given: Iterable[str]) -> tuple[str, ...]:
+    """List what a repeated option is given; each value may hold several, with commas between them."""
+    return tuple(value.strip() for text in given for value in text.split(",") if value.strip())
+
+
 def nearest(value: str, options: Iterable[str]) -> str:
     """Find the option that looks most like a value, in whatever case; nothing if none does."""
     folded = {option.casefold(): str(option) for option in options}
@@ -107,10 +112,10 @@ def parse_format(name: str) -> Format:
     return parse_word(name, Format)
 
 
-def parse_word(name: str, words: type[Word]) -> Word:
-    """Read one of several words that --format may be; refuse any other."""
+def parse_word(name: str, words: type[Word], option: str = "format") -> Word:
+    """Read one of several words that an option may be; refuse any other."""
     if name not in list(words):
         close = nearest(name, list(words))
         hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(words)}{hint}")
+        raise SelectionError(f"--{option} {name!r} is not one of {', '.join(words)}{hint}")
     return words(name)

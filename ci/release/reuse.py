@@ -128,7 +128,7 @@ async def find_reusable(
     plan: Plan,
     targets: Sequence[Target],
     inputs: PlanInputs,
-    tags: Sequence[str],
+    tags: Mapping[str, Sequence[str]],
     *,
     now: Now = _utc_now,
 ) -> Reuse:
@@ -139,7 +139,7 @@ async def find_reusable(
         plan: to be built.
         targets: of its images.
         inputs: what its variants are made from.
-        tags: to look at, in this order.
+        tags: to look at, in this order, by image.
         now: the time, in UTC.
 
     """
@@ -150,7 +150,7 @@ async def find_reusable(
 
 
 async def _find(
-    client: RegistryClient, plan: Plan, inputs: PlanInputs, tags: Sequence[str], now: Now, target: Target
+    client: RegistryClient, plan: Plan, inputs: PlanInputs, tags: Mapping[str, Sequence[str]], now: Now, target: Target
 ) -> Reusable:
     """Find an image that can be reused.
 
@@ -161,7 +161,7 @@ async def _find(
     if reason := inputs.unknown.get(target.image.name):
         raise DrydockError(reason)
     reasons: list[str] = []
-    for tag in dict.fromkeys(tags):
+    for tag in dict.fromkeys(tags[target.image.name]):
         try:
             if live := await read_live(client, target.name, tag):
                 return await _compare(client, plan, inputs, now, target, live)

@@ -9,7 +9,7 @@ from ci.build.definition import _read
 from ci.core.model import Config, Image, Plan
 
 IMAGE = Image(name="app", dockerfile="api/Dockerfile", platforms=("linux/amd64",), context="api", smoke=())
-PLAN = Plan(config=Config(repository="example.com/app", images=(IMAGE,)), variants=())
+PLAN = Plan(config=Config(repositories=("example.com/app",), images=(IMAGE,)), variants=())
 FROM = {"api/Dockerfile": "FROM scratch\n"}
 
 

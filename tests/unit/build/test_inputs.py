@@ -89,6 +89,7 @@ def test_each_value_by_itself_changes_the_digest(part: str, value: object) -> No
 # Every field of an image, with another value and the part that it changes; None: it decides nothing by itself.
 FIELDS: dict[str, tuple[object, str | None]] = {
     "name": ("other", None),  # the repository, which is where a release is looked for
+    "repositories": (("ghcr.io/x",), None),  # as well
     "dockerfile": ("docker/Dockerfile", "dockerfile"),
     "context": ("src", "context"),
     "platforms": ((AMD,), None),  # held against the platforms of the index

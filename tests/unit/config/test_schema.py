@@ -17,7 +17,7 @@ from ci.core.errors import ConfigError
 from ci.core.findings import Finding
 
 from .test_checks import CHECKS, HEAD
-from .test_parse import ANYWHERE, FULL, IMAGES, SMALL, image
+from .test_parse import ANYWHERE, FULL, IMAGES, SMALL, TWO, image
 from .test_parse_fuzz import GOOD, TREE, VALUES, places
 
 # What the parser says where no schema can: a pattern for the problem's text, and the sentence that tells of it.
@@ -27,7 +27,7 @@ BEYOND = {
     r": [-+0-9.][\w.+:-]* (is given; accepted: a decimal|is not a)": INEXPRESSIBLE[1],
     r"two (images|checks) are called": INEXPRESSIBLE[2],
     r"platforms\[\d+\]: .* is not known; accepted: linux|no check runs on": INEXPRESSIBLE[3],
-    r"is not a registry and a lower-case repository|more than 255": INEXPRESSIBLE[4],
+    r"is not a registry and a lower-case repository|more than 255|is the repository of": INEXPRESSIBLE[4],
     r"ports\[\d+\]: .* is in the list twice": INEXPRESSIBLE[5],
     r"is no regular expression": INEXPRESSIBLE[6],
     r"'[0-9.]+ ?\w+' is not a(ccepted; accepted: more than 0| size)": INEXPRESSIBLE[7],
@@ -106,7 +106,7 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(config_schema())
 
 
-@pytest.mark.parametrize("text", [FULL, SMALL, GOOD], ids=["full", "small", "good"])
+@pytest.mark.parametrize("text", [FULL, SMALL, GOOD, TWO], ids=["full", "small", "good", "two"])
 def test_both_accept(text: str) -> None:
     assert accepted_by_schema(text)
     assert parse_config(text, file="images.yaml")
@@ -121,6 +121,8 @@ def test_both_accept(text: str) -> None:
         *(HEAD + smoke for smoke in (": none", ": non", ": []", ":", ": false", ": {run: [a]}")),
         SMALL.replace("name: app", 'name: "app\\n"'),
         SMALL + SMALL.partition("images:\n")[2].replace("name: app", "name: other"),
+        TWO.replace("quay.io/acme/{name}", "ghcr.io/acme/all"),
+        TWO.replace("repository: quay", "description: quay"),
         SMALL.replace("/{name}", "/all") + SMALL.partition("images:\n")[2].replace("name: app", "name: other"),
     ],
 )
@@ -250,6 +252,7 @@ LIKELY = VALUES | st.sampled_from(
         *("https://a", "git@a:b", "github.com/a", "host", "off", "read", "10.0.0.5", "::1", "1.2", "host-gateway"),
         *("follow", "postgres:17", "X-A", {"db": {"image": "a", "port": 1}}, ["db"], {"X-A": {"equals": "b"}}),
         *("nofile=1", "nofile=2:1", "nproc=1:-1", {"a": "target:base"}, {"mode": "off"}, {"repository": "ghcr.io/a"}),
+        *(["ghcr.io/a"], ["ghcr.io/a", "docker.io/a/{name}"], ["ghcr.io/{name}", "ghcr.io/{name}"]),
         *({"path": "/a", "exists": False, "mode": "0644"}, {"user": "a"}, None, 1.5, "\x00", "é", "A" * 200, "a" * 128),
     ]
 )
