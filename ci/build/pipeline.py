@@ -44,10 +44,11 @@ class Builder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Built:
-    """The report of a build, and all that was made for it, by the name of its variant."""
+    """The report of a build, and the images it is about, by the name of their variant."""
 
     report: Report
     images: Mapping[str, Made]
+    needed: Mapping[str, Made] = field(default_factory=dict)  # built for these alone, and in no report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +137,12 @@ async def build_all(
             reasons=reasons or {},
             notes=tuple(_note_disk(released)),
         ),
-        images={name: result.made for name, result in results.items() if result.made},
+        images={str(result.outcome.variant): result.made for result in released if result.made},
+        needed={
+            name: result.made
+            for name, result in results.items()
+            if result.made and result.outcome.variant not in plan.variants
+        },
     )
 
 

@@ -86,10 +86,21 @@ def quote(text: str) -> str:
 def ask(request: Request) -> str:
     """Ask until the answer is as expected or the deadline is over; return what is wrong with the last answer."""
     end = time.monotonic() + request.deadline
-    while (last := _get(request, min(_PATIENCE, max(0.1, end - time.monotonic())))) and time.monotonic() < end:
+    last = ""
+    while True:
+        left = max(0.1, end - time.monotonic())
+        problem = _get(request, min(_PATIENCE, left))
+        # A question that the deadline cut short says less than the answer before it.
+        if not (last and left < _PATIENCE and problem == _no_answer(request, TimeoutError())):
+            last = problem
+        if not problem or time.monotonic() >= end:
+            return last
         # The server sends no event when it is ready.
         time.sleep(min(_POLL, max(0.0, end - time.monotonic())))
-    return last
+
+
+def _no_answer(request: Request, error: Exception) -> str:
+    return f"expected status {request.status}, got no answer ({type(error).__name__})"
 
 
 class _UnusableError(Exception):
@@ -123,7 +134,7 @@ def _get(request: Request, limit: float) -> str:
             at = _next(request, at, location)
             answer = _ask_once(request, at, limit)
     except (OSError, HTTPException) as error:
-        return f"expected status {request.status}, got no answer ({type(error).__name__})"
+        return _no_answer(request, error)
     except _UnusableError as error:
         return str(error)
     return "; ".join(_judge(request, answer))
@@ -136,8 +147,8 @@ def _ask_once(request: Request, at: SplitResult, limit: float) -> _Answer:
         headers = {known: kept for known, kept in headers.items() if known.lower() != name.lower()} | {name: value}
     try:
         connection.request("GET", urlunsplit(at._replace(scheme="", netloc="", fragment="")) or "/", headers=headers)
-        answer = connection.getresponse()
-        body = answer.read(_BODY_LIMIT + 1)
+        with connection.getresponse() as answer:
+            body = answer.read(_BODY_LIMIT + 1)
     finally:
         connection.close()
     if len(body) > _BODY_LIMIT:

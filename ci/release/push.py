@@ -77,15 +77,15 @@ def _reader(file: Path, start: int, size: int) -> Callable[[], AsyncIterator[byt
 
 
 async def smoke_published(
-    client: RegistryClient, login: Login | None, made: Mapping[str, Made], staged: Staged
+    client: RegistryClient, staged: Staged, *, login: Login | None, made: Mapping[str, Made]
 ) -> Sequence[str]:
     """Pull every variant by its digest and run its smoke checks; return what failed.
 
     Args:
         client: of the registry.
-        login: to it.
-        made: what the same run has built, by variant: what checks start beside an image is taken from there.
         staged: what was pushed.
+        login: to the registry.
+        made: what the same run has built, by variant: what checks start beside an image is taken from there.
 
     """
     failures: list[str] = []

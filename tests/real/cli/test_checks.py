@@ -16,9 +16,11 @@ pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 # A server that shows what it was sent, and asks what is beside it.
 SERVER = """\
-import http.server, os, urllib.request
+import http.server, os, time, urllib.request
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    asked = 0
+
     def do_GET(self):
         if self.path == "/moved":
             return self.answer(302, "", Location="/moved/again")
@@ -28,6 +30,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(302, "", Location="https://example.com/")
         if self.path == "/round":
             return self.answer(302, "", Location="/round")
+        if self.path == "/once":
+            Handler.asked += 1
+            return self.answer(404, "") if Handler.asked == 1 else time.sleep(60)
         if self.path == "/sent":
             return self.answer(200, str(self.headers), **{"Content-Type": "text/plain", "X-Answer": "42"})
         if self.path == "/peer":
@@ -237,6 +242,7 @@ smoke:
   - {{name: away, http: {{port: 8000, path: /away, redirects: follow, deadline: 3s}}}}
   - {{name: round, http: {{port: 8000, path: /round, redirects: 3, deadline: 3s}}}}
   - {{name: moved, http: {{port: 8000, path: /moved, deadline: 3s}}}}
+  - {{name: once, http: {{port: 8000, path: /once, deadline: 3s}}}}
   - {{name: header, http: {{port: 8000, response-headers: {{X-No: {{equals: a}}}}, deadline: 3s}}}}
   - {{name: closed, tcp: {{port: 8001, deadline: 4s}}}}
   - {{name: ends, http: {{port: 8000, deadline: 5s}}, env: {{PORT: none}}}}
@@ -318,6 +324,8 @@ async def test_what_is_wrong_is_said_with_what_ran_beside_it(built: Built) -> No
     assert "redirects to 'https://example.com/', which is not the image over plain HTTP" in reasons["away"]
     assert "expected status 200, got 302, a redirect to '/round'," in reasons["round"]
     assert "expected status 200, got 302, a redirect to '/moved/again'," in reasons["moved"]
+    # What the deadline cut short says less than the answer before it.
+    assert reasons["once"] == "GET http://localhost:8000/once: expected status 200, got 404 '' within 3 s"
     assert "expected a header X-No, got none" in reasons["header"]
     assert reasons["closed"] == "nothing listened on port 8001 within 4 s"
     assert reasons["ends"] == "the image ended with exit code 1 instead of serving"
