@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import acceptance, build, checks, contexts, image, matrix, parse, repository
-from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
+from ci.config import build, checks, contexts, image, matrix, parse, repository, services
+from ci.config.schema_acceptance import acceptance_schema, validate_schema
+from ci.config.schema_checks import (
+    check_schema,
+    file_schema,
+    grpc_schema,
+    http_schema,
+    image_config_schema,
+    service_schema,
+    tcp_schema,
+    text_match_schema,
+)
 from ci.config.schema_family import family_schemas, image_or_family, matrix_schema
-from ci.config.schema_parts import VALUE, Schema, integer, list_of, map_of, record, ref, text
+from ci.config.schema_parts import FILE, RELATIVE, VALUE, Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
 
@@ -26,23 +36,23 @@ INEXPRESSIBLE = (
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
     "the limits on the size and depth of the file",
-    "that an image which another one is built on exists, for its platforms, and that no circle comes of it",
+    "that a check's services are its image's, and that a file of container-structure-test is one",
+    "that a header is given once, whatever its case",
+    "that an image which others are built on or checked beside exists, for their platforms, and that none needs itself",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
-    "that git: true needs the context '.'",
     "that a limit is given once, and that its soft half is not above the hard one",
     "what a matrix fills into an image, that its cases have the same keys, and how many there are at most",
     "that a word in braces stands for something, and says what to take where it may be empty",
     "that each platform of an image has a value where an argument has one by platform",
     "that an image which is not released is needed for one that is",
     "that a rule for tags, or a line of a flavor, can be read",
+    "that git: true needs the context '.'",
 )
 
-_RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + _RELATIVE.pattern)
-_GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + _FILE.pattern)
+_GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + FILE.pattern)
 _CONTEXT = re.compile(
-    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){_RELATIVE.pattern}"
+    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){RELATIVE.pattern}"
 )
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
@@ -51,6 +61,8 @@ _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za
 _OWN = "|".join(map(re.escape, build.COMMITTED))
 _LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.pattern}")
 _MOST_BYTES = 10**18 - 1
+# Of whatever case.
+_TAKEN = f"^(?:{'|'.join(''.join(f'[{c.upper()}{c}]' for c in name) for name in ('localhost', services.CLIENT_HOST))})$"
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
 
 # Docker reads zstd since 23.0 (moby/moby#41759), containerd since its release 1.5.0, Quay since quay/quay#801.
@@ -114,6 +126,9 @@ def config_schema() -> Schema:
         "image": _image(),
         "check": check_schema(),
         "http": http_schema(),
+        "tcp": tcp_schema(),
+        "grpc": grpc_schema(),
+        "service": service_schema(),
         "file": file_schema(),
         "config": image_config_schema(),
         "text": text_match_schema(),
@@ -126,8 +141,8 @@ def config_schema() -> Schema:
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
         "$defs": {
             "cache": _cache(),
-            "validate": _validate(),
-            "acceptance": _acceptance(),
+            "validate": validate_schema(),
+            "acceptance": acceptance_schema(),
             **of_images,
             **family_schemas(of_images),
         },
@@ -152,10 +167,10 @@ def _image() -> Schema:
         ),
         "title": text(checks.LINE, "For the labels.", "Backend"),
         "description": text(image.PROSE, "For the labels.", "Answers requests"),
-        "dockerfile": text(_FILE, "Relative to the source.", "backend/Dockerfile"),
+        "dockerfile": text(FILE, "Relative to the source.", "backend/Dockerfile"),
         "context": {
             **text(
-                _RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
+                RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
             ),
             "default": ".",
         },
@@ -231,6 +246,14 @@ def _image() -> Schema:
                 {"type": "array", "minItems": 1, "items": ref("check")},
             ],
         },
+        "services": {
+            "description": "What it needs beside it in its checks, by the host name it is reached by.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"allOf": [text(services.HOST), {"not": {"pattern": _TAKEN}}]},
+            "additionalProperties": ref("service"),
+            "examples": [{"db": {"image": "postgres:17", "port": 5432, "env": {"POSTGRES_PASSWORD": "check"}}}],
+        },
         "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
         "labels": map_of(
             _LABEL,
@@ -294,34 +317,6 @@ def _repository(description: str, *examples: object) -> Schema:
         "anyOf": [text(TEMPLATE), list_of(text(TEMPLATE))],
         "examples": [*examples],
     }
-
-
-def _validate() -> Schema:
-    properties = {
-        "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
-        "baseline": text(
-            _FILE,
-            "A file of findings that were there before: what `validate --format baseline` printed.",
-            "deploy/validate-baseline.json",
-        ),
-    }
-    return {"description": "It says which findings are no news.", **record(properties, (), acceptance.KEYS)}
-
-
-def _acceptance() -> Schema:
-    properties = {
-        "rule": text(
-            acceptance.RULE, "Its name as `validate` prints it; a star at the end: all that begin so.", "base-unpinned"
-        ),
-        "files": list_of(
-            text(acceptance.GLOB),
-            "Where it is accepted: paths, * within a folder's name and ** across folders; everywhere unless given.",
-            ["images/**"],
-        ),
-        "reason": text(checks.LINE, "Why it is right.", "our mirror serves tags only"),
-    }
-    required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
-    return {"description": "It names a rule, and says why.", **record(properties, required, optional)}
 
 
 def _size(description: str, *examples: str) -> Schema:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ci.config import parse_config
-from ci.core.model import ConfigCheck, HttpCheck, SmokeCheck
+from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
 from ci.init.proposal import Proposal, Proposed
 
 REPOSITORY = "ghcr.io/{owner}/{name}"
