@@ -24,7 +24,7 @@ from ci.core.text import last_lines
 
 HOST = "image"  # of the started image, for those that ask it
 _LAST_WORDS = 20  # seconds to learn why an image ended
-_GRACE = 5  # seconds that a client may take to start and to end, besides its deadline
+_GRACE = 30  # seconds that a client may take to start and to end, besides its deadline
 _PINS = Path(__file__).parent / "grpc.txt"
 _PIP = (
     "python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps "
@@ -157,6 +157,8 @@ async def _put(client: dagger.Container, group: Group) -> list[str]:
     try:
         with anyio.fail_after(group.deadline + _GRACE):
             await client.with_exec(["python", "/probe.py", *_arguments(asked)]).sync()
+    except TimeoutError:
+        return ["" if isinstance(check, TcpCheck) else "the client that asks did not end" for check in group.asked]
     except dagger.ExecError as error:
         if not (problems := _answers(error)):
             raise
