@@ -91,6 +91,8 @@ def test_each_value_by_itself_changes_the_digest(part: str, value: object) -> No
 FIELDS: dict[str, tuple[object, str | None]] = {
     "name": ("other", None),  # the repository, which is where a release is looked for
     "repositories": (("ghcr.io/x",), None),  # as well
+    "tags": (("type=edge",), None),  # what an index is called
+    "flavor": (("suffix=-x",), None),
     "dockerfile": ("docker/Dockerfile", "dockerfile"),
     "context": ("src", "context"),
     "platforms": ((AMD,), None),  # held against the platforms of the index
