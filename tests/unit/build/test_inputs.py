@@ -117,8 +117,6 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "labels": ({"a": "b"}, "labels"),
     "annotations": ({"a": "b"}, "annotations"),
     "release": (False, None),  # never looked for
-    "tags": (("type=raw,value=x",), None),  # a name decides nothing
-    "flavor": (("suffix=-x",), None),
     "affixes": (Affixes(suffix="-x"), None),
 }
 
