@@ -60,6 +60,7 @@ class Ci:
     username: Annotated[str | None, Doc("The user name at the registry")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
     registry: options.Registry = None
+    registry_ca: options.RegistryCa = None
     cache: options.Cache = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
 
@@ -82,6 +83,7 @@ class Ci:
             plan = await self._plan(only, platforms, revision)
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
+            missing = await find_missing(plan, self.source, self.git)
             made = parse_created(created) if created else None
             moving, version = tags_for(plan, (LATEST,)), None
             seen = None
@@ -93,7 +95,6 @@ class Ci:
                 plan, moving, version = seen.plan, seen.decision.tags, seen.decision.version
             else:
                 plan = fill_plan(plan, self._values(revision, created=made), Missing.STAYS)
-            missing = await find_missing(plan, self.source, self.git)
             text = render(plan, repositories=destination.repositories, owner=self.owner, missing=missing)
             text = seen.add_to(text, wanted) if seen else text
             if not live:
@@ -285,10 +286,18 @@ class Ci:
             username=self.username,
             password=self.password,
             service=self.registry,
+            authorities=self.registry_ca,
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, git=self.git, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(
+            source=self.source,
+            git=self.git,
+            secrets=secrets or (),
+            agent=self.ssh,
+            parallel=parallel,
+            authorities=self.registry_ca,
+        )
 
     def _values(
         self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None

@@ -18,6 +18,9 @@ Repositories = Annotated[
 Registry = Annotated[
     dagger.Service | None, Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000")
 ]
+RegistryCa = Annotated[
+    dagger.File | None, Doc("CA certificates (PEM) that registries' own are signed by, besides the usual ones: ca.pem")
+]
 Cache = Annotated[
     str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
 ]

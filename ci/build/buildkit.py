@@ -44,6 +44,8 @@ _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _LOGIN = "/root/.docker/config.json"
 _HOST = "buildkitd"
+# Go reads the certificates of all these folders, besides its usual file (crypto/x509, root_unix.go).
+_USUAL_AUTHORITIES, _AUTHORITIES = "/etc/ssl/certs", "/etc/drydock/authorities"
 _ENVIRONMENT = {
     # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
     "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
@@ -182,6 +184,7 @@ def open_buildkit(
     created: datetime | None = None,
     login: dagger.Secret | None = None,
     services: Mapping[str, dagger.Service] | None = None,
+    authorities: dagger.File | None = None,
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
@@ -196,11 +199,16 @@ def open_buildkit(
         login: Docker's config.json with the logins for base images and caches.
         services: what the daemon reaches by a name, besides the network. They are others in each session, so that the
             engine keeps no result of a build that has one.
+        authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
     base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
+    if authorities:
+        # The client too: it asks for tokens.
+        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
+        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
     reached = base
     for host, service in (services or {}).items():
         reached = reached.with_service_binding(host, service)

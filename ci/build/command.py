@@ -23,7 +23,7 @@ OUT = "/out"
 ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/steps"
 
 # Of the cache: all stages, and nothing of it can fail a build.
-_CACHE_OPTIONS = "mode=max,compression=zstd,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+_CACHE_OPTIONS = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 _SPECIAL = re.compile(r'[",\r\n]|^\s')
 _MAX_DOCUMENT = 4 * 1024 * 1024  # bytes of a manifest or a configuration
 
@@ -100,7 +100,9 @@ def build_words(wanted: Wanted) -> list[str]:
     for reference in wanted.cache.read:
         words += ["--import-cache", f"type=registry,ref={reference}{insecure}"]
     if reference := wanted.cache.write:
-        words += ["--export-cache", f"type=registry,ref={reference},{_CACHE_OPTIONS}{insecure}"]
+        # As the image is: a layer of both would be compressed, sent and kept twice.
+        ways = f"{_CACHE_OPTIONS},compression={wanted.compression.value}{insecure}"
+        words += ["--export-cache", f"type=registry,ref={reference},{ways}"]
     return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
 
 

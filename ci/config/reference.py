@@ -28,13 +28,20 @@ _SECTIONS = (
     # name in the schema, title, where it stands
     ("image", "An image", "One entry of `images`."),
     ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
+    ("service", "A service beside an image", "One entry of `services`, by its host name."),
     ("validate", "What validate accepts", "The value of `validate`."),
     ("acceptance", "An accepted finding", "One entry of `accept`."),
     ("check", "A smoke check", "One entry of `smoke`."),
     ("http", "An HTTP check", "The value of `http`."),
+    ("tcp", "A TCP check", "The value of `tcp`."),
+    ("grpc", "A gRPC check", "The value of `grpc`."),
     ("file", "A file check", "The value of `file`."),
     ("config", "A check of the image's configuration", "The value of `config`."),
-    ("text", "What a text has to look like", "`stdout`, `stderr`, `body` and `content` are held against it."),
+    (
+        "text",
+        "What a text has to look like",
+        "`stdout`, `stderr`, `body`, `content` and each of `response-headers` are held against it.",
+    ),
 )
 _TITLES = {name: title for name, title, _ in _SECTIONS}
 _TYPES = {

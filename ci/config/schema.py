@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 
-from ci.config import acceptance, checks, parse, repository
-from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
+from ci.config import parse, repository
+from ci.config.schema_acceptance import acceptance_schema, validate_schema
+from ci.config.schema_checks import (
+    check_schema,
+    file_schema,
+    grpc_schema,
+    http_schema,
+    image_config_schema,
+    service_schema,
+    tcp_schema,
+    text_match_schema,
+)
 from ci.config.schema_family import family_schemas, image_or_family
-from ci.config.schema_image import FILE, image_schema, repository_schema, rules_schema
-from ci.config.schema_parts import Schema, list_of, record, ref, text
+from ci.config.schema_image import image_schema, repository_schema, rules_schema
+from ci.config.schema_parts import Schema, record, ref, text
 from ci.core.model import Cache, Compression
 from ci.core.names import TEMPLATE
 
@@ -26,16 +36,24 @@ INEXPRESSIBLE = (
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
     "the limits on the size and depth of the file",
-    "that an image which another one is built on exists, for its platforms, and that no circle comes of it",
+    "that a check's services are its image's, and that a file of container-structure-test is one",
+    "that a header is given once, whatever its case",
+    "that an image which others are built on or checked beside exists, for their platforms, and that none needs itself",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
-    "that git: true needs the context '.'",
     "that a limit is given once, and that its soft half is not above the hard one",
     "what a matrix fills into an image, that its cases have the same keys, and how many there are at most",
     "that a word in braces stands for something, and says what to take where it may be empty",
     "that each platform of an image has a value where an argument has one by platform",
     "that an image which is not released is needed for one that is",
     "that a rule for tags, or a line of a flavor, can be read",
+    "that git: true needs the context '.'",
+)
+
+# Docker reads zstd since 23.0 (moby/moby#41759), containerd since its release 1.5.0, Quay since quay/quay#801.
+ZSTD_NEEDS = (
+    "zstd takes half the time, and whoever pulls needs Docker 23, containerd 1.5 (as in Kubernetes) or Podman; the "
+    "registry may have to be a new one too, such as Quay 3.6."
 )
 
 
@@ -55,9 +73,9 @@ def config_schema() -> Schema:
         ),
         "source": text(parse.URL, "Address of the source code, for the labels.", "https://github.com/acme/app"),
         "compression": {
-            "description": "Of the layers; zstd needs Docker 23 or containerd 1.5 to pull.",
+            "description": f"Of the layers that the build adds. gzip can be pulled by everything. {ZSTD_NEEDS}",
             "enum": [known.value for known in Compression],
-            "default": Compression.ZSTD.value,
+            "default": Compression.GZIP.value,
         },
         "cache": {
             "description": "The layer cache beside the images: a release writes it, and everything else reads it. "
@@ -93,6 +111,9 @@ def config_schema() -> Schema:
         "image": image_schema(),
         "check": check_schema(),
         "http": http_schema(),
+        "tcp": tcp_schema(),
+        "grpc": grpc_schema(),
+        "service": service_schema(),
         "file": file_schema(),
         "config": image_config_schema(),
         "text": text_match_schema(),
@@ -105,8 +126,8 @@ def config_schema() -> Schema:
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
         "$defs": {
             "cache": _cache(),
-            "validate": _validate(),
-            "acceptance": _acceptance(),
+            "validate": validate_schema(),
+            "acceptance": acceptance_schema(),
             **of_images,
             **family_schemas(of_images),
         },
@@ -131,31 +152,3 @@ def _cache() -> Schema:
         "description": "It says what is done with the layer cache, and where it is kept.",
         **record(properties, (), repository.CACHE_KEYS),
     }
-
-
-def _validate() -> Schema:
-    properties = {
-        "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
-        "baseline": text(
-            FILE,
-            "A file of findings that were there before: what `validate --format baseline` printed.",
-            "deploy/validate-baseline.json",
-        ),
-    }
-    return {"description": "It says which findings are no news.", **record(properties, (), acceptance.KEYS)}
-
-
-def _acceptance() -> Schema:
-    properties = {
-        "rule": text(
-            acceptance.RULE, "Its name as `validate` prints it; a star at the end: all that begin so.", "base-unpinned"
-        ),
-        "files": list_of(
-            text(acceptance.GLOB),
-            "Where it is accepted: paths, * within a folder's name and ** across folders; everywhere unless given.",
-            ["images/**"],
-        ),
-        "reason": text(checks.LINE, "Why it is right.", "our mirror serves tags only"),
-    }
-    required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
-    return {"description": "It names a rule, and says why.", **record(properties, required, optional)}

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 
-from ci.config import build, checks, contexts, image, matrix
+from ci.config import build, checks, contexts, image, matrix, services
 from ci.config.schema_family import matrix_schema
-from ci.config.schema_parts import VALUE, Schema, integer, list_of, map_of, record, ref, text
+from ci.config.schema_parts import FILE, RELATIVE, VALUE, Schema, integer, list_of, map_of, record, ref, text
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
 
-_RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + _RELATIVE.pattern)
 _GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + FILE.pattern)
 _CONTEXT = re.compile(
-    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){_RELATIVE.pattern}"
+    f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){RELATIVE.pattern}"
 )
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
@@ -22,6 +20,8 @@ _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za
 _OWN = "|".join(map(re.escape, build.COMMITTED))
 _LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.pattern}")
 _MOST_BYTES = 10**18 - 1
+# Of whatever case.
+_TAKEN = f"^(?:{'|'.join(''.join(f'[{c.upper()}{c}]' for c in name) for name in ('localhost', services.CLIENT_HOST))})$"
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
 
 
@@ -47,7 +47,7 @@ def image_schema() -> Schema:
         "dockerfile": text(FILE, "Relative to the source.", "backend/Dockerfile"),
         "context": {
             **text(
-                _RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
+                RELATIVE, "The folder that COPY reads, relative to the source; .dockerignore is honoured.", "backend"
             ),
             "default": ".",
         },
@@ -122,6 +122,14 @@ def image_schema() -> Schema:
                 {"const": checks.NO_SMOKE},
                 {"type": "array", "minItems": 1, "items": ref("check")},
             ],
+        },
+        "services": {
+            "description": "What it needs beside it in its checks, by the host name it is reached by.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"allOf": [text(services.HOST), {"not": {"pattern": _TAKEN}}]},
+            "additionalProperties": ref("service"),
+            "examples": [{"db": {"image": "postgres:17", "port": 5432, "env": {"POSTGRES_PASSWORD": "check"}}}],
         },
         "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
         "labels": map_of(

@@ -9,6 +9,8 @@ from typing import Any
 Schema = dict[str, Any]
 
 NUL_FREE = re.compile("[^\x00]*")
+RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + RELATIVE.pattern)
 
 
 def record(properties: Schema, required: Iterable[str], optional: Iterable[str]) -> Schema:

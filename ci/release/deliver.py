@@ -90,7 +90,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
-    login = destination.login
+    resmoke = partial(smoke_published, login=destination.login, made={**built.needed, **built.images})
     async with destination.connect(targets) as client:
         released = await release(
             client,
@@ -99,7 +99,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
             push=partial(push_target, client, built.images),
             reused=found.entries,
             records=found.inputs.records,
-            resmoke=partial(smoke_published, client, login) if request.resmoke else None,
+            resmoke=partial(resmoke, client) if request.resmoke else None,
         )
     return Delivery(built=built.report, released=released)
 

@@ -18,7 +18,7 @@ from ci.release.again import list_renewals
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import Release, TagOutcome
 from ci.release.request import ReleaseRequest, Staged, Target, rank_tags
-from ci.release.tags import Move, leave_newer, list_moves, move_tags, read_before, untouched
+from ci.release.tags import Move, find_unreadable, leave_newer, list_moves, move_tags, read_before, untouched
 
 # Pushes all variants of a target under no tag, and returns what its index names.
 Push = Callable[[Target], Awaitable[tuple[Descriptor, ...]]]
@@ -93,6 +93,8 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
     named = {target.key: target for target in job.targets}
     try:
         with anyio.fail_after(_STAGING_SECONDS):
+            if unreadable := await find_unreadable(job.client, job.targets):
+                return replace(done, problems=unreadable), ()
             pushed, failed = await gather(named, partial(_push, job), limit=_AT_A_TIME)
             if failed:
                 return replace(done, problems=tuple(map(str, failed.values()))), ()

@@ -102,6 +102,9 @@ async def _describe(
         raise DrydockError(reason)
     if definition.history and not plan.revision:
         raise DrydockError("its build is given .git, and no --revision says at which commit")
+    # What needs it is built, and a registry's image is nothing to build on.
+    if needing := [other.name for other in plan.images if image.name in other.needs]:
+        raise DrydockError(f"another image of the same run needs it: {', '.join(needing)}")
     try:
         folders = (definition.context, *definition.folders.values())
         context = " ".join([await folder.digest() for folder in folders])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config
+from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config, referenced_texts
 from ci.core.errors import ConfigError
 from ci.core.fill import Missing, fill_images
 from ci.core.findings import Finding, Severity, error, note
@@ -48,7 +48,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
     findings = list(check_workflows(tree, surface))
     findings += check_comments(config, text)
     try:
-        read = parse_config(text, file=config, kinds=_kinds(tree))
+        read = parse_config(text, file=config, kinds=_kinds(tree), texts=_texts(tree, text))
     except ConfigError as mistakes:
         findings += mistakes.findings
         message = "Dockerfiles and contexts were not held against this configuration"
@@ -123,6 +123,12 @@ def _kinds(tree: Tree) -> dict[str, PathKind]:
     """Tell what the named paths are; the other Dockerfiles are there to be suggested."""
     others = {path: PathKind.FILE for path in tree.files if "dockerfile" in path.lower()}
     return {**others, **tree.kinds}
+
+
+def _texts(tree: Tree, text: str) -> dict[str, str]:
+    """Read the files of checks that the configuration names; one that is no text is empty, which is a mistake."""
+    files = (path for path in referenced_texts(text) if tree.kinds.get(path) is PathKind.FILE)
+    return {path: tree.text(path) or "" for path in files}
 
 
 def _unused(tree: Tree, config: Config) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from ci.config.parse import lines_of_images, parse_config, referenced_paths
+from ci.core.checks import HttpCheck, RunCheck
 from ci.core.findings import Finding
-from ci.core.model import Config, HttpCheck, RunCheck
+from ci.core.model import Config
 
 from .test_schema import errors_of_schema
 

@@ -163,7 +163,7 @@ def test_arguments_by_platform() -> None:
         ("labels: {'a\\\\nb': c}".replace("'", '"').replace("\\\\", "\\"), "labels['a\\nb']", ["text on one line"]),
         ("labels: a", "labels", ["a mapping"]),
         ("release: maybe", "release", ["'maybe' is given"]),
-        ("release: false", "release", ["'app' is not released, and no image that is released is built on it"]),
+        ("release: false", "release", ["'app' is not released, and no image that is released needs it"]),
     ],
 )
 def test_a_mistake(line: str, key: str, parts: list[str], problems: Problems) -> None:
