@@ -9,7 +9,7 @@ from ci.config.build import NETWORKS, read_arguments, read_hosts, read_names, re
 from ci.config.checks import LINE, NO_SMOKE, PLATFORMS
 from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
-from ci.config.paths import PATH_HELP, Source, read_file, read_folder
+from ci.config.paths import PATH_HELP, Source, expect_generated, read_file, read_folder, read_generated, read_path
 from ci.config.repository import read_repositories
 from ci.config.services import read_services
 from ci.config.smoke import read_smoke
@@ -25,7 +25,7 @@ REQUIRED = {
 }
 OPTIONAL = (
     *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
-    *("extra-hosts", "shm-size", "ulimits", "budget", "services", "smoke-reason"),
+    *("extra-hosts", "shm-size", "ulimits", "git", "generated", "budget", "services", "smoke-reason"),
 )
 MAX_NAME = 128
 PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
@@ -57,6 +57,8 @@ def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     services = take(fields, "services", read_services, ())
     smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS, services=services, source=source), ())
+    generated = take(fields, "generated", read_generated, ())
+    kinds = expect_generated(kinds, generated)
     name = take(fields, "name", _name, "")
     return Image(
         name=name,
@@ -75,6 +77,8 @@ def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
         extra_hosts=take(fields, "extra-hosts", read_hosts, {}),
         shm_size=take(fields, "shm-size", read_size, None),
         ulimits=take(fields, "ulimits", read_ulimits, ()),
+        git=take(fields, "git", lambda c: _git(c, fields), default=False),
+        generated=generated,
         budget=take(fields, "budget", read_size, None),
         services=services,
         smoke=smoke,
@@ -87,6 +91,14 @@ def _name(cursor: Cursor) -> str:
     if len(name) > MAX_NAME:
         cursor.report(f"{show(name)} has {len(name)} characters", accepted=f"at most {MAX_NAME}")
     return name
+
+
+def _git(cursor: Cursor, fields: Mapping[str, Cursor]) -> bool:
+    git = cursor.boolean()
+    if git and "context" in fields and read_path(fields["context"].quiet()) not in ("", "."):
+        message = f".git is at the root of the source, and the context is {fields['context'].shown}"
+        cursor.report(message, accepted="git: true together with context: .")
+    return git
 
 
 def _smoke_reason(fields: Mapping[str, Cursor]) -> str | None:

@@ -6,16 +6,7 @@ import json
 import re
 
 from ci.config import acceptance, build, checks, contexts, image, parse, repository, services
-from ci.config.schema_checks import (
-    check_schema,
-    file_schema,
-    grpc_schema,
-    http_schema,
-    image_config_schema,
-    service_schema,
-    tcp_schema,
-    text_match_schema,
-)
+from ci.config.schema_checks import check_definitions
 from ci.config.schema_parts import FILE, RELATIVE, Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
@@ -39,9 +30,11 @@ INEXPRESSIBLE = (
     "that an image which others are built on or checked beside exists, for their platforms, and that none needs itself",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
+    "that git: true needs the context '.'",
     "that a limit is given once, and that its soft half is not above the hard one",
 )
 
+_GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + FILE.pattern)
 _CONTEXT = re.compile(
     f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){RELATIVE.pattern}"
 )
@@ -113,16 +106,9 @@ def config_schema() -> Schema:
         "$defs": {
             "image": _image(),
             "cache": _cache(),
-            "service": service_schema(),
             "validate": _validate(),
             "acceptance": _acceptance(),
-            "check": check_schema(),
-            "http": http_schema(),
-            "tcp": tcp_schema(),
-            "grpc": grpc_schema(),
-            "file": file_schema(),
-            "config": image_config_schema(),
-            "text": text_match_schema(),
+            **check_definitions(),
         },
     }
 
@@ -195,6 +181,18 @@ def _image() -> Schema:
         "shm-size": _size("Of /dev/shm in RUN.", "64MB"),
         "ulimits": list_of(
             text(build.ULIMIT), "Of RUN, as in docker build --ulimit; -1 is none.", ["nofile=1024:2048"]
+        ),
+        "git": {
+            "description": "Whether the build is given .git, as far as .dockerignore lets it. The call gives it by "
+            "--git .git. An earlier release is then reused for the same commit alone.",
+            "type": "boolean",
+            "default": False,
+        },
+        "generated": list_of(
+            text(_GENERATED),
+            "What a step makes before the build, relative to the source: files, folders, or patterns with *, ** and ?. "
+            "validate does not miss them, and a build that does not find them ends before it begins.",
+            ["ui/build", "version.txt"],
         ),
         "budget": _size("The most a variant may weigh, compressed.", "60MB", "1.5GiB"),
         "smoke": {

@@ -98,6 +98,8 @@ async def _describe(
     # What needs it is built, and a registry's image is nothing to build on.
     if needing := [other.name for other in plan.images if image.name in other.needs]:
         raise DrydockError(f"another image of the same run needs it: {', '.join(needing)}")
+    if definition.history and not plan.revision:
+        raise DrydockError("its build is given .git, and no --revision says at which commit")
     try:
         folders = (definition.context, *definition.folders.values())
         context = " ".join([await folder.digest() for folder in folders])
@@ -113,6 +115,7 @@ async def _describe(
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,
+            history=plan.revision if definition.history else None,
         )
         for variant in plan.variants
         if variant.image.name == image.name
