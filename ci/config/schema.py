@@ -6,16 +6,7 @@ import json
 
 from ci.config import parse, repository
 from ci.config.schema_acceptance import acceptance_schema, validate_schema
-from ci.config.schema_checks import (
-    check_schema,
-    file_schema,
-    grpc_schema,
-    http_schema,
-    image_config_schema,
-    service_schema,
-    tcp_schema,
-    text_match_schema,
-)
+from ci.config.schema_checks import check_definitions
 from ci.config.schema_family import family_schemas, image_or_family
 from ci.config.schema_image import image_schema, repository_schema, rules_schema
 from ci.config.schema_parts import Schema, record, ref, text
@@ -109,14 +100,7 @@ def config_schema() -> Schema:
     }
     of_images = {
         "image": image_schema(),
-        "check": check_schema(),
-        "http": http_schema(),
-        "tcp": tcp_schema(),
-        "grpc": grpc_schema(),
-        "service": service_schema(),
-        "file": file_schema(),
-        "config": image_config_schema(),
-        "text": text_match_schema(),
+        **check_definitions(),
     }
     return {
         "$schema": DRAFT,
