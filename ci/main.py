@@ -205,11 +205,7 @@ class Ci:
     @uncached
     async def promote(
         self,
-        from_: Annotated[
-            str,
-            dagger.Name("from"),
-            Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release"),
-        ],
+        from_: options.From,
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
         format: options.Format = "table",  # noqa: A002
     ) -> str:
@@ -267,10 +263,7 @@ class Ci:
     @generate
     async def init(
         self,
-        module: Annotated[
-            str,
-            Doc("The address of this module, which the workflow and the hook will call: one with a version is safest"),
-        ] = "github.com/drydock/drydock@main",
+        module: options.Module = "github.com/drydock/drydock@main",
         overwrite: Annotated[bool, Doc("Replace files that exist")] = False,
     ) -> dagger.Changeset:
         """Propose a configuration for the Dockerfiles of a repository, and add the workflow and the git hook."""
@@ -302,13 +295,8 @@ class Ci:
     def _values(
         self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None
     ) -> Values:
-        return Values(
-            revision=revision,
-            created=utc_text(created) if created else "",
-            ref=ref or "",
-            version=version or "",
-            owner=self.owner or "",
-        )
+        time, owner = utc_text(created) if created else "", self.owner or ""
+        return Values(revision=revision, created=time, ref=ref or "", version=version or "", owner=owner)
 
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)

@@ -45,3 +45,9 @@ Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registr
 Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
 DefaultBranch = Annotated[str, Doc("The repository's default branch, such as main")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
+From = Annotated[
+    str, dagger.Name("from"), Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release")
+]
+Module = Annotated[
+    str, Doc("The address of this module, which the workflow and the hook will call: one with a version is safest")
+]
