@@ -77,11 +77,18 @@ class Ci:
     repository: Annotated[
         list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
     ] = None
-    username: Annotated[str | None, Doc("The user name at the registry")] = None
+    username: Annotated[str | None, Doc("The user name at the registry, where there is one")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
+    login: Annotated[
+        list[dagger.Secret] | None,
+        Doc("Logins at several registries: env:HUB, with HUB set to docker.io=USER:TOKEN"),
+    ] = None
+    docker_config: Annotated[
+        dagger.Secret | None, Doc("The logins that docker login has written: file:$HOME/.docker/config.json")
+    ] = None
     registry: Annotated[
-        dagger.Service | None,
-        Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
+        list[dagger.Service] | None,
+        Doc("The registries as services, for a rehearsal on this host: tcp://127.0.0.1:5000"),
     ] = None
     cache: Annotated[
         str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
@@ -109,8 +116,8 @@ class Ci:
                 return text
             made = parse_created(created) if created else None
             targets = destination.targets(plan, tags=tags_for(plan, (LATEST,)), created=made)
-            async with destination.connect(targets) as client:
-                tags = await read_tags(client, targets, utc_text(made) if made else "")
+            async with destination.connect(targets) as registries:
+                tags = await read_tags(registries, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)
 
     @uncached
@@ -197,8 +204,8 @@ class Ci:
             named = parse_tags(tags or (), latest=latest)
             plan = await self._plan(revision=revision)
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
-            async with self._destination.connect(targets) as client:
-                done = await verify(client, targets, revision)
+            async with self._destination.connect(targets) as registries:
+                done = await verify(registries, targets, revision)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -218,8 +225,8 @@ class Ci:
             moving = parse_tags([tag], latest=False)
             plan = await self._plan()
             targets = self._destination.targets(plan, tags=tags_for(plan, moving))
-            async with self._destination.connect(targets) as client:
-                done = await promote(client, targets, from_)
+            async with self._destination.connect(targets) as registries:
+                done = await promote(registries, targets, from_)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -278,7 +285,9 @@ class Ci:
             repositories=split_values(self.repository or ()),
             username=self.username,
             password=self.password,
-            service=self.registry,
+            more=tuple(self.login or ()),
+            docker_config=self.docker_config,
+            services=tuple(self.registry or ()),
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:

@@ -106,7 +106,8 @@ class Authenticator:
     async def _fetch(self, challenge: Challenge, *, what: str, scope: str) -> _Token:
         realm = self._realm(challenge, what)
         asked = widen_scope(challenge.parameters.get("scope"), scope)
-        query = {"scope": asked}
+        # One parameter for each repository, since not every server takes them apart (token specification, "scope").
+        query: dict[str, str | list[str]] = {"scope": asked.split(" ")}
         if service := challenge.parameters.get("service"):
             query["service"] = service
         request = Request(
@@ -231,13 +232,20 @@ def widen_scope(asked: str | None, needed: str) -> str:
 
     Args:
         asked: the scope of the registry's challenge; a registry may know the repository by a name of its own.
-        needed: such as "repository:acme/backend:pull,push".
+        needed: such as "repository:acme/backend:pull,push"; several with spaces between them.
 
     """
-    resource, _, actions = needed.rpartition(":")
     if not asked:
         return needed
-    if asked.rpartition(":")[0] != resource:
+    wanted, both = _actions(needed), _actions(asked)
+    if not wanted.keys() & both.keys():
         return asked
-    both = dict.fromkeys([*asked.rpartition(":")[2].split(","), *actions.split(",")])
-    return f"{resource}:{','.join(both)}"
+    for resource, actions in wanted.items():
+        both[resource] = {**both.get(resource, {}), **actions}
+    return " ".join(f"{resource}:{','.join(actions)}" for resource, actions in both.items())
+
+
+def _actions(scopes: str) -> dict[str, dict[str, None]]:
+    """List the actions of each resource of a scope, in their order."""
+    parts = (scope.rpartition(":") for scope in scopes.split())
+    return {resource: dict.fromkeys(actions.split(",")) for resource, _, actions in parts}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import anyio.to_thread
 
 from ci.core.errors import DrydockError
 from ci.core.names import check_digest, check_tag, is_digest
 from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Descriptor, Manifest, digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference
-from ci.registry.answers import DIGEST_HEADER, check_manifest, upload_place
+from ci.registry.answers import DIGEST_HEADER, check_file, check_manifest, upload_place
 from ci.registry.auth import Authenticator, Credentials
 from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
 from ci.registry.http import Request, Response, Transport, origin_of, protocol_error
@@ -20,6 +24,7 @@ from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
+_CREATED = 201
 _UNAUTHORIZED = 401
 _UPLOAD = 3600.0  # seconds for one blob, with all repetitions: a large layer on a slow line takes long
 
@@ -165,28 +170,46 @@ class RegistryClient:
             raise protocol_error(call.request.what, answer.where, "the answer names no size")
         return int(length)
 
-    async def put_blob(self, repository: str, blob: Descriptor, content: Callable[[], AsyncIterator[bytes]]) -> None:
-        """Upload a blob in one piece.
+    async def save_blob(self, repository: str, blob: Descriptor, file: Path) -> None:
+        """Write a blob whose size and digest are right to a file."""
+        call = self._blob("GET", repository, blob.digest, limit=blob.size)
+        call = replace(call, request=replace(call.request, file=file))
+        answer = await self._repeat(call.request.what, partial(self._attempt, call), self._uploads)
+        self._require(call, answer)
+        await anyio.to_thread.run_sync(check_file, call.request.what, answer, file, blob.digest)
+
+    async def put_blob(
+        self,
+        repository: str,
+        blob: Descriptor,
+        content: Callable[[], AsyncIterator[bytes]],
+        *,
+        beside: str | None = None,
+    ) -> None:
+        """Have the registry take a blob from another of its repositories, or upload it in one piece.
 
         Args:
             repository: inside the registry.
             blob: its digest and size.
             content: hands out its bytes, once for each attempt.
+            beside: another repository of the registry that has it.
 
-        Source: OCI distribution specification 1.1, "POST then PUT".
+        Source: OCI distribution specification 1.1, "POST then PUT" and "Mounting a blob from another repository".
 
         """
         scope = f"repository:{repository}:pull,push"
         what = f"PUT blob {repository}@{blob.digest}"
-        begin = _Call(
-            request=Request(
-                method="POST", url=f"{self._address.url}/v2/{check_name(repository)}/blobs/uploads/", what=what
-            ),
-            scope=scope,
-        )
+        place = f"{self._address.url}/v2/{check_name(repository)}/blobs/uploads/"
+        begin = _Call(request=Request(method="POST", url=place, what=what), scope=scope)
+        query = f"?mount={check_digest(blob.digest)}&from={check_name(beside)}" if beside else ""
+        mount = _Call(request=replace(begin.request, url=f"{place}{query}"), scope=f"{scope} repository:{beside}:pull")
 
         async def attempt() -> Response:
-            answer = await self._attempt(begin)
+            answer = await self._attempt(mount if beside else begin)
+            if beside and answer.status == _CREATED:
+                return answer
+            if beside and not answer.ok:  # a registry that mounts nothing, or not for this user
+                answer = await self._attempt(begin)
             self._require(begin, answer)
             place = upload_place(what, answer, blob.digest)
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
@@ -240,11 +263,7 @@ class RegistryClient:
 
     async def _send(self, call: _Call) -> Response:
         """Return the registry's last word on a request: an answer of any status that is not worth repeating."""
-
-        async def attempt() -> Response:
-            return await self._attempt(call)
-
-        return await self._repeat(call.request.what, attempt, self._retry)
+        return await self._repeat(call.request.what, partial(self._attempt, call), self._retry)
 
     async def _attempt(self, call: _Call) -> Response:
         return self._checked(call, await self._authorized(call))

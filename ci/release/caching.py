@@ -36,20 +36,20 @@ async def choose_caches(plan: Plan, destination: Destination, *, most: CacheMode
     if CacheMode.OFF in {cache.mode, most}:
         return Caches()
     write = CacheMode.READ not in {cache.mode, most}
-    services, insecure = {}, False
-    place = ""
-    if destination.service:
-        await destination.service.start()
-        port = (await destination.service.endpoint()).rpartition(":")[2]
-        place, services, insecure = f"{_HOST}:{port}", {_HOST: destination.service}, True
+    hosts = tuple(dict.fromkeys(target.host for target in destination.targets(plan)))
+    services: dict[str, dagger.Service] = {}
     uses = {}
     for variant in plan.variants:
         template = cache.repository or destination.templates(plan, variant.image)[0]
         repository = repository_of(template, variant.image, owner=destination.owner)
-        if place:
-            repository = f"{place}/{repository.partition('/')[2]}"
+        host, _, name = repository.partition("/")
+        service = await destination.service_of(host, hosts if host in hosts else (host,))
+        if service:
+            port = (await service.endpoint()).rpartition(":")[2]
+            services[f"{_HOST}-{port}"] = service
+            repository = f"{_HOST}-{port}:{port}/{name}"
         reference = f"{repository}:{cache_tag(variant)}"
-        uses[str(variant)] = CacheUse(read=(reference,), write=reference if write else "", insecure=insecure)
+        uses[str(variant)] = CacheUse(read=(reference,), write=reference if write else "", insecure=service is not None)
     return Caches(uses=uses, services=services)
 
 

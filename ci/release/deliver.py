@@ -12,12 +12,13 @@ from ci.core.model import CacheMode, Plan
 from ci.core.names import LATEST, image_tag, sha_tag, utc_text
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
-from ci.release.outcome import Delivery
+from ci.release.outcome import Delivery, Release
 from ci.release.promotion import promote
-from ci.release.push import push_target, smoke_published
+from ci.release.push import Supply, push_image, smoke_published
 from ci.release.release import release
 from ci.release.request import ReleaseRequest, Target
-from ci.release.reuse import Reuse, describe_plan, find_reusable
+from ci.release.reuse import Reuse, as_named, describe_plan, find_reusable
+from ci.release.uploads import Uploads
 from ci.release.verification import verify
 
 
@@ -59,11 +60,12 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
     if again := await _release_again(plan, request, destination):
         return again
     done = await _deliver(plan, request, builder, destination)
-    if done.ok or not done.released:
+    # What failed after the commit had its names is no other run's doing, and is not tried twice.
+    if done.ok or not done.released or done.released.named:
         return done
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
     again = await _release_again(plan, request, destination)
-    return replace(again, built=done.built) if again and again.ok else done
+    return replace(again, built=done.built) if again else done
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
@@ -72,23 +74,37 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     )
-    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild)
+    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild, once=request.once)
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=request.created)
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
-    login = destination.login
-    async with destination.connect(targets) as client:
+    named = {name for name, one in found.found.items() if one.index}
+    targets = tuple(as_named(target) if target.image.name in named else target for target in targets)
+    supply = Supply(built=built.images, records=found.inputs.records, found=found.found)
+    logins = await destination.logins(targets)
+    async with destination.connect(targets) as registries:
         released = await release(
-            client,
+            registries,
             request,
             targets,
-            push=partial(push_target, client, built.images),
-            reused=found.entries,
-            records=found.inputs.records,
-            resmoke=partial(smoke_published, client, login) if request.resmoke else None,
+            push=partial(push_image, Uploads(registries), supply),
+            resmoke=partial(smoke_published, registries, logins) if request.resmoke else None,
         )
-    return Delivery(built=built.report, released=released)
+    return Delivery(built=built.report, released=_with_origins(released, found))
+
+
+def _with_origins(released: Release, found: Reuse) -> Release:
+    """Say of each variant that this run did not build where it is from; its attestation is that run's."""
+    origins = {fact.variant: fact.reused for one in found.found.values() for fact in one.facts}
+    images = tuple(
+        replace(
+            image,
+            variants=tuple(replace(fact, reused=origins.get(fact.variant, fact.reused)) for fact in image.variants),
+        )
+        for image in released.images
+    )
+    return replace(released, images=images)
 
 
 async def find_unchanged(
@@ -98,6 +114,7 @@ async def find_unchanged(
     destination: Destination,
     *,
     rebuild: bool = False,
+    once: bool = False,
 ) -> Reuse:
     """Look in the registry for images that need not be built again; with `rebuild`, only say what they are made from.
 
@@ -110,8 +127,8 @@ async def find_unchanged(
         target.image.name: (*([target.own] if target.own else []), image_tag(target.image, LATEST), *target.tags)
         for target in targets
     }
-    async with destination.connect(targets) as client:
-        return await find_reusable(client, plan, targets, inputs, tags)
+    async with destination.connect(targets) as registries:
+        return await find_reusable(registries, plan, targets, inputs, tags, once=once)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +144,7 @@ class _Job:
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
-    login = await job.destination.docker_config(job.plan)
+    login = await job.destination.login_file(targets)
     return await build_all(
         job.plan,
         replace(job.builder, login=login, services=caches.services),
@@ -148,10 +165,10 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
     """
     tag = sha_tag(request.revision)
     targets = destination.targets(plan, tags=request.tags, created=request.created)
-    async with destination.connect(targets) as client:
-        if not (await verify(client, [replace(target, tags=()) for target in targets], request.revision)).ok:
+    async with destination.connect(targets) as registries:
+        if not (await verify(registries, [replace(target, tags=()) for target in targets], request.revision)).ok:
             return None
-        done = await promote(client, targets, tag, created=utc_text(request.created))
+        done = await promote(registries, targets, tag, created=utc_text(request.created))
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
     images = tuple(
         replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))

@@ -9,14 +9,14 @@ from dataclasses import replace
 from ci.core.errors import DrydockError
 from ci.core.names import REVISION, sha_tag
 from ci.core.oci import Manifest
-from ci.registry import RegistryClient
 from ci.release.inspection import inspect_image
-from ci.release.outcome import Change, ImageFact, Release, TagOutcome
+from ci.release.outcome import Change, ImageFact, Release, TagOutcome, differing
+from ci.release.registries import Registries
 from ci.release.request import Target
 from ci.release.tags import read_live
 
 
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str) -> Release:
+async def verify(registries: Registries, targets: Sequence[Target], revision: str) -> Release:
     """Read back a revision's images and tags, and compare them with what the configuration promises."""
     start = time.monotonic()
     images: list[ImageFact] = []
@@ -24,6 +24,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
     problems: list[str] = []
     unread = False
     for target in targets:
+        client = registries.of(target)
         try:
             named = await read_live(client, target.name, target.own)
             if named is None:
@@ -44,6 +45,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         except DrydockError as error:
             problems.append(f"{target.repository}: {error}")
             unread = True
+    problems += differing(images)
     complete = all(image.digest for image in images)
     return Release(
         what="verification",
@@ -51,7 +53,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         tags=tuple(outcomes),
         problems=tuple(problems),
         next=_next(revision, outcomes, unread=unread, complete=complete) if problems else "",
-        retries=client.effort.retries,
+        retries=registries.retries,
         seconds=time.monotonic() - start,
     )
 

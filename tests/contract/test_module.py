@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
-CONSTRUCTOR = {"source", "config", "owner", "repository", "username", "password", "registry", "cache", "ssh"}
+CONSTRUCTOR = {
+    *("source", "config", "owner", "repository", "username", "password", "login", "docker_config", "registry"),
+    *("cache", "ssh"),
+}
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created"},
     "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
