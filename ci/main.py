@@ -126,12 +126,21 @@ class Ci:
         self,
         offline: Annotated[bool, Doc("Ask no registry; go on without linters or BuildKit if never fetched")] = False,
         fail: Annotated[bool, Doc("Whether errors fail the call; --fail=false still prints them")] = True,
-        format: Annotated[str, Doc("How to print the findings: table, json or sarif")] = "table",  # noqa: A002
+        workflows: Annotated[str, Doc("Which workflows to lint: own, those that call this module, or all")] = "own",
+        format: Annotated[str, Doc("How to print the findings: table, json, sarif or baseline")] = "table",  # noqa: A002
     ) -> str:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
             module = await dag.current_module().name()
-            return await validate(self.source, self.config, module=module, offline=offline, style=format, fail=fail)
+            return await validate(
+                self.source,
+                self.config,
+                module=module,
+                offline=offline,
+                workflows=workflows,
+                style=format,
+                fail=fail,
+            )
 
     @uncached
     async def build_all(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import build, checks, contexts, image, parse, repository
+from ci.config import acceptance, build, checks, contexts, image, parse, repository
 from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
 from ci.config.schema_parts import Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
@@ -77,6 +77,7 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
+        "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "images": {"description": "The images.", "type": "array", "minItems": 1, "items": ref("image")},
     }
     named = {"pattern": r"\{name\}"}
@@ -101,6 +102,8 @@ def config_schema() -> Schema:
         "$defs": {
             "image": _image(),
             "cache": _cache(),
+            "validate": _validate(),
+            "acceptance": _acceptance(),
             "check": check_schema(),
             "http": http_schema(),
             "file": file_schema(),
@@ -224,6 +227,34 @@ def _repository(description: str, *examples: object) -> Schema:
         "anyOf": [text(TEMPLATE), list_of(text(TEMPLATE))],
         "examples": [*examples],
     }
+
+
+def _validate() -> Schema:
+    properties = {
+        "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
+        "baseline": text(
+            _FILE,
+            "A file of findings that were there before: what `validate --format baseline` printed.",
+            "deploy/validate-baseline.json",
+        ),
+    }
+    return {"description": "It says which findings are no news.", **record(properties, (), acceptance.KEYS)}
+
+
+def _acceptance() -> Schema:
+    properties = {
+        "rule": text(
+            acceptance.RULE, "Its name as `validate` prints it; a star at the end: all that begin so.", "base-unpinned"
+        ),
+        "files": list_of(
+            text(acceptance.GLOB),
+            "Where it is accepted: paths, * within a folder's name and ** across folders; everywhere unless given.",
+            ["images/**"],
+        ),
+        "reason": text(checks.LINE, "Why it is right.", "our mirror serves tags only"),
+    }
+    required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
+    return {"description": "It names a rule, and says why.", **record(properties, required, optional)}
 
 
 def _size(description: str, *examples: str) -> Schema:

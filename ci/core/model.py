@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ci.core.findings import Acceptance
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextMatch:
@@ -149,6 +151,8 @@ class Config:
     source: str | None = None  # URL of the source code, for the labels
     compression: Compression = Compression.ZSTD
     cache: Cache = field(default_factory=Cache)
+    accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
+    baseline: str | None = None  # a file of such findings, relative to the source
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
 
     def templates(self, image: Image) -> tuple[str, ...]:

@@ -112,10 +112,10 @@ def parse_format(name: str) -> Format:
     return parse_word(name, Format)
 
 
-def parse_word(name: str, words: type[Word]) -> Word:
-    """Read one of several words that --format may be; refuse any other."""
+def parse_word(name: str, words: type[Word], option: str = "format") -> Word:
+    """Read one of several words that an option may be; refuse any other."""
     if name not in list(words):
         close = nearest(name, list(words))
         hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(words)}{hint}")
+        raise SelectionError(f"--{option} {name!r} is not one of {', '.join(words)}{hint}")
     return words(name)

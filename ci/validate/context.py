@@ -15,7 +15,7 @@ from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look
 _CREDENTIALS = re.compile(
-    r"\.env(?:\.(?!example$|sample$|template$|dist$).*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
+    r"\.env(?!.*\.(?:example|sample|template|dist)$)(?:\..*)?|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pypirc|\.git-credentials"
     r"|.*\.(?:pfx|p12|keystore|jks)"
 )
 _WILDCARD = re.compile(r"[*?\[]")
@@ -147,7 +147,8 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
         yield note(file, line, "copy-empty", message, "That is no mistake where the file need not be there.")
         return
     close = nearest(clean, _alike(clean, context.sent))
-    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in the context, {context.path}."
+    where = "the root of the source" if context.path == "." else f"the context {context.path}"
+    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in {where}."
     yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)
 
 

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ci.config import PathKind, lines_of_images, parse_config, referenced_paths
+from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config
 from ci.core.text import show
 from ci.dockerfile import parse_dockerfile, read_stages
+from ci.validate.accept import check_comments
 from ci.validate.buildkit_script import Subject
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of
+from ci.validate.needs import check_needs
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
 from ci.validate.workflow import check_workflows
@@ -27,6 +29,7 @@ class Validation:
     findings: tuple[Finding, ...]
     bases: tuple[tuple[str, BaseImage], ...] = ()  # each with the file that names it
     subjects: tuple[Subject, ...] = ()  # what BuildKit is asked about
+    config: Config | None = None  # what was read; None where it has mistakes
 
 
 def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> Validation:
@@ -40,6 +43,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
 
     """
     findings = list(check_workflows(tree, surface))
+    findings += check_comments(config, text)
     try:
         parsed = parse_config(text, file=config, kinds=_kinds(tree))
     except ConfigError as mistakes:
@@ -56,6 +60,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             message = "it is no text of at most 1 MiB"
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
+        findings += check_comments(image.dockerfile, written)
         dockerfile = parse_dockerfile(written, file=image.dockerfile)
         linked = written != "" and tree.files.get(image.dockerfile) == 0
         subjects.append(Subject(image=image, text=written, dockerfile=dockerfile, lines=lines, linked=linked))
@@ -69,17 +74,20 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         if key not in contexts:
             contexts[key] = read_context(tree, *key)
         findings += check_context(contexts[key], image, scopes, config=config, line=line)
+        findings += check_needs(tree, dockerfile, scopes, contexts[key], image)
         # What is most likely a stage has been said to be none: its image is not asked for.
         misspelt = {finding.line for finding in found if finding.rule == "stage-unknown"}
         bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
         bases += [(config, base) for base in named_bases_of(scopes, lines)]
     findings += _unused(tree, parsed)
-    return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)), subjects=tuple(subjects))
+    return Validation(
+        findings=tuple(findings), bases=tuple(dict.fromkeys(bases)), subjects=tuple(subjects), config=parsed
+    )
 
 
 def dockerfiles_of(tree: Tree, text: str) -> tuple[str, ...]:
     """List the Dockerfiles that a configuration names and the source holds, for the linters."""
-    paths = (path for path in sorted(referenced_paths(text)) if tree.kinds.get(path) is PathKind.FILE)
+    paths = (path for path in sorted(named_dockerfiles(text)) if tree.kinds.get(path) is PathKind.FILE)
     return tuple(path for path in paths if tree.text(path) is not None)
 
 

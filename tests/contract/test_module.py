@@ -23,7 +23,7 @@ EXPECTED = {
     "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
     "publish": {"format", "parallel", "secrets", "rebuild"}
     | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"},
-    "validate": {"offline", "fail", "format"},
+    "validate": {"offline", "fail", "workflows", "format"},
     "verify": {"format", "revision", "latest", "tags"},
     "promote": {"format", "from", "tag"},
     "rollback": {"format", "to"},

@@ -3,7 +3,7 @@
 Run as `survey.py RESULT FOLDER PATH...`: writes JSON to the file RESULT. Keys: files (path: bytes, links as 0),
 directories (those that hold nothing), kinds (what each PATH is: file, directory, missing, outside) and texts (path:
 text, or null for what is no text of at most 1 MiB). Texts are those of the PATHs that are files, of every
-.dockerignore, of the workflows and of dagger.json.
+.dockerignore, of the workflows, of dagger.json and of hadolint's configuration.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def survey(root: Path, paths: Sequence[str]) -> Survey:
 def _wanted(path: str) -> bool:
     if path.startswith(".github/"):
         return path.endswith((".yml", ".yaml"))
-    return path == "dagger.json" or path.endswith(".dockerignore")
+    return path in ("dagger.json", ".hadolint.yaml", ".hadolint.yml") or path.endswith(".dockerignore")
 
 
 def _kind(root: Path, path: str) -> str:
