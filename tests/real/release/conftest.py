@@ -32,8 +32,9 @@ from ci.release.uploads import Uploads
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Registry, run_registry
 
-QUICK = RetryPolicy(attempts=4, base=0.01, deadline=6.0, longest=0.1)
-STALLED = 0.4  # seconds without an answer that count as a stall
+QUICK = RetryPolicy(attempts=4, base=0.01, deadline=15.0, longest=0.1)
+STALLED = 1.0  # seconds without an answer that count as a stall
+PATIENT = 30.0  # seconds that a look at the registry itself may take, on a machine that has much to do
 
 OLD = ("a", "2026-01-01T12:00:00+00:00")
 NEW = ("b", "2026-02-01T12:00:00+00:00")
@@ -81,10 +82,10 @@ class Commit:
         )
 
 
-def client(host: str, *, policy: RetryPolicy = QUICK, login: tuple[str, str] | None = None) -> RegistryClient:
+def client(host: str, *, timeout: float = STALLED, login: tuple[str, str] | None = None) -> RegistryClient:
     credentials = Credentials(username=login[0], password=login[1]) if login else None
     address = RegistryAddress(host=host, plain_http=True)
-    return RegistryClient(address, credentials=credentials, policy=policy, timeout=STALLED)
+    return RegistryClient(address, credentials=credentials, policy=QUICK, timeout=timeout)
 
 
 @asynccontextmanager
@@ -126,7 +127,7 @@ async def publish(
 
 async def live(host: str, prefix: str, tag: str = "latest", *, login: tuple[str, str] | None = None) -> dict[str, str]:
     """Ask the registry itself what a tag names, for each image."""
-    async with client(host, login=login) as registry:
+    async with client(host, timeout=PATIENT, login=login) as registry:
         return {name: await registry.resolve(f"{prefix}/{name}", tag) or "" for name in ("alpha", "beta")}
 
 
