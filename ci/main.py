@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci.build import Builder, build_all
+from ci.build import Builder, build_all, find_missing
 from ci.build import report_or_fail as build_report
 from ci.config import parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
@@ -72,6 +72,7 @@ class Ci:
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
     source: Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
+    git: Annotated[dagger.Directory | None, Doc("Its .git, for images that say git: true: .git")] = None
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
     repository: Annotated[
@@ -111,7 +112,8 @@ class Ci:
             plan = await self._plan(only, platforms, revision)
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
-            text = render(plan, repositories=destination.repositories, owner=self.owner)
+            missing = await find_missing(plan, self.source, self.git)
+            text = render(plan, repositories=destination.repositories, owner=self.owner, missing=missing)
             if not live:
                 return text
             made = parse_created(created) if created else None
@@ -300,7 +302,7 @@ class Ci:
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(source=self.source, git=self.git, secrets=secrets or (), agent=self.ssh, parallel=parallel)
 
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import dagger
@@ -34,10 +34,11 @@ from ci.build.command import (
 from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
-from ci.core.buildkit import BUILDKIT, IMAGE
-from ci.core.engine import explain
+from ci.core.buildkit import BUILDKIT, IMAGE, missing_of
+from ci.core.engine import explain, missing_base
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config
+from ci.dockerfile import GIT
 
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
@@ -131,7 +132,10 @@ class BuildKit:
             documents = read_archive(await done.file(DOCUMENTS).contents())
             progress = read_progress(await done.file(STEPS).contents(), self.hidden)
         except dagger.ExecError as error:
-            raise BuildError(failure_of_build(error.stderr, image.dockerfile, self.hidden)) from None
+            failure = failure_of_build(error.stderr, image.dockerfile, self.hidden)
+            if missing := missing_of(failure.reason):
+                failure = replace(failure, reason=failure.reason + await missing_base(missing))
+            raise BuildError(failure) from None
         except dagger.DaggerError as error:
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}. {_NEEDS}") from None
         _check_sources(definition, platform, documents)
@@ -144,8 +148,11 @@ class BuildKit:
         files = dagger.dag.directory().with_new_file(name, definition.text)
         # What is to be left out is left out already; without this file BuildKit would look for another one.
         files = files.with_new_file(f"{name}.dockerignore", "# applied before\n")
+        seen = definition.context
+        if definition.history:
+            seen = seen.with_directory(GIT, definition.history.folder)
         container = (
-            self.client.with_mounted_directory(CONTEXT, definition.context)
+            self.client.with_mounted_directory(CONTEXT, seen)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(definition.policy(platform)))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)

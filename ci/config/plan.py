@@ -62,8 +62,18 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
     return wanted
 
 
-def render_plan(plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None) -> str:
-    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks."""
+def render_plan(
+    plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None, missing: Sequence[str] = ()
+) -> str:
+    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks.
+
+    Args:
+        plan: what would be built.
+        repositories: templates in place of the configuration's.
+        owner: fills {owner}.
+        missing: what a build needs and would not find.
+
+    """
     head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
     rows = [
         (
@@ -78,17 +88,21 @@ def render_plan(plan: Plan, *, repositories: Sequence[str] = (), owner: str | No
     ]
     only_built = _only_built(plan)
     built = f"Built for these, and not released: {', '.join(only_built)}\n\n" if only_built else ""
+    absent = "".join(["A build would not find\n", *(f"{line}\n" for line in missing), "\n"]) if missing else ""
     checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
-    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\n{built}Smoke checks\n{columns(checks)}")
+    table = columns([head, *rows], right=frozenset((4,)))
+    return clean(f"{table}\n\n{built}{absent}Smoke checks\n{columns(checks)}")
 
 
-def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None) -> str:
+def render_plan_json(
+    plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None, missing: Sequence[str] = ()
+) -> str:
     """Write what would be built as JSON.
 
     Keys: schema (1), revision (or null), only_built (the names of variants that these are built on, and that are not
-    released), and variants, a list of variant, image, platform, dockerfile, context, target (or null), checks (their
-    names), smoke_reason (or null), budget (bytes, or null) and references (each of its repositories, with the tag where
-    the revision is known).
+    released), missing (what a build needs and would not find, a list of texts), and variants, a list of variant,
+    image, platform, dockerfile, context, target (or null), checks (their names), smoke_reason (or null), budget
+    (bytes, or null) and references (each of its repositories, with the tag where the revision is known).
     """
     variants = [
         {
@@ -105,7 +119,13 @@ def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str
         }
         for variant in plan.variants
     ]
-    value = {"schema": 1, "revision": plan.revision, "only_built": _only_built(plan), "variants": variants}
+    value = {
+        "schema": 1,
+        "revision": plan.revision,
+        "only_built": _only_built(plan),
+        "missing": [*missing],
+        "variants": variants,
+    }
     return json.dumps(value, indent=2)
 
 

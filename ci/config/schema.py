@@ -28,11 +28,13 @@ INEXPRESSIBLE = (
     "that an image which another one is built on exists, for its platforms, and that no circle comes of it",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
+    "that git: true needs the context '.'",
     "that a limit is given once, and that its soft half is not above the hard one",
 )
 
 _RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + _RELATIVE.pattern)
+_GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + _FILE.pattern)
 _CONTEXT = re.compile(
     f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){_RELATIVE.pattern}"
 )
@@ -181,6 +183,18 @@ def _image() -> Schema:
         "shm-size": _size("Of /dev/shm in RUN.", "64MB"),
         "ulimits": list_of(
             text(build.ULIMIT), "Of RUN, as in docker build --ulimit; -1 is none.", ["nofile=1024:2048"]
+        ),
+        "git": {
+            "description": "Whether the build is given .git, as far as .dockerignore lets it. The call gives it by "
+            "--git .git. An earlier release is then reused for the same commit alone.",
+            "type": "boolean",
+            "default": False,
+        },
+        "generated": list_of(
+            text(_GENERATED),
+            "What a step makes before the build, relative to the source: files, folders, or patterns with *, ** and ?. "
+            "validate does not miss them, and a build that does not find them ends before it begins.",
+            ["ui/build", "version.txt"],
         ),
         "budget": _size("The most a variant may weigh, compressed.", "60MB", "1.5GiB"),
         "smoke": {

@@ -104,6 +104,8 @@ class Image:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)  # address by name
     shm_size: int | None = None  # bytes
     ulimits: tuple[str, ...] = ()  # such as "nofile=1024:2048"
+    git: bool = False  # whether its build is given .git, where the ignore file lets it
+    generated: tuple[str, ...] = ()  # paths and patterns in the source that a step makes before the build
     budget: int | None = None  # bytes, compressed, each variant
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none

@@ -36,7 +36,7 @@ async def build_unreleased(
 
     """
     targets = destination.targets(plan, created=created)
-    definitions = await read_definitions(plan, builder.source)
+    definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
     return await _build(job, targets, found, most=CacheMode.READ)
@@ -69,7 +69,7 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
-    definitions = await read_definitions(plan, builder.source)
+    definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)

@@ -83,6 +83,8 @@ async def _describe(
     definition = definitions[image.name]
     if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
         raise DrydockError(reason)
+    if definition.history and not plan.revision:
+        raise DrydockError("its build is given .git, and no --revision says at which commit")
     try:
         folders = (definition.context, *definition.folders.values())
         context = " ".join([await folder.digest() for folder in folders])
@@ -98,6 +100,7 @@ async def _describe(
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,
+            history=plan.revision if definition.history else None,
         )
         for variant in plan.variants
         if variant.image.name == image.name

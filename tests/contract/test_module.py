@@ -15,8 +15,8 @@ CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
 CONSTRUCTOR = {
-    *("source", "config", "owner", "repository", "username", "password", "login", "docker_config", "registry"),
-    *("cache", "ssh"),
+    *("source", "git", "config", "owner", "repository", "username", "password", "login", "docker_config"),
+    *("registry", "cache", "ssh"),
 }
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created"},
