@@ -57,9 +57,11 @@ class Ci:
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
     repository: options.Repositories = None
-    username: Annotated[str | None, Doc("The user name at the registry")] = None
+    username: Annotated[str | None, Doc("The user name at the registry, where there is one")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
-    registry: options.Registry = None
+    login: options.Logins = None
+    docker_config: options.DockerConfig = None
+    registry: options.Registries = None
     registry_ca: options.RegistryCa = None
     cache: options.Cache = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
@@ -100,8 +102,8 @@ class Ci:
             if not live:
                 return text
             targets = destination.targets(plan, tags=moving, version=version, created=made)
-            async with destination.connect(targets) as client:
-                tags = await read_tags(client, targets, utc_text(made) if made else "")
+            async with destination.connect(targets) as registries:
+                tags = await read_tags(registries, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)
 
     @uncached
@@ -198,8 +200,8 @@ class Ci:
             named = parse_tags(tags or (), latest=latest)
             plan = fill_plan(await self._plan(revision=revision), self._values(revision, version, ref), Missing.STAYS)
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
-            async with self._destination.connect(targets) as client:
-                done = await verify(client, targets, revision, plan.mark)
+            async with self._destination.connect(targets) as registries:
+                done = await verify(registries, targets, revision, plan.mark)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -215,8 +217,8 @@ class Ci:
             moving = parse_tags([tag], latest=False)
             plan = await self._plan()
             targets = self._destination.targets(plan, tags=tags_for(plan, moving))
-            async with self._destination.connect(targets) as client:
-                done = await promote(client, targets, from_)
+            async with self._destination.connect(targets) as registries:
+                done = await promote(registries, targets, from_)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -278,7 +280,9 @@ class Ci:
             repositories=split_values(self.repository or ()),
             username=self.username,
             password=self.password,
-            service=self.registry,
+            more=tuple(self.login or ()),
+            docker_config=self.docker_config,
+            services=tuple(self.registry or ()),
             authorities=self.registry_ca,
         )
 

@@ -15,8 +15,14 @@ Source = Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc
 Repositories = Annotated[
     list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
 ]
-Registry = Annotated[
-    dagger.Service | None, Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000")
+Logins = Annotated[
+    list[dagger.Secret] | None, Doc("Logins at several registries: env:HUB, with HUB set to docker.io=USER:TOKEN")
+]
+DockerConfig = Annotated[
+    dagger.Secret | None, Doc("The logins that docker login has written: file:$HOME/.docker/config.json")
+]
+Registries = Annotated[
+    list[dagger.Service] | None, Doc("The registries as services, for a rehearsal on this host: tcp://127.0.0.1:5000")
 ]
 RegistryCa = Annotated[
     dagger.File | None, Doc("CA certificates (PEM) that registries' own are signed by, besides the usual ones: ca.pem")

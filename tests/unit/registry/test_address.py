@@ -163,3 +163,16 @@ def test_media_types_lose_their_parameters() -> None:
 )
 def test_scopes(asked: str | None, expected: str) -> None:
     assert widen_scope(asked, "repository:a/b:pull,push") == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, "repository:a/b:pull,push repository:a/c:pull"),
+        ("repository:a/b:pull,push repository:a/c:pull", "repository:a/b:pull,push repository:a/c:pull"),
+        ("repository:a/b:pull", "repository:a/b:pull,push repository:a/c:pull"),
+        ("repository:store/a/b:pull", "repository:store/a/b:pull"),
+    ],
+)
+def test_scopes_of_two_repositories(asked: str | None, expected: str) -> None:
+    assert widen_scope(asked, "repository:a/b:pull,push repository:a/c:pull") == expected
