@@ -108,7 +108,7 @@ async def _describe(
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,
-            history=plan.revision if definition.history else None,
+            history=" ".join(filter(None, (plan.revision, plan.mark))) if definition.history else None,
         )
         for variant in plan.variants
         if variant.image.name == image.name
