@@ -44,6 +44,8 @@ _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _LOGIN = "/root/.docker/config.json"
 _HOST = "buildkitd"
+# Go reads the certificates of all these folders, besides its usual file (crypto/x509, root_unix.go).
+_USUAL_AUTHORITIES, _AUTHORITIES = "/etc/ssl/certs", "/etc/drydock/authorities"
 _ENVIRONMENT = {
     # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
     "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
@@ -101,8 +103,8 @@ class BuildKit:
 
         """
         image = definition.image
-        if definition.fault:
-            raise DrydockError(definition.fault)
+        if fault := definition.fault or definition.fault_of(platform):
+            raise DrydockError(fault)
         layouts = {
             name: built[value.removeprefix(TARGET_CONTEXT)]
             for name, value in image.contexts.items()
@@ -111,11 +113,11 @@ class BuildKit:
         wanted = Wanted(
             image=image,
             platform=platform,
-            arguments=definition.arguments,
+            arguments=definition.arguments(platform),
             labels=labels,
             compression=self.config.compression,
             syntax=definition.dockerfile.syntax,
-            epoch=self._epoch(definition),
+            epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
@@ -165,9 +167,9 @@ class BuildKit:
             container = container.with_unix_socket(AGENT, self.agent)
         return container
 
-    def _epoch(self, definition: Definition) -> int | None:
+    def _epoch(self, definition: Definition, platform: str) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
-        given = definition.arguments.get("SOURCE_DATE_EPOCH", "")
+        given = definition.arguments(platform).get("SOURCE_DATE_EPOCH", "")
         if given.isdecimal():
             return int(given)
         return int(self.created.timestamp()) if self.created else None
@@ -182,6 +184,7 @@ def open_buildkit(
     created: datetime | None = None,
     login: dagger.Secret | None = None,
     services: Mapping[str, dagger.Service] | None = None,
+    authorities: dagger.File | None = None,
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
@@ -196,11 +199,16 @@ def open_buildkit(
         login: Docker's config.json with the logins for base images and caches.
         services: what the daemon reaches by a name, besides the network. They are others in each session, so that the
             engine keeps no result of a build that has one.
+        authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
     base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
+    if authorities:
+        # The client too: it asks for tokens.
+        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
+        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
     reached = base
     for host, service in (services or {}).items():
         reached = reached.with_service_binding(host, service)

@@ -23,6 +23,7 @@ from ci.dockerfile import (
     assignments,
     final_base,
     find_remote,
+    fixed_platform,
     ignore_files,
     list_bases,
     parse_dockerfile,
@@ -48,7 +49,7 @@ class Definition:
     context: dagger.Directory  # what COPY sees, but for .git
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
-    arguments: Mapping[str, str]  # of its build
+    given: Mapping[str, str]  # arguments that every build is given, besides those of the configuration
     native: str  # the builder's own platform, for which `FROM --platform=$BUILDPLATFORM` stands
     platforms: tuple[str, ...]  # of the plan
     folders: Mapping[str, dagger.Directory] = field(default_factory=dict)  # of the source, by the context's name
@@ -94,14 +95,17 @@ class Definition:
         return list_bases(
             self.dockerfile,
             target=self.image.target,
-            arguments=self._known,
+            arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
         )
 
-    @property
-    def _known(self) -> dict[str, str]:
-        return {"BUILDPLATFORM": self.native, **self.arguments}
+    def arguments(self, platform: str) -> dict[str, str]:
+        """Return the arguments of its build for a platform."""
+        return {**self.given, **self.image.arguments(platform)}
+
+    def _known(self, platform: str) -> dict[str, str]:
+        return {"BUILDPLATFORM": self.native, **self.arguments(platform)}
 
     def base_labels(self) -> dict[str, str]:
         """Name what the image is based on, for its labels; nothing where its platforms differ in it or it is not known.
@@ -120,9 +124,27 @@ class Definition:
         return final_base(
             self.dockerfile,
             target=self.image.target,
-            arguments=self._known,
+            arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
+        )
+
+    def fault_of(self, platform: str) -> str:
+        """Say why it cannot be built for a platform, though BuildKit would: all that is in it would be of another."""
+        found = fixed_platform(
+            self.dockerfile,
+            target=self.image.target,
+            arguments=self._known(platform),
+            platform=platform,
+            contexts=self.image.contexts,
+        )
+        if found is None:
+            return ""
+        stage, fixed = found
+        which = stage.platform if fixed == stage.platform else f"{stage.platform}, which is {fixed}"
+        return (
+            f"{self.image.dockerfile}:{stage.line} says --platform={which}, so that the image for {platform} would "
+            f"hold programs of {fixed}; leave it out there, and copy from another stage what only that one can make"
         )
 
     def named(self) -> Iterator[Base]:
@@ -190,7 +212,7 @@ async def _read(
         context=context,
         text=text,
         dockerfile=dockerfile,
-        arguments=_arguments(image, dockerfile, plan.revision),
+        given=_given(dockerfile, plan.revision),
         native=native,
         folders={
             name: source.directory(value)
@@ -211,13 +233,13 @@ async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
     return IgnoreFile()
 
 
-def _arguments(image: Image, dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
-    """List the arguments of an image's build: the configuration's, and the revision where the Dockerfile asks for it.
+def _given(dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
+    """List what every build is given: the revision where the Dockerfile asks for it.
 
     What it does not ask for is left out, so that another commit is not another build.
     """
     asked = {name for made in dockerfile.instructions if made.keyword == "ARG" for name in assignments(made)}
-    return {**({"REVISION": revision} if revision and "REVISION" in asked else {}), **image.build_args}
+    return {"REVISION": revision} if revision and "REVISION" in asked else {}
 
 
 async def _resolve(base: Base) -> Resolved:

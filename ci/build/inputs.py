@@ -83,7 +83,8 @@ def digest_inputs(
     # What every build is given decides something only where the Dockerfile names it.
     joined = " ".join(made.arguments for made in parse_dockerfile(dockerfile).instructions)  # without continuations
     named = frozenset(_WORD.findall(f"{dockerfile} {joined}"))
-    given = {name: value for name, value in arguments.items() if name in named - {*image.build_args}}
+    own = image.arguments(variant.platform)
+    given = {name: value for name, value in arguments.items() if name in named - {*own}}
     values: dict[str, object] = {
         "rules": RULES,
         "builder": builder,
@@ -91,13 +92,14 @@ def digest_inputs(
         "dockerfile": [image.dockerfile, dockerfile],
         "context": [image.context, context],
         "bases": dict(bases),
-        "build-args": dict(image.build_args),
+        "build-args": own,
         "target": image.target,
         "options": [dict(image.contexts), image.network, dict(image.extra_hosts), image.shm_size, image.ulimits],
         "smoke": [[_check(check) for check in variant.checks], [asdict(service) for service in image.services]],
         "budget": image.budget,
         "compression": compression.value,
-        "labels": {name: value for name, value in labels.items() if name not in _FOLLOWING},
+        "labels": {**{name: value for name, value in labels.items() if name not in _FOLLOWING}, **image.labels},
+        **({"annotations": dict(image.annotations)} if image.annotations else {}),
         **({"git": history} if history else {}),
         **given,
     }

@@ -42,6 +42,7 @@ class Builder:
     parallel: int = 0  # variants at a time; 0: as many as the machine bears
     login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
     services: Mapping[str, dagger.Service] = field(default_factory=dict)  # what BuildKit reaches by a name
+    authorities: dagger.File | None = None  # certificates in PEM that BuildKit trusts besides the usual ones
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +118,7 @@ async def build_all(
             created=created,
             login=builder.login,
             services=builder.services,
+            authorities=builder.authorities,
         ),
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},

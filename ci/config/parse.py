@@ -9,16 +9,19 @@ from ci.config.acceptance import KEYS, read_acceptances, read_baseline
 from ci.config.contexts import context_folders
 from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
+from ci.config.matrix import list_entries, unite_findings
 from ci.config.paths import PathKind, Source, read_path
-from ci.config.repository import REPOSITORY_HELP, check_shared, read_cache, read_repositories
+from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
+from ci.config.sharing import affix, check_sharing
 from ci.config.smoke import STRUCTURE
+from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
 from ci.core.names import short_reference
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "validate")
+TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "validate")
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
 PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
@@ -49,14 +52,19 @@ def parse_config(
         repositories=take(fields, "repository", lambda c: read_repositories(c, shared), ()),
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
-        compression=take(fields, "compression", _compression, Compression.ZSTD),
+        compression=take(fields, "compression", _compression, Compression.GZIP),
         cache=take(fields, "cache", lambda c: read_cache(c, [image.name for image in images]), Cache()),
         accepted=read_acceptances(judged),
         baseline=read_baseline(judged),
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
+        tags=take(fields, "tags", read_tags, None),
+        flavor=take(fields, "flavor", read_flavor, ()),
     )
-    if "images" in fields:
-        check_shared(config, fields["images"])
+    config = affix(config)
+    if not root.findings:
+        entries = list_entries(fields["images"].quiet())
+        check_sharing(config, entries)
+        root.findings.extend(unite_findings(entries))
     if root.findings:
         # Two images may name one file of checks, whose mistakes are the same.
         findings = dict.fromkeys(root.findings)
@@ -92,7 +100,7 @@ def _fields(text: str) -> Mapping[str, Cursor]:
 
 
 def _items(fields: Mapping[str, Cursor]) -> tuple[Cursor, ...]:
-    return fields["images"].items() if "images" in fields else ()
+    return list_entries(fields["images"]) if "images" in fields else ()
 
 
 def _paths(fields: Mapping[str, Cursor]) -> Iterator[str]:
@@ -115,8 +123,7 @@ def lines_of_images(text: str) -> list[dict[str, int]]:
 
     A context has a key of its own, such as "contexts.base".
     """
-    images = read_tree(text, file="").entries()["images"].items()
-    return [_lines(image.entries()) for image in images]
+    return [_lines(entry.entries()) for entry in list_entries(read_tree(text, file="").entries()["images"])]
 
 
 def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
@@ -126,7 +133,7 @@ def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
 
 
 def _compression(cursor: Cursor) -> Compression:
-    return Compression(cursor.choice([known.value for known in Compression]) or Compression.ZSTD)
+    return Compression(cursor.choice([known.value for known in Compression]) or Compression.GZIP)
 
 
 def _period(cursor: Cursor) -> int | None:

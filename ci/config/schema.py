@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import acceptance, build, checks, contexts, image, parse, repository, services
-from ci.config.schema_checks import check_definitions
-from ci.config.schema_parts import FILE, RELATIVE, Schema, integer, list_of, map_of, record, ref, text
+from ci.config import build, checks, contexts, image, matrix, parse, repository, services
+from ci.config.schema_acceptance import acceptance_schema, validate_schema
+from ci.config.schema_checks import (
+    check_schema,
+    file_schema,
+    grpc_schema,
+    http_schema,
+    image_config_schema,
+    service_schema,
+    tcp_schema,
+    text_match_schema,
+)
+from ci.config.schema_family import family_schemas, image_or_family, matrix_schema
+from ci.config.schema_parts import FILE, RELATIVE, VALUE, Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
 
@@ -20,7 +31,7 @@ INEXPRESSIBLE = (
     "that no key is given twice, and how a value is spelled: 0x10, 1e3, 1.0, a date or an unquoted on",
     "that the names of all images differ, and the names of an image's checks",
     "that a check's platforms are its image's, and that each platform has a check",
-    "that a repository is legal once an image's name is filled in, and that no other image has it too",
+    "that a repository is legal once an image's name is filled in, and that no two images get one name in it",
     "that a port is listed once, as 80 or as 80/tcp",
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
@@ -30,8 +41,13 @@ INEXPRESSIBLE = (
     "that an image which others are built on or checked beside exists, for their platforms, and that none needs itself",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
-    "that git: true needs the context '.'",
     "that a limit is given once, and that its soft half is not above the hard one",
+    "what a matrix fills into an image, that its cases have the same keys, and how many there are at most",
+    "that a word in braces stands for something, and says what to take where it may be empty",
+    "that each platform of an image has a value where an argument has one by platform",
+    "that an image which is not released is needed for one that is",
+    "that a rule for tags, or a line of a flavor, can be read",
+    "that git: true needs the context '.'",
 )
 
 _GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + FILE.pattern)
@@ -40,11 +56,20 @@ _CONTEXT = re.compile(
 )
 _FIXED = rf"(?:(?:index\.)?docker\.io/)?(?:library/)?(?:{'|'.join(contexts.FIXED)})(?::latest)?"
 _CONTEXT_NAME = re.compile(rf"(?!{_FIXED}$){REFERENCE.pattern}")
+_RULE = re.compile("(?=\\s*[^\\s])[^\x00]*")
 _SIZE = re.compile(r"(?![0.]+ ?[A-Za-z])(?:" + build.SIZE.pattern.replace("[A-Za-z]+", "|".join(build.UNITS)) + ")")
+_OWN = "|".join(map(re.escape, build.COMMITTED))
+_LABEL = re.compile(rf"(?!(?:{_OWN})$|{re.escape(build.RESERVED)}){checks.LINE.pattern}")
 _MOST_BYTES = 10**18 - 1
 # Of whatever case.
 _TAKEN = f"^(?:{'|'.join(''.join(f'[{c.upper()}{c}]' for c in name) for name in ('localhost', services.CLIENT_HOST))})$"
 _LATEST = 10**11 - 1  # seconds, as build.SECONDS has them
+
+# Docker reads zstd since 23.0 (moby/moby#41759), containerd since its release 1.5.0, Quay since quay/quay#801.
+ZSTD_NEEDS = (
+    "zstd takes half the time, and whoever pulls needs Docker 23, containerd 1.5 (as in Kubernetes) or Podman; the "
+    "registry may have to be a new one too, such as Quay 3.6."
+)
 
 
 def render_schema() -> str:
@@ -63,9 +88,9 @@ def config_schema() -> Schema:
         ),
         "source": text(parse.URL, "Address of the source code, for the labels.", "https://github.com/acme/app"),
         "compression": {
-            "description": "Of the layers; zstd needs Docker 23 or containerd 1.5 to pull.",
+            "description": f"Of the layers that the build adds. gzip can be pulled by everything. {ZSTD_NEEDS}",
             "enum": [known.value for known in Compression],
-            "default": Compression.ZSTD.value,
+            "default": Compression.GZIP.value,
         },
         "cache": {
             "description": "The layer cache beside the images: a release writes it, and everything else reads it. "
@@ -81,40 +106,57 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
+        "tags": _rules(
+            "Rules by which an event names the images, as docker/metadata-action has them. Without any, a commit of "
+            "the default branch is latest, and the git tag v1.2.3 is v1.2.3.",
+            ["type=semver,pattern={{version}}", "type=edge"],
+        ),
+        "flavor": _rules(
+            "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
+        ),
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
-        "images": {"description": "The images.", "type": "array", "minItems": 1, "items": ref("image")},
+        "images": {
+            "description": "The images.",
+            "type": "array",
+            "minItems": 1,
+            "items": image_or_family(ref("image")),
+        },
     }
-    named = {"pattern": r"\{name\}"}
-    own: Schema = {"required": ["repository"]}
+    of_images = {
+        "image": _image(),
+        "check": check_schema(),
+        "http": http_schema(),
+        "tcp": tcp_schema(),
+        "grpc": grpc_schema(),
+        "service": service_schema(),
+        "file": file_schema(),
+        "config": image_config_schema(),
+        "text": text_match_schema(),
+    }
     return {
         "$schema": DRAFT,
         "$id": ADDRESS,
         "title": "Drydock: the images of a repository",
         "description": "It cannot say " + "; ".join(INEXPRESSIBLE) + ".",
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
-        # One name for several images would let each replace the one before.
-        "allOf": [
-            {
-                "if": {"properties": {"images": {"minItems": 2}}},
-                "then": {"properties": {"cache": {"properties": {"repository": named}}}},
-            },
-            {
-                "if": {"properties": {"images": {"contains": {"not": own}, "minContains": 2}}},
-                "then": {"properties": {"repository": {**named, "items": named}}},
-            },
-        ],
         "$defs": {
-            "image": _image(),
             "cache": _cache(),
-            "validate": _validate(),
-            "acceptance": _acceptance(),
-            **check_definitions(),
+            "validate": validate_schema(),
+            "acceptance": acceptance_schema(),
+            **of_images,
+            **family_schemas(of_images),
         },
     }
 
 
 def _image() -> Schema:
     none = {"properties": {"smoke": {"const": checks.NO_SMOKE}}, "required": ["smoke"]}
+    by_platform = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"enum": [*checks.PLATFORMS]},
+        "additionalProperties": VALUE,
+    }
     properties = {
         "name": {
             **text(COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
@@ -148,9 +190,11 @@ def _image() -> Schema:
             **map_of(
                 build.VARIABLE,
                 "As in docker build --build-arg, BuildKit's own ones too, such as BUILDKIT_DOCKERFILE_CHECK. "
-                "SOURCE_DATE_EPOCH is a whole number of seconds.",
-                {"PYTHON": "3.13"},
+                "SOURCE_DATE_EPOCH is a whole number of seconds. [Values of the run](#values-of-the-run) may stand in "
+                "it. A mapping has a value for each platform.",
+                {"PYTHON": "3.13", "VERSION": "{version:-dev}", "ARCH": {"linux/amd64": "x64", "linux/arm64": "arm"}},
             ),
+            "additionalProperties": {"anyOf": [VALUE, by_platform]},
             "properties": {
                 build.EPOCH: {"anyOf": [integer(0, _LATEST), text(build.SECONDS)]},
             },
@@ -211,6 +255,23 @@ def _image() -> Schema:
             "examples": [{"db": {"image": "postgres:17", "port": 5432, "env": {"POSTGRES_PASSWORD": "check"}}}],
         },
         "smoke-reason": text(checks.LINE, "Why there are no smoke checks.", "holds data only"),
+        "labels": map_of(
+            _LABEL,
+            "More labels, or others in place of title, description, source and version. [Values of the "
+            "run](#values-of-the-run) may stand in them.",
+            {"org.opencontainers.image.licenses": "MIT", "com.example.release": "{version:-none}"},
+        ),
+        "annotations": map_of(
+            _LABEL, "The same for the annotations of the index and of each variant's manifest.", {"com.example.a": "b"}
+        ),
+        "release": {
+            "description": "Whether it is released; without, it is built and checked for those that are built on it.",
+            "type": "boolean",
+            "default": True,
+        },
+        matrix.KEY: matrix_schema(),
+        "tags": _rules("Rules in place of those of the file.", ["type=raw,value=nightly"]),
+        "flavor": _rules("What holds for all rules of the image, besides that of the file.", ["suffix=-alpine"]),
     }
     return {
         "description": "It says how an image is built, and what is checked.",
@@ -218,6 +279,15 @@ def _image() -> Schema:
         "if": none,
         "then": {"required": ["smoke-reason"]},
         "else": {"properties": {"smoke-reason": False}},
+    }
+
+
+def _rules(description: str, example: list[object]) -> Schema:
+    line = text(_RULE)
+    return {
+        "description": description,
+        "anyOf": [line, {"type": "array", "minItems": 1, "items": line}],
+        "examples": [example],
     }
 
 
@@ -247,34 +317,6 @@ def _repository(description: str, *examples: object) -> Schema:
         "anyOf": [text(TEMPLATE), list_of(text(TEMPLATE))],
         "examples": [*examples],
     }
-
-
-def _validate() -> Schema:
-    properties = {
-        "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
-        "baseline": text(
-            FILE,
-            "A file of findings that were there before: what `validate --format baseline` printed.",
-            "deploy/validate-baseline.json",
-        ),
-    }
-    return {"description": "It says which findings are no news.", **record(properties, (), acceptance.KEYS)}
-
-
-def _acceptance() -> Schema:
-    properties = {
-        "rule": text(
-            acceptance.RULE, "Its name as `validate` prints it; a star at the end: all that begin so.", "base-unpinned"
-        ),
-        "files": list_of(
-            text(acceptance.GLOB),
-            "Where it is accepted: paths, * within a folder's name and ** across folders; everywhere unless given.",
-            ["images/**"],
-        ),
-        "reason": text(checks.LINE, "Why it is right.", "our mirror serves tags only"),
-    }
-    required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
-    return {"description": "It names a rule, and says why.", **record(properties, required, optional)}
 
 
 def _size(description: str, *examples: str) -> Schema:

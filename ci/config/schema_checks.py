@@ -15,20 +15,6 @@ _TO_65535 = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-
 _TEXT_PORT = re.compile(checks.PORT.pattern.replace("[1-9][0-9]{0,4}", _TO_65535))
 
 
-def check_definitions() -> dict[str, Schema]:
-    """Describe a check and all that it is made of, each by the name that others refer to it by."""
-    return {
-        "service": service_schema(),
-        "check": check_schema(),
-        "http": http_schema(),
-        "tcp": tcp_schema(),
-        "grpc": grpc_schema(),
-        "file": file_schema(),
-        "config": image_config_schema(),
-        "text": text_match_schema(),
-    }
-
-
 def check_schema() -> Schema:
     """Describe a smoke check."""
     properties = {

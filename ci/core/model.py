@@ -15,6 +15,16 @@ TARGET_CONTEXT = TARGET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Affixes:
+    """What an image puts around all of its tags, so that another image may have the same repository."""
+
+    prefix: str = ""
+    suffix: str = ""
+    prefix_latest: bool = False  # whether it is put around `latest` too
+    suffix_latest: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
     """One image of the configuration."""
 
@@ -24,7 +34,8 @@ class Image:
     platforms: tuple[str, ...]
     title: str | None = None
     description: str | None = None
-    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)  # the same for all platforms
+    platform_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # besides these, by platform
     target: str | None = None
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()  # names of agents that RUN --mount=type=ssh asks for
@@ -39,13 +50,23 @@ class Image:
     services: tuple[Service, ...] = ()  # beside it in checks; each reaches those before it
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
+    labels: Mapping[str, str] = field(default_factory=dict)  # besides those that say what it is
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    affixes: Affixes = field(default_factory=Affixes)  # of its flavor, as far as no event changes them
+    release: bool = True  # whether it gets a name in a registry, or is only built for those that are built on it
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
+    tags: tuple[str, ...] | None = None  # rules in place of the configuration's
+    flavor: tuple[str, ...] = ()  # what holds for all of them, besides the configuration's
 
     @property
     def built_on(self) -> tuple[str, ...]:
         """The names of the images of the same configuration that are contexts of its build, each once."""
         targets = (value for value in self.contexts.values() if value.startswith(TARGET_CONTEXT))
         return tuple(dict.fromkeys(value.removeprefix(TARGET_CONTEXT) for value in targets))
+
+    def arguments(self, platform: str) -> dict[str, str]:
+        """Return the arguments of its build for a platform."""
+        return {**self.build_args, **self.platform_args.get(platform, {})}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -60,8 +81,8 @@ REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not o
 class Compression(StrEnum):
     """How layers are compressed."""
 
-    GZIP = "gzip"
-    ZSTD = "zstd"
+    GZIP = "gzip"  # what everything that pulls images can read
+    ZSTD = "zstd"  # see schema.ZSTD_NEEDS
 
 
 class CacheMode(StrEnum):
@@ -87,11 +108,13 @@ class Config:
     repositories: tuple[str, ...]  # templates, such as "ghcr.io/acme/{name}"; the first one has the layer cache
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
-    compression: Compression = Compression.ZSTD
+    compression: Compression = Compression.GZIP
     cache: Cache = field(default_factory=Cache)
     accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
     baseline: str | None = None  # a file of such findings, relative to the source
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
+    tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
+    flavor: tuple[str, ...] = ()  # what holds for all of them
 
     def templates(self, image: Image) -> tuple[str, ...]:
         """Return the templates of the repositories that an image goes to."""
@@ -121,6 +144,7 @@ class Plan:
     config: Config
     variants: tuple[Variant, ...]
     revision: str | None = None  # full commit id, where known
+    mark: str = ""  # of a version, where it is built differently from the same commit without one
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -3,7 +3,7 @@
 Open `stages.py` first: it walks over a Dockerfile once, and all that judge one stand on that walk.
 """
 
-from ci.dockerfile.bases import Base, final_base, list_bases
+from ci.dockerfile.bases import Base, final_base, fixed_platform, list_bases
 from ci.dockerfile.git import ATTRIBUTES, GIT, MODULES, is_tracked, list_submodules, read_attributes
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.parser import (
@@ -47,6 +47,7 @@ __all__ = [
     "final_base",
     "find_remote",
     "find_target",
+    "fixed_platform",
     "glob_expression",
     "ignore_files",
     "is_tracked",

@@ -24,7 +24,7 @@ from ci.core.checks import (
     TcpCheck,
     TextMatch,
 )
-from ci.core.model import Compression, Image, Variant
+from ci.core.model import Affixes, Compression, Image, Variant
 from ci.dockerfile.ignore import parse_ignore
 from ci.dockerfile.parser import parse_dockerfile
 
@@ -91,6 +91,8 @@ def test_each_value_by_itself_changes_the_digest(part: str, value: object) -> No
 FIELDS: dict[str, tuple[object, str | None]] = {
     "name": ("other", None),  # the repository, which is where a release is looked for
     "repositories": (("ghcr.io/x",), None),  # as well
+    "tags": (("type=edge",), None),  # what an index is called
+    "flavor": (("suffix=-x",), None),
     "dockerfile": ("docker/Dockerfile", "dockerfile"),
     "context": ("src", "context"),
     "platforms": ((AMD,), None),  # held against the platforms of the index
@@ -111,6 +113,11 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "ulimits": (("nofile=1",), "options"),
     "git": (True, None),  # the commit, where .git reaches the build
     "generated": (("ui",), None),  # its files are in the context
+    "platform_args": ({AMD: {"ARCH": "x64"}, ARM: {"ARCH": "arm"}}, "build-args"),
+    "labels": ({"a": "b"}, "labels"),
+    "annotations": ({"a": "b"}, "annotations"),
+    "release": (False, None),  # never looked for
+    "affixes": (Affixes(suffix="-x"), None),
 }
 
 

@@ -237,6 +237,7 @@ def test_the_plan_as_json() -> None:
         "dockerfile": "docker/Dockerfile.backend",
         "context": ".",
         "target": None,
+        "build_args": {},
         "checks": ["imports its package", "answers"],
         "smoke_reason": None,
         "budget": 300_000_000,

@@ -497,14 +497,6 @@ def test_the_names_of_images_differ(problems: Problems) -> None:
     assert "two images are called 'app'" in problem.message
 
 
-def test_several_images_need_the_name_in_the_repository(problems: Problems) -> None:
-    second = SMALL.partition("images:\n")[2].replace("name: app", "name: other")
-    text = SMALL.replace("/{name}", "/all")
-    assert parse_config(text, file="images.yaml").repositories == ("ghcr.io/acme/all",)
-    [problem] = problems(text + second)
-    assert (problem.key, problem.accepted) == ("repository", "a template that holds {name}")
-
-
 def test_several_repositories_for_all_images_and_for_one() -> None:
     config = parse_config(TWO, file="images.yaml")
     assert config.repositories == ("ghcr.io/acme/all", "docker.io/acme/all")
@@ -523,8 +515,14 @@ def test_several_repositories_for_all_images_and_for_one() -> None:
         ("[ghcr.io/acme/all, docker.io/acme/all]", "[]", 1, "repository", "the list is empty"),
         ("quay.io/acme/{name}", "quay.io/acme/{nam}", 9, "images[1].repository", "did you mean '{name}'"),
         ("quay.io/acme/{name}", "[quay.io/a, quay.io]", 9, "images[1].repository[1]", "'quay.io' is not a registry"),
-        ("quay.io/acme/{name}", "docker.io/acme/all", 9, "images[1].repository", "is the repository of 'app' and of"),
-        ("quay.io/acme/{name}", "[a.b/c, ghcr.io/acme/all]", 9, "images[1].repository", "of its own for each image"),
+        (
+            "quay.io/acme/{name}",
+            "docker.io/acme/all",
+            9,
+            "images[1].repository",
+            "would both be docker.io/acme/all:sha-...",
+        ),
+        ("quay.io/acme/{name}", "[a.b/c, ghcr.io/acme/all]", 9, "images[1].repository", "or a repository of its own"),
     ],
 )
 def test_a_mistake_in_several_repositories(  # one mistake and where it is
@@ -737,12 +735,6 @@ CACHE = Cache(mode=CacheMode.READ, repository="ghcr.io/acme/{name}-cache")
 )
 def test_what_is_done_with_the_cache(text: str, cache: Cache) -> None:
     assert parse_config(f"{SMALL}{text}\n", file="images.yaml").cache == cache
-
-
-def test_several_images_need_the_name_in_the_repository_of_the_cache_too(problems: Problems) -> None:
-    second = SMALL.partition("images:\n")[2].replace("name: app", "name: other")
-    [problem] = problems(f"cache: {{repository: ghcr.io/acme/cache}}\n{SMALL}{second}")
-    assert (problem.key, problem.accepted) == ("cache.repository", "a template that holds {name}")
 
 
 @pytest.mark.parametrize(

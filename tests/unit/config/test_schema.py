@@ -27,7 +27,7 @@ BEYOND = {
     r": [-+0-9.][\w.+:-]* (is given; accepted: a decimal|is not a)": INEXPRESSIBLE[1],
     r"two (images|checks) are called": INEXPRESSIBLE[2],
     r"platforms\[\d+\]: .* is not known; accepted: linux|no check runs on": INEXPRESSIBLE[3],
-    r"is not a registry and a lower-case repository|more than 255|is the repository of": INEXPRESSIBLE[4],
+    r"is not a registry and a lower-case repository|more than 255|would both be": INEXPRESSIBLE[4],
     r"ports\[\d+\]: .* is in the list twice": INEXPRESSIBLE[5],
     r"is no regular expression": INEXPRESSIBLE[6],
     r"'[0-9.]+ ?\w+' is not a(ccepted; accepted: more than 0| size)": INEXPRESSIBLE[7],
@@ -38,6 +38,11 @@ BEYOND = {
     r"is the name '.*' once more": INEXPRESSIBLE[12],
     r"'[0-9A-Fa-f:.]+' is not an address": INEXPRESSIBLE[13],
     r"the limit \w+ is given twice|has a soft limit above the hard one": INEXPRESSIBLE[14],
+    r"it has .*, and the first has|the matrix makes|is a list or a mapping": INEXPRESSIBLE[15],
+    r"stands for |is empty in a run without|two pairs of braces|means something in a work": INEXPRESSIBLE[16],
+    r"it has no value for": INEXPRESSIBLE[17],
+    r"is not released, and no image": INEXPRESSIBLE[18],
+    r"(tags|flavor)(\[\d+\])?: (the rule|the text is empty)": INEXPRESSIBLE[19],
 }
 
 
