@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import dagger
 
@@ -31,28 +30,16 @@ from ci.build.command import (
     part_of,
     write_policy,
 )
-from ci.build.definition import Definition
+from ci.build.daemon import Daemon, open_daemon
+from ci.build.definition import Definition, Pins
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
-from ci.core.buildkit import BUILDKIT, IMAGE
 from ci.core.engine import explain
 from ci.core.errors import BuildError, DrydockError
-from ci.core.model import TARGET_CONTEXT, Config
+from ci.core.model import TARGET_CONTEXT, Config, Failure
+from ci.dockerfile import find_line
 
-_ROOT = "/var/lib/buildkit"
-_PORT = 1234
 _LOGIN = "/root/.docker/config.json"
-_HOST = "buildkitd"
-_ENVIRONMENT = {
-    # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
-    "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
-    # By default a step's output ends after 2 MiB, and the line that says why is lost.
-    "BUILDKIT_STEP_LOG_MAX_SIZE": "-1",
-    "BUILDKIT_STEP_LOG_MAX_SPEED": "-1",
-}
-
-
-_NEEDS = "It needs root capabilities in its container, which the engine has to allow (docs/self-hosted.md)."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +55,7 @@ class Made:
 class BuildKit:
     """A BuildKit daemon, and the container that asks it."""
 
+    daemon: Daemon
     client: dagger.Container
     config: Config
     secrets: Mapping[str, dagger.Secret] = field(default_factory=dict)
@@ -113,31 +101,33 @@ class BuildKit:
             arguments=definition.arguments,
             labels=labels,
             compression=self.config.compression,
-            syntax=definition.dockerfile.syntax,
+            syntax=definition.syntax,
             epoch=self._epoch(definition),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
-        container = self._prepared(definition, platform)
+        pins = definition.pins(platform)
+        container = self._prepared(definition, pins)
         for name, made in layouts.items():
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
-        if not definition.is_pinned(platform):
+        if not pins.still:
             # The engine would answer from before, where BuildKit asks what is there now.
             container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
         try:
-            documents = read_archive(await done.file(DOCUMENTS).contents())
-            progress = read_progress(await done.file(STEPS).contents(), self.hidden)
+            async with self.daemon.watched():
+                documents = read_archive(await done.file(DOCUMENTS).contents())
+                progress = read_progress(await done.file(STEPS).contents(), self.hidden)
         except dagger.ExecError as error:
-            raise BuildError(failure_of_build(error.stderr, image.dockerfile, self.hidden)) from None
+            raise BuildError(self._failure(error, definition, platform)) from None
         except dagger.DaggerError as error:
-            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}. {_NEEDS}") from None
-        _check_sources(definition, platform, documents)
+            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
+        pins.check(documents.sources)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
-    def _prepared(self, definition: Definition, platform: str) -> dagger.Container:
+    def _prepared(self, definition: Definition, pins: Pins) -> dagger.Container:
         """Mount all that a build reads."""
         image = definition.image
         name = image.dockerfile.rpartition("/")[2]
@@ -147,7 +137,7 @@ class BuildKit:
         container = (
             self.client.with_mounted_directory(CONTEXT, definition.context)
             .with_mounted_directory(DOCKERFILE, files)
-            .with_new_file(POLICY, write_policy(definition.policy(platform)))
+            .with_new_file(POLICY, write_policy(pins.digests))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)
         )
         for context, folder in definition.folders.items():
@@ -157,6 +147,17 @@ class BuildKit:
         if image.ssh and self.agent:
             container = container.with_unix_socket(AGENT, self.agent)
         return container
+
+    def _failure(self, error: dagger.ExecError, definition: Definition, platform: str) -> Failure:
+        """Say why a build failed, and where."""
+        locate = partial(
+            find_line,
+            text=definition.text,
+            dockerfile=definition.dockerfile,
+            arguments=definition.arguments,
+            platform=platform,
+        )
+        return failure_of_build(error.stderr, definition.image.dockerfile, self.hidden, locate=locate)
 
     def _epoch(self, definition: Definition) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
@@ -178,8 +179,6 @@ def open_buildkit(
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
-    Two repositories do not share a daemon's state, so that neither waits for the other.
-
     Args:
         config: of the repository.
         secrets: build secrets by their names.
@@ -191,41 +190,10 @@ def open_buildkit(
             engine keeps no result of a build that has one.
 
     """
-    base = dagger.dag.container().from_(IMAGE)
-    for name, value in _ENVIRONMENT.items():
-        base = base.with_env_variable(name, value)
-    reached = base
-    for host, service in (services or {}).items():
-        reached = reached.with_service_binding(host, service)
-    daemon = (
-        # Two daemons on one state would spoil it: the second waits.
-        reached.with_mounted_cache(_ROOT, open_state(config), sharing=dagger.CacheSharingMode.LOCKED)
-        .with_exposed_port(_PORT)
-        .as_service(
-            args=["buildkitd", "--addr", f"tcp://0.0.0.0:{_PORT}", "--root", _ROOT], insecure_root_capabilities=True
-        )
-    )
-    client = base.with_service_binding(_HOST, daemon).with_env_variable("BUILDKIT_HOST", f"tcp://{_HOST}:{_PORT}")
+    daemon = open_daemon(config, services or {})
+    client = daemon.client()
     if login:
         client = client.with_mounted_secret(_LOGIN, login)
-    return BuildKit(client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created)
-
-
-def open_state(config: Config) -> dagger.CacheVolume:
-    """Name the volume that holds the state of a repository's daemon."""
-    named = [config.repository, config.source, *(image.name for image in config.images)]
-    key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:12]
-    return dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{key}")
-
-
-def _check_sources(definition: Definition, platform: str, documents: Archive) -> None:
-    """Hold what the build says it took from registries against what it was to take."""
-    if not (pinned := set(definition.policy(platform).values())):
-        return
-    frontend = definition.dockerfile.syntax.partition("@")[0].partition(":")[0]
-    for reference, digest in documents.sources:
-        if digest not in pinned and not (frontend and frontend in reference):
-            raise DrydockError(
-                f"the build took {reference} with the digest {digest}, which is none of the base images that were "
-                "resolved before it began; run the same command again"
-            )
+    return BuildKit(
+        daemon=daemon, client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created
+    )

@@ -23,6 +23,7 @@ from ci.core.errors import BuildError, DrydockError, SelectionError
 from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
+from ci.core.text import seconds_text
 
 _CHECKS_AT_A_TIME = 4
 _SLOW = 10.0  # seconds of a build that a cache would have been good for
@@ -127,6 +128,7 @@ async def build_all(
         level = sorted(variants, key=lambda variant: -(variant.image.budget or 0))
         done = await fan_out(level, partial(_build, job, results), limit=len(level))
         results |= {str(variant): result for variant, result in zip(level, done, strict=True)}
+    await job.buildkit.daemon.stop()
     released = [results[str(variant)] for variant in plan.variants]
     return Built(
         report=Report(
@@ -134,10 +136,19 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
-            notes=tuple(_note_disk(released)),
+            notes=(*_note_wait(job.buildkit.daemon.waited), *_note_disk(released)),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
     )
+
+
+def _note_wait(seconds: float) -> Iterator[str]:
+    """Say that the builds began late."""
+    if seconds:
+        yield (
+            f"The builds began {seconds_text(seconds)} late: another call of this repository was building on this "
+            'engine (docs/self-hosted.md, "The engine\'s cache").'
+        )
 
 
 def _note_disk(results: Sequence[_Result]) -> Iterator[str]:

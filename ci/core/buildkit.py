@@ -12,6 +12,13 @@ FRONTEND = "docker/dockerfile"
 
 UNFETCHED = "failed to resolve source metadata"  # is in what it says of an image that it could not look at
 
+NO_ROOT = (
+    "the engine refuses root capabilities, which BuildKit needs in its container: allow them in the engine's own "
+    'configuration ("security": {"insecureRootCapabilities": true}), or name another engine (docs/self-hosted.md, '
+    '"Root capabilities")'
+)
+_REFUSED_ROOT = "security.insecure is not allowed"  # util/entitlements of the engine 0.21.8
+
 # As `solver/errdefs/source.go` and `cmd/buildctl/main.go` of moby/buildkit print them.
 _PLACE = re.compile(r"^\S.*:(?P<line>\d+)\n-{20}$", re.MULTILINE)
 _SENTENCE = re.compile(r"^error: (?:failed to solve: )?(?P<sentence>.*)", re.MULTILINE | re.DOTALL)
@@ -33,3 +40,8 @@ def sentence_of(text: str) -> str:
     """Read why BuildKit refused something, from what buildctl printed."""
     found = _SENTENCE.search(text)
     return found["sentence"].strip() if found else text.strip().rpartition("\n")[2]
+
+
+def needs_root(refusal: str) -> bool:
+    """Tell whether an engine has refused a command because of its root capabilities."""
+    return _REFUSED_ROOT in refusal

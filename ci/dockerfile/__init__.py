@@ -3,7 +3,8 @@
 Open `stages.py` first: it walks over a Dockerfile once, and all that judge one stand on that walk.
 """
 
-from ci.dockerfile.bases import Base, final_base, list_bases
+from ci.dockerfile.bases import Base, Bases, final_base, list_bases
+from ci.dockerfile.blame import TOO_LONG, find_line
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.parser import (
     AUTOMATIC,
@@ -30,7 +31,9 @@ __all__ = [
     "AUTOMATIC",
     "NO_TEXT",
     "SCRATCH",
+    "TOO_LONG",
     "Base",
+    "Bases",
     "Dockerfile",
     "IgnoreFile",
     "Instruction",
@@ -39,6 +42,7 @@ __all__ = [
     "assignments",
     "expand",
     "final_base",
+    "find_line",
     "find_remote",
     "find_target",
     "glob_expression",

@@ -8,7 +8,7 @@ import anyio
 import dagger
 from dagger import dag
 
-from ci.core.buildkit import IMAGE
+from ci.core.buildkit import IMAGE, NO_ROOT, needs_root
 from ci.core.engine import failure_of
 from ci.core.findings import Finding, error, warning
 from ci.validate.buildkit_reports import read_answers, read_unanswered, read_unfetched
@@ -40,7 +40,8 @@ async def ask_buildkit(
     except (dagger.DaggerError, TimeoutError) as problem:
         say = warning if offline else error
         reason = failure_of(problem, "buildkit")
-        message = f"BuildKit read no Dockerfile: {reason.stderr or reason.reason}"
+        why = NO_ROOT if needs_root(str(problem)) else reason.stderr or reason.reason
+        message = f"BuildKit read no Dockerfile: {why}"
         remedy = f"It runs in {IMAGE}, which the engine fetches once; --offline goes on without it."
         faults = [fault for subject in subjects for fault in subject.dockerfile.faults]
         return [*faults, say(config, 1, "buildkit-missing", message, remedy)]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ci.core.errors import DrydockError
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.names import REFERENCE
@@ -122,9 +121,8 @@ def check_pins(text: str, image: Image) -> Iterator[Finding]:
     arguments = {"BUILDPLATFORM": image.platforms[0], "REVISION": "0" * 40, **image.build_args}
     dockerfile = parse_dockerfile(text)
     for platform in image.platforms:
-        try:
-            list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
-        except DrydockError as reason:
+        listed = list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
+        if reason := listed.refusal:
             message = f"{reason}: {image.name} is built anew in each run, and never reused"
             remedy = "Name each image without what only a build can fill in."
             yield note(image.dockerfile, reason.line or 1, "base-unclear", message, remedy)

@@ -16,8 +16,9 @@ import dagger
 import pytest
 from dagger import dag
 
-from ci.build.buildkit import BuildKit, open_buildkit, open_state
+from ci.build.buildkit import BuildKit, open_buildkit
 from ci.build.command import CacheUse
+from ci.build.daemon import open_state
 from ci.build.definition import read_definitions
 from ci.config.plan import plan_build
 from ci.config.read import read_config
