@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.engine import bases, binaries, cli, content, mirror, oci, places, processes
+from deploy.engine import bases, cli, content, mirror, oci, places, processes
 from deploy.engine.cache import Cache, key_of
 
 
@@ -58,23 +58,6 @@ def test_the_key_changes_with_content_and_name(tmp_path: Path) -> None:
     (folder / "a").write_text("1")
     (folder / "a").rename(folder / "b")
     assert key_of(folder, "flag") != first
-
-
-def test_another_go_is_another_result(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "bin/go"
-    tool.parent.mkdir()
-    monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
-    module = tmp_path / "module"
-    module.mkdir()
-    made = []
-    for version in ("go1.26.8", "go1.26.8", "go1.26.9"):
-        tool.write_text(f'#!/bin/sh\n[ "$1" = env ] && echo {version} || echo {version} > "$3/tool"\n')
-        tool.chmod(0o755)
-        made.append(binaries.go_build(cache, "tool", module, ["./cmd"]) / "tool")
-    assert made[0] == made[1] != made[2]
-    assert made[2].read_text() == "go1.26.9\n"
-    tool.write_text("#!/bin/sh\necho go1.26.6\n")
-    assert binaries.own_go() is None
 
 
 def test_the_cache_follows_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
