@@ -7,11 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TypeVar
 
 from ci.core.errors import SelectionError
-
-Word = TypeVar("Word", bound=StrEnum)
 
 # What a terminal obeys: control sequences, the strings that set titles and links, other escapes.
 _ESCAPES = re.compile(
@@ -95,22 +92,21 @@ def show(value: str, limit: int = 60) -> str:
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """How a report or findings are written."""
 
     TABLE = "table"
     MARKDOWN = "markdown"
     JSON = "json"
+    SARIF = "sarif"
 
 
-def parse_format(name: str) -> Format:
-    """Read the name of a format; refuse any other word."""
-    return parse_word(name, Format)
+REPORTS = (Format.TABLE, Format.MARKDOWN, Format.JSON)
 
 
-def parse_word(name: str, words: type[Word]) -> Word:
-    """Read one of several words that --format may be; refuse any other."""
-    if name not in list(words):
-        close = nearest(name, list(words))
+def parse_format(name: str, accepted: Sequence[Format] = REPORTS) -> Format:
+    """Read what --format says; refuse any other word than the accepted ones."""
+    if name not in accepted:
+        close = nearest(name, accepted)
         hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(words)}{hint}")
-    return words(name)
+        raise SelectionError(f"--format {name!r} is not one of {', '.join(accepted)}{hint}")
+    return Format(name)

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from urllib.parse import quote
 
 from ci.core.errors import PipelineError
 from ci.core.findings import Finding, Severity
-from ci.core.text import clean, columns, parse_word
+from ci.core.text import Format, clean, columns
 
 _SCHEMA = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
-
-
-class Style(StrEnum):
-    """How findings are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    SARIF = "sarif"
-
-
-def parse_style(name: str) -> Style:
-    """Read the name of a format; refuse any other word."""
-    return parse_word(name, Style)
+FORMATS = (Format.TABLE, Format.JSON, Format.SARIF)
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -36,23 +23,24 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def report_or_fail(findings: Sequence[Finding], style: Style, *, fail: bool = True) -> str:
+def report_or_fail(findings: Sequence[Finding], wanted: Format, *, fail: bool = True) -> str:
     """Return the findings as they are printed; fail if one is an error.
 
     Args:
         findings: all of them, in order.
-        style: how they are written.
+        wanted: how they are written.
         fail: whether an error among them fails the call.
 
     Raises:
         PipelineError: there are errors; its text is what would have been printed.
 
     """
-    text = {Style.TABLE: render_findings, Style.JSON: render_findings_json, Style.SARIF: render_sarif}[style](findings)
+    render = {Format.TABLE: render_findings, Format.JSON: render_findings_json, Format.SARIF: render_sarif}[wanted]
+    text = render(findings)
     errors = sum(f.severity is Severity.ERROR for f in findings)
     if not errors or not fail:
         return text
-    if style is Style.TABLE:
+    if wanted is Format.TABLE:
         text = f"{_counted(errors, 'error')} found before anything was built\n\n{text}"
     raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
 

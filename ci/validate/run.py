@@ -17,13 +17,14 @@ from ci.config import find_config, referenced_paths
 from ci.core.engine import failure_of, fan_out
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
+from ci.core.text import parse_format
 from ci.validate.buildkit import ask_buildkit
 from ci.validate.buildkit_reports import REFUSED
 from ci.validate.dockerfile import Answer, BaseImage, check_bases
 from ci.validate.linter_reports import parse_reports
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
-from ci.validate.report import parse_style, report_or_fail, sort_findings
+from ci.validate.report import FORMATS, report_or_fail, sort_findings
 from ci.validate.source import Validation, dockerfiles_of, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
@@ -50,7 +51,7 @@ async def validate(
         SelectionError: there is no such style.
 
     """
-    wanted = parse_style(style)
+    wanted = parse_format(style, FORMATS)
     return report_or_fail(await find_all(source, file, module=module, offline=offline), wanted, fail=fail)
 
 
