@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, TypeVar
 
@@ -13,6 +14,7 @@ from ci.build import Builder, build_all
 from ci.build import report_or_fail as build_report
 from ci.config import parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
+from ci.core.errors import ConfigError
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
@@ -123,7 +125,15 @@ class Ci:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
             module = await dag.current_module().name()
-            return await validate(self.source, self.config, module=module, offline=offline, style=format, fail=fail)
+            return await validate(
+                self.source,
+                self.config,
+                module=module,
+                offline=offline,
+                login=None if offline else await self._login(),
+                style=format,
+                fail=fail,
+            )
 
     @uncached
     async def build_all(
@@ -144,7 +154,7 @@ class Ci:
             if reuse or self.cache:
                 built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
             else:
-                built = await build_all(plan, builder)
+                built = await build_all(plan, replace(builder, login=await self._destination.log_in(plan)))
             return build_report(built.report, wanted)
 
     @uncached
@@ -273,6 +283,12 @@ class Ci:
             password=self.password,
             service=self.registry,
         )
+
+    async def _login(self) -> dagger.Secret | None:
+        """Read the login; None where nobody can tell from the configuration which registry it is of."""
+        with suppress(ConfigError):
+            return await self._destination.log_in(await self._plan())
+        return None
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
         return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)

@@ -34,12 +34,11 @@ from ci.build.daemon import Daemon, open_daemon
 from ci.build.definition import Definition, Pins
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
+from ci.core.buildkit import LOGIN
 from ci.core.engine import explain
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config, Failure
 from ci.dockerfile import find_line
-
-_LOGIN = "/root/.docker/config.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +192,7 @@ def open_buildkit(
     daemon = open_daemon(config, services or {})
     client = daemon.client()
     if login:
-        client = client.with_mounted_secret(_LOGIN, login)
+        client = client.with_mounted_secret(LOGIN, login)
     return BuildKit(
         daemon=daemon, client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created
     )

@@ -6,6 +6,7 @@ import re
 
 BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
 IMAGE = f"moby/buildkit:{BUILDKIT}"
+LOGIN = "/root/.docker/config.json"  # where its client looks for logins
 
 # BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
 FRONTEND = "docker/dockerfile"

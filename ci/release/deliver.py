@@ -35,6 +35,7 @@ async def build_unreleased(
 
     """
     targets = destination.targets(plan, created=created)
+    builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
@@ -67,6 +68,7 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
+    builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
@@ -125,10 +127,9 @@ class _Job:
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
-    login = await job.destination.docker_config(job.plan)
     return await build_all(
         job.plan,
-        replace(job.builder, login=login, services=caches.services),
+        replace(job.builder, services=caches.services),
         definitions=job.definitions,
         created=job.created,
         caches=caches.uses,

@@ -63,11 +63,15 @@ class Destination:
             raise DrydockError("A login needs both: --username NAME --password env:TOKEN")
         return Login(username=self.username, password=self.password) if self.username and self.password else None
 
-    async def docker_config(self, plan: Plan) -> dagger.Secret | None:
-        """Write the login as Docker keeps it, for base images and caches of that registry; None without one."""
+    async def log_in(self, plan: Plan) -> dagger.Secret | None:
+        """Let the engine log in for base images, and return the login as Docker keeps it; None without one.
+
+        The engine remembers it for the session. BuildKit reads the file, for base images and caches.
+        """
         if not (login := self.login):
             return None
         host = self.template(plan).partition("/")[0]
+        await login.on(dagger.dag.container(), host).sync()
         pair = f"{login.username}:{await login.password.plaintext()}"
         entry = {"auth": base64.b64encode(pair.encode()).decode()}
         text = json.dumps({"auths": {_DOCKER_NAMES.get(host, host): entry}})

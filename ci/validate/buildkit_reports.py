@@ -13,6 +13,7 @@ from ci.core.model import TARGET_CONTEXT
 from ci.core.text import show
 from ci.dockerfile import TOO_LONG, find_line
 from ci.validate.buildkit_script import Request, Subject, list_requests
+from ci.validate.dockerfile import MISSING
 
 REFUSED = "buildkit/refused"  # the rule that a build does not get past
 _ANSWER = re.compile(r"^(\d+) (\d+) ([A-Za-z0-9+/=]*) ([A-Za-z0-9+/=]*)$", re.MULTILINE)
@@ -70,8 +71,7 @@ def read_unfetched(subjects: Sequence[Subject], text: str) -> list[Finding]:
         file, line = answer.request.subject.file, _line(answer)
         if any(word in answer.refusal for word in _GONE):
             message = f"the base image does not exist, or may not be pulled: {answer.refusal}"
-            remedy = "Look for a typing error; log in if it is private."
-            findings.append(error(file, line, "base-missing", message, remedy))
+            findings.append(error(file, line, "base-missing", message, MISSING))
         else:
             message = f"BuildKit could not look at the base image: {answer.refusal}"
             findings.append(note(file, line, "base-unresolved", message, "Try again, or ask nobody by --offline."))

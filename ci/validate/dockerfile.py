@@ -23,6 +23,11 @@ from ci.validate.promises import check_promises
 
 _EXEC_FORM = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
 
+MISSING = (
+    "Look for a typing error. If it is private, and of the registry that the images go to, log in: --username NAME "
+    "--password env:TOKEN before the function's name."
+)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaseImage:
@@ -82,9 +87,7 @@ def check_bases(bases: Iterable[tuple[str, BaseImage]], answers: Mapping[str, An
         answer = answers.get(base.reference, Answer())
         if answer.missing:
             message = f"the base image {show(base.reference)} does not exist, or may not be pulled: {answer.missing}"
-            yield error(
-                file, base.pin_line, "base-missing", message, "Look for a typing error; log in if it is private."
-            )
+            yield error(file, base.pin_line, "base-missing", message, MISSING)
         elif answer.unknown:
             message = f"nobody could say whether {show(base.reference)} exists: {answer.unknown}"
             yield note(file, base.pin_line, "base-unresolved", message, "Try again, or ask nobody by --offline.")

@@ -34,7 +34,14 @@ _ASKED = 8  # registries' answers waited for at a time
 
 
 async def validate(
-    source: dagger.Directory, file: dagger.File | None, *, module: str, offline: bool, style: str, fail: bool
+    source: dagger.Directory,
+    file: dagger.File | None,
+    *,
+    module: str,
+    offline: bool,
+    style: str,
+    fail: bool,
+    login: dagger.Secret | None = None,
 ) -> str:
     """Print all that can be found in a source without building it.
 
@@ -45,6 +52,7 @@ async def validate(
         offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
         style: how the findings are written: table, json or sarif.
         fail: whether an error among them fails the call.
+        login: Docker's config.json with the logins for base images.
 
     Raises:
         PipelineError: there are errors; its text is what would have been printed.
@@ -52,11 +60,17 @@ async def validate(
 
     """
     wanted = parse_format(style, FORMATS)
-    return report_or_fail(await find_all(source, file, module=module, offline=offline), wanted, fail=fail)
+    found = await find_all(source, file, module=module, offline=offline, login=login)
+    return report_or_fail(found, wanted, fail=fail)
 
 
 async def find_all(
-    source: dagger.Directory, file: dagger.File | None, *, module: str, offline: bool
+    source: dagger.Directory,
+    file: dagger.File | None,
+    *,
+    module: str,
+    offline: bool,
+    login: dagger.Secret | None = None,
 ) -> tuple[Finding, ...]:
     """Find all that can be found in a source without building it.
 
@@ -65,6 +79,7 @@ async def find_all(
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
         offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
+        login: Docker's config.json with the logins for base images.
 
     """
     try:
@@ -73,7 +88,7 @@ async def find_all(
         return missing.findings
     tree, linted = await _survey_and_lint(source, text, name, offline=offline)
     checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
-    read, answers = await _ask_both(source, checked, name, offline=offline)
+    read, answers = await _ask_both(source, checked, name, offline=offline, login=login)
     return sort_findings(merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
 
 
@@ -88,14 +103,14 @@ def merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
 
 
 async def _ask_both(
-    source: dagger.Directory, checked: Validation, config: str, *, offline: bool
+    source: dagger.Directory, checked: Validation, config: str, *, offline: bool, login: dagger.Secret | None
 ) -> tuple[list[Finding], Mapping[str, Answer]]:
     """Ask BuildKit about the Dockerfiles and, at the same time, the registries about base images."""
     read: list[Finding] = []
     answers: dict[str, Answer] = {}
 
     async def dockerfiles() -> None:
-        read.extend(await ask_buildkit(source, checked.subjects, config, offline=offline))
+        read.extend(await ask_buildkit(source, checked.subjects, config, offline=offline, login=login))
 
     async def registries() -> None:
         answers.update(await _ask_registries([base for _, base in checked.bases]))
