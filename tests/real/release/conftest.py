@@ -15,6 +15,7 @@ from ci.build.buildkit import Made
 from ci.build.pipeline import Builder, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
+from ci.core.model import Plan
 from ci.core.names import sha_tag
 from ci.registry.address import RegistryAddress
 from ci.registry.auth import Credentials
@@ -52,6 +53,8 @@ images:
 class Commit:
     """A commit whose images are built and smoked, ready to be released."""
 
+    plan: Plan
+    source: dagger.Directory
     revision: str
     created: str
     targets: tuple[Target, ...]
@@ -69,9 +72,14 @@ class Commit:
         )
 
 
-def client(host: str, *, policy: RetryPolicy = QUICK, login: tuple[str, str] | None = None) -> RegistryClient:
+def client(
+    host: str, *, policy: RetryPolicy = QUICK, login: tuple[str, str] | None = None, patient: bool = False
+) -> RegistryClient:
+    """Make a client that gives up soon, or one that waits as long as that of a user."""
     credentials = Credentials(username=login[0], password=login[1]) if login else None
     address = RegistryAddress(host=host, plain_http=True)
+    if patient:
+        return RegistryClient(address, credentials=credentials)
     return RegistryClient(address, credentials=credentials, policy=policy, timeout=STALLED)
 
 
@@ -85,6 +93,7 @@ async def publish(
     resmoke: bool = False,
     overwrite: bool = False,
     allow_older: bool = False,
+    patient: bool = False,
 ) -> Release:
     """Release a commit as `dagger call publish` does after its build."""
     request = ReleaseRequest(
@@ -95,7 +104,7 @@ async def publish(
         allow_older=allow_older,
     )
     entry = Login(username=login[0], password=dag.set_secret("password", login[1])) if login else None
-    async with client(host, login=login) as registry:
+    async with client(host, login=login, patient=patient) as registry:
         return await release(
             registry,
             request,
@@ -124,12 +133,24 @@ async def make_commit(
     digit: str, created: str, *, dockerfile: str = "FROM scratch\nCOPY hello.txt /hello.txt\n"
 ) -> Commit:
     source = _source(dockerfile)
-    plan = plan_build(await read_config(source, None), revision=digit * 40)
-    targets = Destination().targets(plan, created=parse_created(created))
+    return await build_commit(plan_build(await read_config(source, None), revision=digit * 40), source, created)
+
+
+async def build_commit(plan: Plan, source: dagger.Directory, created: str) -> Commit:
+    """Build and smoke all images of a plan, as a release does before it sends them."""
+    targets = Destination(owner="acme").targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
     built = await build_all(plan, Builder(source=source, parallel=2), created=parse_created(created), labels=labels)
     assert built.report.ok, built.report
-    return Commit(revision=digit * 40, created=created, targets=targets, images=dict(built.images))
+    assert plan.revision
+    return Commit(
+        plan=plan,
+        source=source,
+        revision=plan.revision,
+        created=created,
+        targets=targets,
+        images=dict(built.images),
+    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
