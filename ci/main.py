@@ -17,6 +17,7 @@ from ci.core.engine import readable
 from ci.core.errors import ConfigError
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
+from ci.core.sdk import share_converters
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format
 from ci.github import Event, Run, run_event
@@ -59,6 +60,8 @@ Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry s
 Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registry was made of the same inputs")]
 Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
+
+share_converters()
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -17,10 +17,10 @@ from ci.build.command import (
     CONTEXT,
     CONTEXTS,
     DOCKERFILE,
-    DOCUMENTS,
     EXCERPT,
     LAYOUTS,
     POLICY,
+    SAID,
     SCRIPT,
     SECRETS,
     STEPS,
@@ -117,12 +117,13 @@ class BuildKit:
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
         try:
             async with self.daemon.watched():
-                documents = read_archive(await done.file(DOCUMENTS).contents())
-                progress = read_progress(await done.file(STEPS).contents(), self.hidden)
+                said = await done.file(SAID).contents()
         except dagger.ExecError as error:
             raise BuildError(self._failure(error, definition, platform)) from None
         except dagger.DaggerError as error:
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
+        listed, _, steps = said.partition(f"{STEPS}\n")
+        documents, progress = read_archive(listed), read_progress(steps, self.hidden)
         pins.check(documents.sources)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 

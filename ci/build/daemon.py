@@ -14,11 +14,11 @@ import anyio
 import dagger
 
 from ci.core.buildkit import BUILDKIT, IMAGE, NO_ROOT, needs_root
-from ci.core.engine import explain, step
+from ci.core.engine import explain, first_error, step
 from ci.core.errors import DrydockError
 from ci.core.model import Config
 
-WAITING = "waiting for another call of this repository, which builds on this engine now: let it end, or end it"
+WAITING = "waiting for another call of this repository, which most likely builds on this engine: let it end, or end it"
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _HOST = "buildkitd"
@@ -30,7 +30,7 @@ _ENVIRONMENT = {
     "BUILDKIT_STEP_LOG_MAX_SPEED": "-1",
 }
 _PATIENCE = 4.0  # seconds after which a build is not one that the engine has kept
-_START = 4.0  # seconds that a daemon may take to start, whoever else is at work
+_START = 6.0  # more seconds that a daemon may take to start, whoever else is at work
 
 
 @dataclass(kw_only=True, slots=True)
@@ -40,7 +40,7 @@ class Daemon:
     base: dagger.Container  # of its image
     service: dagger.Service
     waited: float = 0.0  # seconds for another call of the same repository
-    _up: bool = False
+    _asked: bool = False  # to start, for the sake of whoever waits
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     def client(self) -> dagger.Container:
@@ -62,15 +62,29 @@ class Daemon:
                 yield
                 group.cancel_scope.cancel()
         except ExceptionGroup as several:
-            raise several.exceptions[0] from None
+            raise first_error(several) from None
 
     async def _watch(self) -> None:
         await anyio.sleep(_PATIENCE)
         async with self._asking:  # of several builds, one asks for all
-            if not self._up:
-                await self._check_root()
+            if not self._asked:
+                self._asked = True
                 await self._wait()
-                self._up = True
+
+    async def _wait(self) -> None:
+        """Wait until the daemon is up, and say so where that takes long: its state is for one call at a time."""
+        began = time.monotonic()
+        async with anyio.create_task_group() as group:
+            up = anyio.Event()
+            group.start_soon(self._start, up)
+            with anyio.move_on_after(_START):
+                await up.wait()
+            if up.is_set():
+                return
+            await self._check_root()
+            with step(WAITING):
+                await up.wait()
+            self.waited = _PATIENCE + time.monotonic() - began
 
     async def _check_root(self) -> None:
         """Ask for root capabilities in a command: where they are refused, a service never starts (engine 0.21.8)."""
@@ -82,19 +96,6 @@ class Daemon:
                 raise DrydockError(NO_ROOT) from None
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
 
-    async def _wait(self) -> None:
-        """Wait until the daemon is up, and say so where that takes long: its state is for one call at a time."""
-        began = time.monotonic()
-        async with anyio.create_task_group() as group:
-            up = anyio.Event()
-            group.start_soon(self._start, up)
-            with anyio.move_on_after(_START):
-                await up.wait()
-            if not up.is_set():
-                with step(WAITING):
-                    await up.wait()
-                self.waited = _PATIENCE + time.monotonic() - began
-
     async def _start(self, up: anyio.Event) -> None:
         # Whoever needs it starts it too, and is told why it does not.
         with suppress(dagger.DaggerError):
@@ -103,7 +104,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """Leave the state to the next call; whoever has asked for the daemon would keep it as long as the session."""
-        if self._up:
+        if self._asked:
             with suppress(dagger.DaggerError):
                 await self.service.stop()
 

@@ -146,8 +146,8 @@ def _note_wait(seconds: float) -> Iterator[str]:
     """Say that the builds began late."""
     if seconds:
         yield (
-            f"The builds began {seconds_text(seconds)} late: another call of this repository was building on this "
-            'engine (docs/self-hosted.md, "The engine\'s cache").'
+            f"The builds began {seconds_text(seconds)} late: another call of this repository most likely was building "
+            'on this engine (docs/self-hosted.md, "Two calls at once").'
         )
 
 

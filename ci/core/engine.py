@@ -49,7 +49,7 @@ def readable() -> Iterator[None]:
 
 def explain(error: BaseException) -> str | None:
     """Say what an error means to a user, in one text; None where it is a defect of this module."""
-    cause = _first(error)
+    cause = first_error(error)
     if isinstance(cause, DrydockError):
         return str(cause)
     if isinstance(cause, dagger.DaggerError):
@@ -59,7 +59,7 @@ def explain(error: BaseException) -> str | None:
 
 def failure_of(error: BaseException, step: str) -> Failure:
     """Say what failed: the command, its exit code and its last lines where there was one."""
-    error = _first(error)
+    error = first_error(error)
     if isinstance(error, BuildError):
         return error.failure
     if isinstance(error, dagger.ExecError):
@@ -78,7 +78,7 @@ def _sentence(error: BaseException) -> str:
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
 
 
-def _first(error: BaseException) -> BaseException:
+def first_error(error: BaseException) -> BaseException:
     """Return the first error inside nested groups, which the engine's client wraps around its own."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
