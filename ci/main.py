@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
 
-from ci.build import Builder, build_all
+from ci.build import Builder, build_all, find_missing
 from ci.build import report_or_fail as build_report
 from ci.config import parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
-from ci.core.errors import ConfigError
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.sdk import share_converters
 from ci.core.text import Format as TextFormat
-from ci.core.text import parse_format
+from ci.core.text import parse_format, split_values
 from ci.github import Event, Run, run_event
 from ci.init import adopt
 from ci.release import (
@@ -34,6 +32,7 @@ from ci.release import (
     read_tags,
     render_live,
     report_or_fail,
+    tags_for,
     verify,
 )
 from ci.validate import validate
@@ -76,10 +75,11 @@ class Ci:
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
     source: Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
+    git: Annotated[dagger.Directory | None, Doc("Its .git, for images that say git: true: .git")] = None
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
     repository: Annotated[
-        str | None, Doc("A template in place of the configuration's, such as ghcr.io/acme/{name}")
+        list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
     ] = None
     username: Annotated[str | None, Doc("The user name at the registry")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
@@ -108,13 +108,14 @@ class Ci:
             plan = await self._plan(only, platforms, revision)
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
-            text = render(plan, repository=destination.template(plan), owner=self.owner)
+            missing = await find_missing(plan, self.source, self.git)
+            text = render(plan, repositories=destination.repositories, owner=self.owner, missing=missing)
             if not live:
                 return text
             made = parse_created(created) if created else None
-            targets = destination.targets(plan, created=made)
+            targets = destination.targets(plan, tags=tags_for(plan, (LATEST,)), created=made)
             async with destination.connect(targets) as client:
-                tags = await read_tags(client, targets, revision, (LATEST,), utc_text(made) if made else "")
+                tags = await read_tags(client, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)
 
     @uncached
@@ -123,7 +124,8 @@ class Ci:
         self,
         offline: Annotated[bool, Doc("Ask no registry; go on without linters or BuildKit if never fetched")] = False,
         fail: Annotated[bool, Doc("Whether errors fail the call; --fail=false still prints them")] = True,
-        format: Annotated[str, Doc("How to print the findings: table, json or sarif")] = "table",  # noqa: A002
+        workflows: Annotated[str, Doc("Which workflows to lint: own, those that call this module, or all")] = "own",
+        format: Annotated[str, Doc("How to print the findings: table, json, sarif or baseline")] = "table",  # noqa: A002
     ) -> str:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
@@ -133,7 +135,8 @@ class Ci:
                 self.config,
                 module=module,
                 offline=offline,
-                login=None if offline else await self._login(),
+                log_in=self._destination.log_in,
+                workflows=workflows,
                 style=format,
                 fail=fail,
             )
@@ -179,17 +182,19 @@ class Ci:
         """Build, smoke-check and release all images: every tag of all of them, or none."""
         with readable():
             wanted = parse_format(format)
+            moving = parse_tags(tags or (), latest=latest)
+            made = parse_created(created)
+            plan = await self._plan(revision=revision)
             request = ReleaseRequest(
                 revision=revision,
-                created=parse_created(created),
+                created=made,
                 version=version,
-                tags=parse_tags(tags or (), latest=latest),
+                tags=tags_for(plan, moving),
                 overwrite=overwrite,
                 allow_older=allow_older,
                 rebuild=rebuild,
                 resmoke=smoke_published,
             )
-            plan = await self._plan(revision=revision)
             done = await deliver(plan, request, self._builder(secrets, parallel), self._destination)
             return report_or_fail(done, wanted)
 
@@ -204,9 +209,11 @@ class Ci:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
         with readable():
             wanted = parse_format(format)
-            targets = self._destination.targets(await self._plan(revision=revision))
+            named = parse_tags(tags or (), latest=latest)
+            plan = await self._plan(revision=revision)
+            targets = self._destination.targets(plan, tags=tags_for(plan, named))
             async with self._destination.connect(targets) as client:
-                done = await verify(client, targets, revision, parse_tags(tags or (), latest=latest))
+                done = await verify(client, targets, revision)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -223,9 +230,11 @@ class Ci:
         """Put what one tag names under another, for all images or none, without building."""
         with readable():
             wanted = parse_format(format)
-            targets = self._destination.targets(await self._plan())
+            moving = parse_tags([tag], latest=False)
+            plan = await self._plan()
+            targets = self._destination.targets(plan, tags=tags_for(plan, moving))
             async with self._destination.connect(targets) as client:
-                done = await promote(client, targets, from_, parse_tags([tag], latest=False))
+                done = await promote(client, targets, from_)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -281,20 +290,14 @@ class Ci:
     def _destination(self) -> Destination:
         return Destination(
             owner=self.owner,
-            repository=self.repository,
+            repositories=split_values(self.repository or ()),
             username=self.username,
             password=self.password,
             service=self.registry,
         )
 
-    async def _login(self) -> dagger.Secret | None:
-        """Read the login; None where nobody can tell from the configuration which registry it is of."""
-        with suppress(ConfigError):
-            return await self._destination.log_in(await self._plan())
-        return None
-
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(source=self.source, git=self.git, secrets=secrets or (), agent=self.ssh, parallel=parallel)
 
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)

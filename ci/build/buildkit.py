@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -34,11 +34,11 @@ from ci.build.daemon import Daemon, open_daemon
 from ci.build.definition import Definition, Pins
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
-from ci.core.buildkit import LOGIN
-from ci.core.engine import explain
+from ci.core.buildkit import LOGIN, missing_of
+from ci.core.engine import explain, missing_base
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config, Failure
-from ci.dockerfile import find_line
+from ci.dockerfile import GIT, find_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +119,10 @@ class BuildKit:
             async with self.daemon.watched():
                 said = await done.file(SAID).contents()
         except dagger.ExecError as error:
-            raise BuildError(self._failure(error, definition, platform)) from None
+            failure = self._failure(error, definition, platform)
+            if missing := missing_of(failure.reason):
+                failure = replace(failure, reason=failure.reason + await missing_base(missing))
+            raise BuildError(failure) from None
         except dagger.DaggerError as error:
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
         listed, _, steps = said.partition(f"{STEPS}\n")
@@ -134,8 +137,11 @@ class BuildKit:
         files = dagger.dag.directory().with_new_file(name, definition.text)
         # What is to be left out is left out already; without this file BuildKit would look for another one.
         files = files.with_new_file(f"{name}.dockerignore", "# applied before\n")
+        seen = definition.context
+        if definition.history:
+            seen = seen.with_directory(GIT, definition.history.folder)
         container = (
-            self.client.with_mounted_directory(CONTEXT, definition.context)
+            self.client.with_mounted_directory(CONTEXT, seen)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(pins.digests))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)

@@ -138,6 +138,6 @@ def open_daemon(config: Config, services: Mapping[str, dagger.Service]) -> Daemo
 
 def open_state(config: Config) -> dagger.CacheVolume:
     """Name the volume that holds the state of a repository's daemon."""
-    named = [config.repository, config.source, *(image.name for image in config.images)]
+    named = [*config.repositories, config.source, *(image.name for image in config.images)]
     key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:12]
     return dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{key}")

@@ -61,6 +61,7 @@ def digest_inputs(
     labels: Mapping[str, str],
     compression: Compression,
     builder: str,
+    history: str | None = None,
 ) -> Inputs:
     """Reduce what decides what a variant becomes.
 
@@ -73,6 +74,8 @@ def digest_inputs(
         labels: that are put on; those that name the commit or the base decide nothing by themselves.
         compression: of the layers.
         builder: what builds: the versions of BuildKit and of the engine.
+        history: the commit whose .git the build is given; None: it is given none. Of one commit, .git differs from
+            checkout to checkout and with each fetch, so that its files cannot be compared.
 
     """
     image = variant.image
@@ -94,6 +97,7 @@ def digest_inputs(
         "budget": image.budget,
         "compression": compression.value,
         "labels": {name: value for name, value in labels.items() if name not in _FOLLOWING},
+        **({"git": history} if history else {}),
         **given,
     }
     return Inputs(parts={name: _digest(value) for name, value in values.items()})

@@ -16,6 +16,7 @@ import dagger
 from ci.build.buildkit import BuildKit, Made, open_buildkit
 from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
+from ci.build.needs import tell_shallow
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
 from ci.core.engine import failure_of, fan_out, step
@@ -36,6 +37,7 @@ class Builder:
     """What builds a plan."""
 
     source: dagger.Directory
+    git: dagger.Directory | None = None  # .git, for the images that ask for it
     secrets: Sequence[dagger.Secret] = ()
     agent: dagger.Socket | None = None  # the SSH agent that builds may ask
     parallel: int = 0  # variants at a time; 0: as many as the machine bears
@@ -104,6 +106,7 @@ async def build_all(
     now = _stopwatch()
     limit = builder.parallel if builder.parallel > 0 else _bound()
     secrets = await _name_secrets(plan, builder.secrets)
+    definitions = definitions or await read_definitions(plan, builder.source, git=builder.git)
     job = _Job(
         plan=plan,
         buildkit=open_buildkit(
@@ -115,7 +118,7 @@ async def build_all(
             login=builder.login,
             services=builder.services,
         ),
-        definitions=definitions or await read_definitions(plan, builder.source),
+        definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
         caches=caches or {},
         reused=reused or {},
@@ -136,7 +139,11 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
-            notes=(*_note_wait(job.buildkit.daemon.waited), *_note_disk(released)),
+            notes=(
+                *_note_wait(job.buildkit.daemon.waited),
+                *_note_disk(released),
+                *tell_shallow({n: d.history for n, d in definitions.items()}),
+            ),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
     )

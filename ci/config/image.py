@@ -9,7 +9,8 @@ from ci.config.build import NETWORKS, read_arguments, read_hosts, read_names, re
 from ci.config.checks import LINE, NO_SMOKE, PLATFORMS, read_smoke
 from ci.config.contexts import check_targets, read_contexts
 from ci.config.cursor import Cursor, take
-from ci.config.paths import PATH_HELP, Kinds, read_file, read_folder
+from ci.config.paths import PATH_HELP, Kinds, expect_generated, read_file, read_folder, read_generated, read_path
+from ci.config.repository import read_repositories
 from ci.core.model import Image
 from ci.core.names import COMPONENT
 from ci.core.text import show
@@ -21,8 +22,8 @@ REQUIRED = {
     "smoke": "a list of checks, or none together with smoke-reason",
 }
 OPTIONAL = (
-    *("title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
-    *("extra-hosts", "shm-size", "ulimits", "budget", "smoke-reason"),
+    *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
+    *("extra-hosts", "shm-size", "ulimits", "git", "generated", "budget", "smoke-reason"),
 )
 MAX_NAME = 128
 PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
@@ -52,8 +53,12 @@ def read_images(cursor: Cursor, kinds: Kinds) -> tuple[Image, ...]:
 def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     smoke = take(fields, "smoke", lambda c: read_smoke(c, platforms or PLATFORMS), ())
+    generated = take(fields, "generated", read_generated, ())
+    kinds = expect_generated(kinds, generated)
+    name = take(fields, "name", _name, "")
     return Image(
-        name=take(fields, "name", _name, ""),
+        name=name,
+        repositories=take(fields, "repository", lambda c: read_repositories(c, [name]), ()),
         title=take(fields, "title", lambda c: c.matching(LINE, "text on one line"), None),
         description=take(fields, "description", lambda c: c.matching(PROSE, "text"), None),
         dockerfile=take(fields, "dockerfile", lambda c: read_file(c, kinds), ""),
@@ -68,6 +73,8 @@ def _image(fields: Mapping[str, Cursor], kinds: Kinds) -> Image:
         extra_hosts=take(fields, "extra-hosts", read_hosts, {}),
         shm_size=take(fields, "shm-size", read_size, None),
         ulimits=take(fields, "ulimits", read_ulimits, ()),
+        git=take(fields, "git", lambda c: _git(c, fields), default=False),
+        generated=generated,
         budget=take(fields, "budget", read_size, None),
         smoke=smoke,
         smoke_reason=_smoke_reason(fields),
@@ -79,6 +86,14 @@ def _name(cursor: Cursor) -> str:
     if len(name) > MAX_NAME:
         cursor.report(f"{show(name)} has {len(name)} characters", accepted=f"at most {MAX_NAME}")
     return name
+
+
+def _git(cursor: Cursor, fields: Mapping[str, Cursor]) -> bool:
+    git = cursor.boolean()
+    if git and "context" in fields and read_path(fields["context"].quiet()) not in ("", "."):
+        message = f".git is at the root of the source, and the context is {fields['context'].shown}"
+        cursor.report(message, accepted="git: true together with context: .")
+    return git
 
 
 def _smoke_reason(fields: Mapping[str, Cursor]) -> str | None:

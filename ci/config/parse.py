@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from ci.config.acceptance import KEYS, read_acceptances, read_baseline
 from ci.config.contexts import context_folders
 from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
 from ci.config.paths import PathKind, read_path
-from ci.config.repository import REPOSITORY_HELP, read_cache, read_repository
+from ci.config.repository import REPOSITORY_HELP, check_shared, read_cache, read_repositories
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
 from ci.core.names import short_reference
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after")
+TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "validate")
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
 PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
@@ -38,14 +39,20 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
     images = take(fields, "images", lambda c: read_images(c, kinds), ())
+    judged = take(fields, "validate", lambda c: c.record({}, KEYS), {})
+    shared = [image.name for image in images if not image.repositories]
     config = Config(
-        repository=take(fields, "repository", lambda c: read_repository(c, images), ""),
+        repositories=take(fields, "repository", lambda c: read_repositories(c, shared), ()),
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
         compression=take(fields, "compression", _compression, Compression.ZSTD),
-        cache=take(fields, "cache", lambda c: read_cache(c, images), Cache()),
+        cache=take(fields, "cache", lambda c: read_cache(c, [image.name for image in images]), Cache()),
+        accepted=read_acceptances(judged),
+        baseline=read_baseline(judged),
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
     )
+    if "images" in fields:
+        check_shared(config, fields["images"])
     if root.findings:
         raise ConfigError(sorted(root.findings, key=lambda finding: finding.line))
     return config
@@ -57,9 +64,25 @@ def referenced_paths(text: str) -> frozenset[str]:
         root = read_tree(text, file="")
     except ConfigError:
         return frozenset()
-    images = root.entries().get("images")
-    paths = (path for item in (images.items() if images else ()) for path in _paths(item.entries()))
+    fields = root.entries()
+    paths = [path for item in _items(fields) for path in _paths(item.entries())]
+    if "validate" in fields and "baseline" in (judged := fields["validate"].entries()):
+        paths.append(read_path(judged["baseline"]))
     return frozenset(path for path in paths if path)
+
+
+def named_dockerfiles(text: str) -> frozenset[str]:
+    """List the Dockerfiles that a configuration names, as far as it can be read."""
+    try:
+        fields = read_tree(text, file="").entries()
+    except ConfigError:
+        return frozenset()
+    named = (item.entries().get("dockerfile") for item in _items(fields))
+    return frozenset(path for cursor in named if cursor and (path := read_path(cursor)))
+
+
+def _items(fields: Mapping[str, Cursor]) -> tuple[Cursor, ...]:
+    return fields["images"].items() if "images" in fields else ()
 
 
 def _paths(fields: Mapping[str, Cursor]) -> Iterator[str]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ci.core.errors import SelectionError
 from ci.core.model import Config, Plan, Variant
-from ci.core.names import check_revision, fill_repository, sha_tag
+from ci.core.names import check_revision, fill_repository, own_tag
 from ci.core.order import needed_variants
-from ci.core.text import clean, columns, nearest
+from ci.core.text import clean, columns, nearest, split_values
 
 
 def plan_build(
@@ -49,7 +49,7 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
     if not given:
         return accepted
     options = ", ".join(dict.fromkeys(accepted))
-    wanted = [value.strip() for text in given for value in text.split(",") if value.strip()]
+    wanted = split_values(given)
     if not wanted:
         raise SelectionError(f"The selection names no {what}; accepted: {options}")
     unknown = []
@@ -62,8 +62,18 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
     return wanted
 
 
-def render_plan(plan: Plan, *, repository: str | None = None, owner: str | None = None) -> str:
-    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks."""
+def render_plan(
+    plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None, missing: Sequence[str] = ()
+) -> str:
+    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks.
+
+    Args:
+        plan: what would be built.
+        repositories: templates in place of the configuration's.
+        owner: fills {owner}.
+        missing: what a build needs and would not find.
+
+    """
     head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
     rows = [
         (
@@ -72,23 +82,27 @@ def render_plan(plan: Plan, *, repository: str | None = None, owner: str | None 
             variant.image.dockerfile,
             variant.image.context,
             str(len(variant.checks)) if variant.checks else "none",
-            _reference(plan, variant, repository, owner),
+            ", ".join(_references(plan, variant, repositories, owner)),
         )
         for variant in plan.variants
     ]
     only_built = _only_built(plan)
     built = f"Built for these, and not released: {', '.join(only_built)}\n\n" if only_built else ""
+    absent = "".join(["A build would not find\n", *(f"{line}\n" for line in missing), "\n"]) if missing else ""
     checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
-    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\n{built}Smoke checks\n{columns(checks)}")
+    table = columns([head, *rows], right=frozenset((4,)))
+    return clean(f"{table}\n\n{built}{absent}Smoke checks\n{columns(checks)}")
 
 
-def render_plan_json(plan: Plan, *, repository: str | None = None, owner: str | None = None) -> str:
+def render_plan_json(
+    plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None, missing: Sequence[str] = ()
+) -> str:
     """Write what would be built as JSON.
 
     Keys: schema (1), revision (or null), only_built (the names of variants that these are built on, and that are not
-    released), and variants, a list of variant, image, platform, dockerfile, context, target (or null), checks (their
-    names), smoke_reason (or null), budget (bytes, or null) and reference (repository, and tag where the revision is
-    known).
+    released), missing (what a build needs and would not find, a list of texts), and variants, a list of variant,
+    image, platform, dockerfile, context, target (or null), checks (their names), smoke_reason (or null), budget
+    (bytes, or null) and references (each of its repositories, with the tag where the revision is known).
     """
     variants = [
         {
@@ -101,11 +115,17 @@ def render_plan_json(plan: Plan, *, repository: str | None = None, owner: str | 
             "checks": [check.name for check in variant.checks],
             "smoke_reason": variant.image.smoke_reason,
             "budget": variant.image.budget,
-            "reference": _reference(plan, variant, repository, owner),
+            "references": _references(plan, variant, repositories, owner),
         }
         for variant in plan.variants
     ]
-    value = {"schema": 1, "revision": plan.revision, "only_built": _only_built(plan), "variants": variants}
+    value = {
+        "schema": 1,
+        "revision": plan.revision,
+        "only_built": _only_built(plan),
+        "missing": [*missing],
+        "variants": variants,
+    }
     return json.dumps(value, indent=2)
 
 
@@ -119,7 +139,11 @@ def _check_names(variant: Variant) -> str:
     return ", ".join(check.name for check in variant.checks)
 
 
-def _reference(plan: Plan, variant: Variant, repository: str | None, owner: str | None) -> str:
-    template = repository or plan.config.repository
-    name = fill_repository(template, name=variant.image.name, owner=owner.lower() if owner else "{owner}")
-    return f"{name}:{sha_tag(plan.revision)}" if plan.revision else name
+def _references(plan: Plan, variant: Variant, repositories: Sequence[str], owner: str | None) -> list[str]:
+    image = variant.image
+    filled = [
+        fill_repository(template, name=image.name, owner=owner.lower() if owner else "{owner}")
+        for template in repositories or plan.config.templates(image)
+    ]
+    tag = f":{own_tag(image, plan.revision)}" if plan.revision else ""
+    return [f"{repository}{tag}" for repository in filled]

@@ -27,6 +27,8 @@ _SECTIONS = (
     # name in the schema, title, where it stands
     ("image", "An image", "One entry of `images`."),
     ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
+    ("validate", "What validate accepts", "The value of `validate`."),
+    ("acceptance", "An accepted finding", "One entry of `accept`."),
     ("check", "A smoke check", "One entry of `smoke`."),
     ("http", "An HTTP check", "The value of `http`."),
     ("file", "A file check", "The value of `file`."),

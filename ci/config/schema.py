@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from ci.config import build, checks, contexts, image, parse, repository
+from ci.config import acceptance, build, checks, contexts, image, parse, repository
 from ci.config.schema_checks import check_schema, file_schema, http_schema, image_config_schema, text_match_schema
 from ci.config.schema_parts import Schema, integer, list_of, map_of, record, ref, text
 from ci.core.model import Cache, Compression
@@ -20,7 +20,7 @@ INEXPRESSIBLE = (
     "that no key is given twice, and how a value is spelled: 0x10, 1e3, 1.0, a date or an unquoted on",
     "that the names of all images differ, and the names of an image's checks",
     "that a check's platforms are its image's, and that each platform has a check",
-    "that a repository is legal once an image's name is filled in",
+    "that a repository is legal once an image's name is filled in, and that no other image has it too",
     "that a port is listed once, as 80 or as 80/tcp",
     "that a regular expression is one in Python's syntax",
     "that a text with a unit comes to at least a byte, and to no more than an hour",
@@ -28,11 +28,13 @@ INEXPRESSIBLE = (
     "that an image which another one is built on exists, for its platforms, and that no circle comes of it",
     "that a context is named once, whether as alpine or as docker.io/library/alpine:latest",
     "that a host's address is an IP address",
+    "that git: true needs the context '.'",
     "that a limit is given once, and that its soft half is not above the hard one",
 )
 
 _RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + _RELATIVE.pattern)
+_GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + _FILE.pattern)
 _CONTEXT = re.compile(
     f"docker-image://{REFERENCE.pattern}|target:{COMPONENT.pattern}|(?!{contexts.ELSEWHERE.pattern}){_RELATIVE.pattern}"
 )
@@ -51,10 +53,11 @@ def render_schema() -> str:
 def config_schema() -> Schema:
     """Build the schema of a whole configuration."""
     properties = {
-        "repository": text(
-            TEMPLATE,
-            "Where images are released. {name} is an image's name, {owner} is given by the caller.",
+        "repository": _repository(
+            "Where images are released: one repository, or several, each of which gets all of it. {name} is an "
+            "image's name, {owner} is given by the caller.",
             "ghcr.io/{owner}/{name}",
+            ["ghcr.io/{owner}/{name}", "docker.io/acme/{name}"],
         ),
         "source": text(parse.URL, "Address of the source code, for the labels.", "https://github.com/acme/app"),
         "compression": {
@@ -76,9 +79,11 @@ def config_schema() -> Schema:
             ),
             "default": "7d",
         },
+        "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "images": {"description": "The images.", "type": "array", "minItems": 1, "items": ref("image")},
     }
     named = {"pattern": r"\{name\}"}
+    own: Schema = {"required": ["repository"]}
     return {
         "$schema": DRAFT,
         "$id": ADDRESS,
@@ -86,11 +91,21 @@ def config_schema() -> Schema:
         "description": "It cannot say " + "; ".join(INEXPRESSIBLE) + ".",
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
         # One name for several images would let each replace the one before.
-        "if": {"properties": {"images": {"minItems": 2}}},
-        "then": {"properties": {"repository": named, "cache": {"properties": {"repository": named}}}},
+        "allOf": [
+            {
+                "if": {"properties": {"images": {"minItems": 2}}},
+                "then": {"properties": {"cache": {"properties": {"repository": named}}}},
+            },
+            {
+                "if": {"properties": {"images": {"contains": {"not": own}, "minContains": 2}}},
+                "then": {"properties": {"repository": {**named, "items": named}}},
+            },
+        ],
         "$defs": {
             "image": _image(),
             "cache": _cache(),
+            "validate": _validate(),
+            "acceptance": _acceptance(),
             "check": check_schema(),
             "http": http_schema(),
             "file": file_schema(),
@@ -107,6 +122,9 @@ def _image() -> Schema:
             **text(COMPONENT, "Fills {name} in the repository, and names the image everywhere.", "backend"),
             "maxLength": image.MAX_NAME,
         },
+        "repository": _repository(
+            "Where this image is released, in place of what all images have.", "docker.io/acme/app"
+        ),
         "title": text(checks.LINE, "For the labels.", "Backend"),
         "description": text(image.PROSE, "For the labels.", "Answers requests"),
         "dockerfile": text(_FILE, "Relative to the source.", "backend/Dockerfile"),
@@ -166,6 +184,18 @@ def _image() -> Schema:
         "ulimits": list_of(
             text(build.ULIMIT), "Of RUN, as in docker build --ulimit; -1 is none.", ["nofile=1024:2048"]
         ),
+        "git": {
+            "description": "Whether the build is given .git, as far as .dockerignore lets it. The call gives it by "
+            "--git .git. An earlier release is then reused for the same commit alone.",
+            "type": "boolean",
+            "default": False,
+        },
+        "generated": list_of(
+            text(_GENERATED),
+            "What a step makes before the build, relative to the source: files, folders, or patterns with *, ** and ?. "
+            "validate does not miss them, and a build that does not find them ends before it begins.",
+            ["ui/build", "version.txt"],
+        ),
         "budget": _size("The most a variant may weigh, compressed.", "60MB", "1.5GiB"),
         "smoke": {
             "description": "What is checked of each variant before anything is released; none needs a smoke-reason.",
@@ -194,13 +224,51 @@ def _cache() -> Schema:
             "default": default.mode.value,
         },
         "repository": text(
-            TEMPLATE, "Where it is kept; the image's own repository unless given.", "ghcr.io/{owner}/{name}-cache"
+            TEMPLATE,
+            "Where it is kept; the first of the image's own repositories unless given.",
+            "ghcr.io/{owner}/{name}-cache",
         ),
     }
     return {
         "description": "It says what is done with the layer cache, and where it is kept.",
         **record(properties, (), repository.CACHE_KEYS),
     }
+
+
+def _repository(description: str, *examples: object) -> Schema:
+    return {
+        "description": description,
+        "anyOf": [text(TEMPLATE), list_of(text(TEMPLATE))],
+        "examples": [*examples],
+    }
+
+
+def _validate() -> Schema:
+    properties = {
+        "accept": list_of(ref("acceptance"), "Findings that are right as they are."),
+        "baseline": text(
+            _FILE,
+            "A file of findings that were there before: what `validate --format baseline` printed.",
+            "deploy/validate-baseline.json",
+        ),
+    }
+    return {"description": "It says which findings are no news.", **record(properties, (), acceptance.KEYS)}
+
+
+def _acceptance() -> Schema:
+    properties = {
+        "rule": text(
+            acceptance.RULE, "Its name as `validate` prints it; a star at the end: all that begin so.", "base-unpinned"
+        ),
+        "files": list_of(
+            text(acceptance.GLOB),
+            "Where it is accepted: paths, * within a folder's name and ** across folders; everywhere unless given.",
+            ["images/**"],
+        ),
+        "reason": text(checks.LINE, "Why it is right.", "our mirror serves tags only"),
+    }
+    required, optional = acceptance.ACCEPT_REQUIRED, acceptance.ACCEPT_OPTIONAL
+    return {"description": "It names a rule, and says why.", **record(properties, required, optional)}
 
 
 def _size(description: str, *examples: str) -> Schema:

@@ -48,6 +48,16 @@ class Finding:
         return text
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acceptance:
+    """What the configuration says is right as it is."""
+
+    rule: str  # its name, or the beginning of names and a star: "hadolint/*"
+    reason: str
+    line: int  # in the configuration
+    files: tuple[str, ...] = ()  # patterns; none: wherever it is found
+
+
 def error(file: str, line: int, rule: str, message: str, remedy: str = "") -> Finding:
     """Make a finding that fails the validation."""
     return Finding(severity=Severity.ERROR, file=file, line=line, rule=rule, message=message, remedy=remedy)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ci.core.findings import Acceptance
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextMatch:
@@ -102,9 +104,12 @@ class Image:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)  # address by name
     shm_size: int | None = None  # bytes
     ulimits: tuple[str, ...] = ()  # such as "nofile=1024:2048"
+    git: bool = False  # whether its build is given .git, where the ignore file lets it
+    generated: tuple[str, ...] = ()  # paths and patterns in the source that a step makes before the build
     budget: int | None = None  # bytes, compressed, each variant
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
+    repositories: tuple[str, ...] = ()  # templates in place of the configuration's
 
     @property
     def built_on(self) -> tuple[str, ...]:
@@ -136,19 +141,25 @@ class Cache:
     """The layer cache that a release leaves for later builds."""
 
     mode: CacheMode = CacheMode.WRITE  # the most that is done: pull requests and build-all read at most
-    repository: str | None = None  # template of its repository; None: the image's own
+    repository: str | None = None  # template of its repository; None: the first of the image's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """A whole configuration file."""
 
-    repository: str  # template, such as "ghcr.io/acme/{name}"
+    repositories: tuple[str, ...]  # templates, such as "ghcr.io/acme/{name}"; the first one has the layer cache
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
     compression: Compression = Compression.ZSTD
     cache: Cache = field(default_factory=Cache)
+    accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
+    baseline: str | None = None  # a file of such findings, relative to the source
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
+
+    def templates(self, image: Image) -> tuple[str, ...]:
+        """Return the templates of the repositories that an image goes to."""
+        return image.repositories or self.repositories
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -129,6 +129,17 @@ def sha_tag(revision: str) -> str:
     return f"sha-{check_revision(revision)[:_SHORT]}"
 
 
+def image_tag(image: Image, tag: str) -> str:
+    """Spell a tag as it is in the image's repositories: with what the image puts around all of its tags."""
+    del image  # none puts anything around them yet
+    return check_tag(tag)
+
+
+def own_tag(image: Image, revision: str) -> str:
+    """Name the tag that marks a revision of an image."""
+    return image_tag(image, sha_tag(revision))
+
+
 def origin_of(revision: str) -> str:
     """Name the tag of a revision that a registry tells of; a text that is no revision is named as what it is."""
     return sha_tag(revision) if _REVISION.fullmatch(revision) else "no known commit"

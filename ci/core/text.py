@@ -7,8 +7,11 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import TypeVar
 
 from ci.core.errors import SelectionError
+
+Word = TypeVar("Word", bound=StrEnum)
 
 # What a terminal obeys: control sequences, the strings that set titles and links, other escapes.
 _ESCAPES = re.compile(
@@ -80,6 +83,11 @@ def seconds_text(seconds: float) -> str:
     return f"{minutes} min {rest:02} s"
 
 
+def split_values(given: Iterable[str]) -> tuple[str, ...]:
+    """List what a repeated option is given; each value may hold several, with commas between them."""
+    return tuple(value.strip() for text in given for value in text.split(",") if value.strip())
+
+
 def nearest(value: str, options: Iterable[str]) -> str:
     """Find the option that looks most like a value, in whatever case; nothing if none does."""
     folded = {option.casefold(): str(option) for option in options}
@@ -98,15 +106,22 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     SARIF = "sarif"
+    BASELINE = "baseline"
 
 
 REPORTS = (Format.TABLE, Format.MARKDOWN, Format.JSON)
 
 
-def parse_format(name: str, accepted: Sequence[Format] = REPORTS) -> Format:
-    """Read what --format says; refuse any other word than the accepted ones."""
-    if name not in accepted:
-        close = nearest(name, accepted)
+def parse_format(name: str) -> Format:
+    """Read how a report is to be written; refuse any other word."""
+    return parse_word(name, REPORTS)
+
+
+def parse_word(name: str, words: Iterable[Word], option: str = "format") -> Word:
+    """Read one of several words that an option may be; refuse any other."""
+    known = {str(word): word for word in words}
+    if name not in known:
+        close = nearest(name, known)
         hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--format {name!r} is not one of {', '.join(accepted)}{hint}")
-    return Format(name)
+        raise SelectionError(f"--{option} {name!r} is not one of {', '.join(known)}{hint}")
+    return known[name]

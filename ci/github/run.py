@@ -24,6 +24,7 @@ from ci.release import (
     parse_created,
     render_checksums,
     report_or_fail,
+    tags_for,
 )
 
 # Reads the plan of a commit; what is wrong with the configuration belongs into the summary.
@@ -80,7 +81,7 @@ async def _deliver(
         revision=run.revision,
         created=created,
         version=decision.version,
-        tags=decision.tags,
+        tags=tags_for(plan, decision.tags),
         rebuild=run.rebuild,
         once=True,
     )

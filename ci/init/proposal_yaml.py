@@ -63,6 +63,8 @@ def _image(proposed: Proposed) -> Iterator[str]:
         yield f"    secrets: {_flow(image.secrets)}"
     if image.ssh:
         yield f"    ssh: {_flow(image.ssh)}"
+    if image.git:
+        yield "    git: true"
     yield "    smoke:"
     for check in image.smoke:
         yield from _check(check)

@@ -9,7 +9,7 @@ from ci.release.outcome import Delivery
 from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
 from ci.release.report import render_checksums, report_or_fail
-from ci.release.request import ReleaseRequest, parse_created, parse_tags
+from ci.release.request import ReleaseRequest, parse_created, parse_tags, tags_for
 from ci.release.verification import verify
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "render_checksums",
     "render_live",
     "report_or_fail",
+    "tags_for",
     "verify",
 ]

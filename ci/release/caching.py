@@ -36,7 +36,6 @@ async def choose_caches(plan: Plan, destination: Destination, *, most: CacheMode
     if CacheMode.OFF in {cache.mode, most}:
         return Caches()
     write = CacheMode.READ not in {cache.mode, most}
-    template = cache.repository or destination.template(plan)
     services, insecure = {}, False
     place = ""
     if destination.service:
@@ -45,6 +44,7 @@ async def choose_caches(plan: Plan, destination: Destination, *, most: CacheMode
         place, services, insecure = f"{_HOST}:{port}", {_HOST: destination.service}, True
     uses = {}
     for variant in plan.variants:
+        template = cache.repository or destination.templates(plan, variant.image)[0]
         repository = repository_of(template, variant.image, owner=destination.owner)
         if place:
             repository = f"{place}/{repository.partition('/')[2]}"

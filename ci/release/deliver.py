@@ -9,7 +9,7 @@ from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import CacheMode, Plan
-from ci.core.names import LATEST, sha_tag, utc_text
+from ci.core.names import LATEST, image_tag, sha_tag, utc_text
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
 from ci.release.outcome import Delivery
@@ -36,7 +36,7 @@ async def build_unreleased(
     """
     targets = destination.targets(plan, created=created)
     builder = replace(builder, login=await destination.log_in(plan))
-    definitions = await read_definitions(plan, builder.source)
+    definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
     return await _build(job, targets, found, most=CacheMode.READ)
@@ -69,12 +69,12 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
     builder = replace(builder, login=await destination.log_in(plan))
-    definitions = await read_definitions(plan, builder.source)
+    definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
-        for target in destination.targets(plan, version=request.version, created=request.created)
+        for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     )
-    found = await find_unchanged(plan, targets, definitions, destination, tags=request.tags, rebuild=request.rebuild)
+    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild)
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=request.created)
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
@@ -99,19 +99,21 @@ async def find_unchanged(
     definitions: Mapping[str, Definition],
     destination: Destination,
     *,
-    tags: Sequence[str] = (),
     rebuild: bool = False,
 ) -> Reuse:
     """Look in the registry for images that need not be built again; with `rebuild`, only say what they are made from.
 
-    The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then `tags`.
+    The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then what moves.
     """
     inputs = await describe_plan(plan, definitions, targets)
     if rebuild:
         return Reuse(inputs=inputs)
-    own = (sha_tag(plan.revision),) if plan.revision else ()
+    tags = {
+        target.image.name: (*([target.own] if target.own else []), image_tag(target.image, LATEST), *target.tags)
+        for target in targets
+    }
     async with destination.connect(targets) as client:
-        return await find_reusable(client, plan, targets, inputs, (*own, LATEST, *tags))
+        return await find_reusable(client, plan, targets, inputs, tags)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,11 +148,11 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
     have other digests, and what people have tested would not be what the version names.
     """
     tag = sha_tag(request.revision)
-    targets = destination.targets(plan, created=request.created)
+    targets = destination.targets(plan, tags=request.tags, created=request.created)
     async with destination.connect(targets) as client:
-        if not (await verify(client, targets, request.revision, ())).ok:
+        if not (await verify(client, [replace(target, tags=()) for target in targets], request.revision)).ok:
             return None
-        done = await promote(client, targets, tag, request.tags, created=utc_text(request.created))
+        done = await promote(client, targets, tag, created=utc_text(request.created))
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
     images = tuple(
         replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,8 @@ from datetime import datetime
 import dagger
 
 from ci.core.errors import DrydockError
-from ci.core.model import Plan, Variant
-from ci.core.names import labels_of, repository_of
+from ci.core.model import Image, Plan, Variant
+from ci.core.names import labels_of, own_tag, repository_of
 from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository
 from ci.release.request import Target
 
@@ -38,7 +38,7 @@ class Destination:
 
     Args:
         owner: fills {owner} in the repository.
-        repository: a template in place of the configuration's.
+        repositories: templates in place of the configuration's.
         username: at the registry; with a password, or not at all.
         password: at the registry.
         service: the registry as a service, where the functions' network does not reach it by its name.
@@ -46,7 +46,7 @@ class Destination:
     """
 
     owner: str | None = None
-    repository: str | None = None
+    repositories: tuple[str, ...] = ()
     username: str | None = None
     password: dagger.Secret | None = None
     service: dagger.Service | None = None
@@ -70,41 +70,51 @@ class Destination:
         """
         if not (login := self.login):
             return None
-        host = self.template(plan).partition("/")[0]
+        host = self.templates(plan, plan.images[0])[0].partition("/")[0]
         await login.on(dagger.dag.container(), host).sync()
         pair = f"{login.username}:{await login.password.plaintext()}"
         entry = {"auth": base64.b64encode(pair.encode()).decode()}
         text = json.dumps({"auths": {_DOCKER_NAMES.get(host, host): entry}})
         return dagger.dag.set_secret(f"docker-config-{host}", text)
 
-    def template(self, plan: Plan) -> str:
-        """Return the template of the repositories: the given one, else the configuration's."""
-        return self.repository or plan.config.repository
+    def templates(self, plan: Plan, image: Image) -> tuple[str, ...]:
+        """Return the templates of an image's repositories: the given ones, else the configuration's."""
+        return self.repositories or plan.config.templates(image)
 
-    def targets(self, plan: Plan, *, version: str | None = None, created: datetime | None = None) -> tuple[Target, ...]:
-        """List the targets of a plan, one for each image.
+    def targets(
+        self,
+        plan: Plan,
+        *,
+        tags: Mapping[str, tuple[str, ...]] | None = None,
+        version: str | None = None,
+        created: datetime | None = None,
+    ) -> tuple[Target, ...]:
+        """List the targets of a plan: each image with each of its repositories.
 
         Args:
             plan: what is built; a release takes all variants of an image.
+            tags: that move, by image.
             version: of the software.
             created: when the commit was made.
 
         Raises:
-            DrydockError: a repository is not legal.
+            DrydockError: a repository is not legal, or a tag would name two images.
 
         """
-        targets = []
-        for image in plan.images:
-            repository = repository_of(self.template(plan), image, owner=self.owner)
-            targets.append(
-                Target(
-                    image=image,
-                    repository=repository,
-                    name=repository.partition("/")[2],
-                    variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
-                    labels=labels_of(plan, image, version=version, created=created),
-                )
+        targets = [
+            Target(
+                image=image,
+                repository=repository,
+                name=repository.partition("/")[2],
+                variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
+                labels=labels_of(plan, image, version=version, created=created),
+                own=own_tag(image, plan.revision) if plan.revision else "",
+                tags=(tags or {}).get(image.name, ()),
             )
+            for image in plan.images
+            for repository in (repository_of(t, image, owner=self.owner) for t in self.templates(plan, image))
+        ]
+        _check_names(targets)
         return tuple(targets)
 
     @asynccontextmanager
@@ -129,3 +139,16 @@ class Destination:
             credentials = Credentials(username=login.username, password=await login.password.plaintext())
         async with RegistryClient(address, credentials=credentials) as client:
             yield client
+
+
+def _check_names(targets: Sequence[Target]) -> None:
+    """Refuse names that two images would have: each would replace the other's."""
+    taken: dict[str, str] = {}
+    for target in targets:
+        name = target.image.name
+        for tag in (target.own, *target.tags):
+            if (other := taken.setdefault(f"{target.repository}:{tag}", name)) != name:
+                raise DrydockError(
+                    f"{target.repository}:{tag or 'sha-…'} would name two images, {other} and {name}; "
+                    "give each a repository of its own, such as one with {name}"
+                )

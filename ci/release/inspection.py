@@ -36,17 +36,17 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     from an earlier release names the commit it was built from, as its entry in the index has to say too.
     """
     where = f"{target.repository}@{manifest.digest}"
+    known = ImageFact(image=target.image.name, repository=target.repository, digest=manifest.digest)
     if not manifest.is_index:
         return Inspection(
-            fact=ImageFact(repository=target.repository, digest=manifest.digest),
+            fact=known,
             problems=(f"{where} is not an index of platforms",),
         )
     try:
         entries = manifest.entries
         annotations = manifest.annotations
     except DrydockError as error:
-        fact = ImageFact(repository=target.repository, digest=manifest.digest)
-        return Inspection(fact=fact, problems=(f"{target.repository}: {error}",))
+        return Inspection(fact=known, problems=(f"{target.repository}: {error}",))
     problems = [f"{where}: {text}" for text in _differences("annotation", target.labels, annotations)]
     wanted, found = [v.platform for v in target.variants], [entry.platform for entry in entries]
     if sorted(wanted) != sorted(found):
@@ -54,8 +54,7 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     results = await fan_out(entries, partial(_inspect_variant, client, target, annotations), limit=_AT_A_TIME)
     facts = [fact for fact, _ in results]
     problems += [f"{target.repository}: {text}" for _, texts in results for text in texts]
-    fact = ImageFact(repository=target.repository, digest=manifest.digest, variants=tuple(facts))
-    return Inspection(fact=fact, problems=tuple(problems))
+    return Inspection(fact=replace(known, variants=tuple(facts)), problems=tuple(problems))
 
 
 async def _inspect_variant(

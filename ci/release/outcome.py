@@ -47,8 +47,9 @@ class VariantFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFact:
-    """What the registry serves for one image."""
+    """What one repository serves for one image."""
 
+    image: str
     repository: str
     digest: str | None
     variants: tuple[VariantFact, ...] = ()

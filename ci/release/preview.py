@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ci.core.errors import DrydockError
-from ci.core.names import CREATED, REVISION, sha_tag
+from ci.core.names import CREATED, REVISION
 from ci.core.text import Format, clean, columns, markdown_table
 from ci.registry import RegistryClient
-from ci.release.request import Target
+from ci.release.request import Target, rank_tags
 from ci.release.tags import read_live
 
 _SHORT = 19  # characters of a digest: "sha256:" and twelve digits
@@ -28,24 +28,21 @@ class LiveTag:
     action: str
 
 
-async def read_tags(
-    client: RegistryClient, targets: Sequence[Target], revision: str | None, tags: Sequence[str], created: str
-) -> tuple[LiveTag, ...]:
-    """Read each tag of each target.
+async def read_tags(client: RegistryClient, targets: Sequence[Target], created: str) -> tuple[LiveTag, ...]:
+    """Read each tag of each target: those that mark the commit first.
 
     Args:
         client: of the registry.
         targets: of the release.
-        revision: that would be released; None leaves its own tag out.
-        tags: that would be moved.
         created: when the revision was committed (RFC 3339, UTC); empty where that is not known.
 
     """
-    own = (sha_tag(revision),) if revision else ()
-    return tuple([await _read(client, t, tag, created, own=tag in own) for tag in (*own, *tags) for t in targets])
+    owns = [(target, target.own) for target in targets if target.own]
+    tags = [(target, tag) for _, target, tag in rank_tags(targets)]
+    return tuple([await _read(client, target, tag, created) for target, tag in (*owns, *tags)])
 
 
-async def _read(client: RegistryClient, target: Target, tag: str, created: str, *, own: bool) -> LiveTag:
+async def _read(client: RegistryClient, target: Target, tag: str, created: str) -> LiveTag:
     known = LiveTag(repository=target.repository, tag=tag, digest=None, revision=None, created=None, action="create")
     try:
         live = await read_live(client, target.name, tag)
@@ -55,7 +52,7 @@ async def _read(client: RegistryClient, target: Target, tag: str, created: str, 
     except DrydockError as error:
         return LiveTag(**{**asdict(known), "action": f"unknown: {error}"})
     made = notes.get(CREATED)
-    if own:
+    if tag == target.own:
         action = "keep: a build that gives another digest stops the release"
     elif created and made and made > created:
         action = f"leave: the live commit is newer, of {made}"

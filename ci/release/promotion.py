@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION, is_digest, of_commit, sha_tag
+from ci.core.names import REVISION, image_tag, is_digest, of_commit, own_tag, sha_tag
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import ImageFact, Release
 from ci.release.request import Target
-from ci.release.tags import Choice, Move, Moved, leave_newer, move_tags, read_before, read_live
+from ci.release.tags import Choice, Moved, leave_newer, list_moves, move_tags, read_before, read_live
 
 
 async def promote(
-    client: RegistryClient, targets: Sequence[Target], source: str, tags: Sequence[str], *, created: str | None = None
+    client: RegistryClient, targets: Sequence[Target], source: str, *, created: str | None = None
 ) -> Release:
-    """Put what `source` names under other tags, for all images or for none.
+    """Put what `source` names under the tags of the targets, for all images or for none.
 
     Args:
         client: of the registry.
-        targets: all images.
-        source: a tag that exists, or the digest of one image of a release, which stands for all of it.
-        tags: to be moved; at least one.
+        targets: all images, with the tags that are to be moved.
+        source: a tag that exists, without what an image puts around it; or the digest of one image of a release,
+            which stands for all of it.
         created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
 
     """
@@ -34,17 +34,18 @@ async def promote(
     found: list[tuple[Target, Manifest]] = []
     moved = Moved(tags=())
     choice = Choice(moves=())
-    problems: list[str] = [] if tags else ["no tag to move is given"]
+    problems: list[str] = [] if any(target.tags for target in targets) else ["no tag to move is given"]
     try:
-        tag = await _tag_of(client, targets, source) if is_digest(source) else source
+        common = await _tag_of(client, targets, source) if is_digest(source) else source
         for target in targets:
+            tag = image_tag(target.image, common)
             named, inspected = await _find(client, target, tag)
             images += [inspected.fact] if inspected else []
             problems += inspected.problems if inspected else [f"{target.repository}:{tag} does not exist"]
             found += [(target, named)] if named else []
-        problems += _mixed(found, tag)
+        problems += _mixed(found, common)
         if not problems:
-            wanted = [Move(target=target, tag=tag, manifest=named) for tag in tags for target, named in found]
+            wanted = list_moves(found)
             before = await read_before(client, wanted)
             choice = leave_newer(before, wanted, created)
             moved = await move_tags(client, choice.moves, before)
@@ -57,7 +58,7 @@ async def promote(
         tags=(*choice.kept, *moved.tags),
         problems=tuple(problems),
         notes=choice.notes,
-        next=_next(moved, source, tags) if problems else "",
+        next=_next(moved, source, targets) if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
@@ -74,18 +75,17 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
 
 
 async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str) -> str:
-    """Find the `sha-` tag of the release that an image's digest belongs to."""
+    """Find the `sha-` tag of the release that an image's digest belongs to; two images may share a repository."""
+    unnamed = ""
     for target in targets:
         if not await client.resolve(target.name, digest):
             continue
         revision = (await client.get_manifest(target.name, digest)).annotations.get(REVISION, "")
-        tag = sha_tag(revision) if revision else ""
-        if tag and await client.resolve(target.name, tag) == digest:
-            return tag
-        raise DrydockError(
-            f"{target.repository}@{digest} is not what the sha- tag of its commit ({revision or 'none'}) names: "
-            "it stands for no release; give a tag, such as sha-1234567"
-        )
+        if revision and await client.resolve(target.name, own_tag(target.image, revision)) == digest:
+            return sha_tag(revision)
+        unnamed = f"{target.repository}@{digest} is not what the sha- tag of its commit ({revision or 'none'}) names"
+    if unnamed:
+        raise DrydockError(f"{unnamed}: it stands for no release; give a tag, such as sha-1234567")
     raise DrydockError(f"No image has the digest {digest}; dagger call plan --live shows the digests that are live")
 
 
@@ -98,8 +98,9 @@ def _mixed(found: Sequence[tuple[Target, Manifest]], tag: str) -> list[str]:
     return [f"{tag} names images of several commits: {each}; give the sha- tag of one of them"]
 
 
-def _next(moved: Moved, source: str, tags: Sequence[str]) -> str:
+def _next(moved: Moved, source: str, targets: Sequence[Target]) -> str:
     if not moved.tags:
         return "Nothing was moved. dagger call plan --live shows what every tag names."
+    tags = dict.fromkeys(tag for target in targets for tag in target.tags)
     commands = " and ".join(f"dagger call promote --from {source} --tag {tag}" for tag in tags)
     return f"The column NOW says what is live. To try it again: {commands}"

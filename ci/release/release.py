@@ -16,8 +16,8 @@ from ci.core.oci import Descriptor, Manifest
 from ci.registry import RegistryClient
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import Release, TagOutcome
-from ci.release.request import ReleaseRequest, Staged, Target
-from ci.release.tags import Move, leave_newer, move_tags, read_before, untouched
+from ci.release.request import ReleaseRequest, Staged, Target, rank_tags
+from ci.release.tags import Move, leave_newer, list_moves, move_tags, read_before, untouched
 
 # Pushes all variants of a target under no tag, and returns what its index names.
 Push = Callable[[Target], Awaitable[tuple[Descriptor, ...]]]
@@ -89,7 +89,7 @@ async def release(
 async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
     """Push and verify all images; or say everything that is wrong with any."""
     done = Release(what="release")
-    named = {target.image.name: target for target in job.targets}
+    named = {target.key: target for target in job.targets}
     try:
         with anyio.fail_after(_STAGING_SECONDS):
             pushed, failed = await gather(named, partial(_push, job), limit=_AT_A_TIME)
@@ -138,7 +138,7 @@ async def _inspect(job: _Job, staged: Staged) -> Inspection:
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
     tag = sha_tag(job.request.revision)
-    moves = [_move_of(one, tag) for one in staged]
+    moves = [Move(target=one.target, tag=one.target.own, manifest=one.index) for one in staged]
     before = await read_before(job.client, moves)
     taken = tuple(
         f"{move.reference} exists with another digest, {old.digest}, not {move.manifest.digest}; it stays as it is"
@@ -159,10 +159,11 @@ async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
 async def _move(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Move the tags that people use, of all images; those that name a newer commit stay."""
     request = job.request
-    moves = [_move_of(one, tag) for tag in request.tags for one in staged]
+    moves = list_moves([(one.target, one.index) for one in staged])
     before = await read_before(job.client, moves)
     choice = leave_newer(before, moves, None if request.allow_older else utc_text(request.created))
-    with step(f"move {', '.join(request.tags) or 'no tag'}"):
+    names = ", ".join(dict.fromkeys(move.tag for move in moves))
+    with step(f"move {names or 'no tag'}"):
         moved = await move_tags(job.client, choice.moves, before)
     return replace(
         done,
@@ -175,10 +176,7 @@ async def _move(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
 async def _untouched(job: _Job, done: Release) -> list[TagOutcome]:
     """Say what every tag names that was not come to."""
     known = {(outcome.repository, outcome.tag) for outcome in done.tags}
-    tags = (sha_tag(job.request.revision), *job.request.tags)
-    rest = [(target, tag) for tag in tags for target in job.targets if (target.repository, tag) not in known]
+    owns = [(target, target.own) for target in job.targets]
+    tags = [*owns, *((target, tag) for _, target, tag in rank_tags(job.targets))]
+    rest = [(target, tag) for target, tag in tags if (target.repository, tag) not in known]
     return [await untouched(job.client, target, tag) for target, tag in rest]
-
-
-def _move_of(staged: Staged, tag: str) -> Move:
-    return Move(target=staged.target, tag=tag, manifest=staged.index)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ci.core.errors import DrydockError
-from ci.core.model import Image, Variant
-from ci.core.names import LATEST, check_tag
+from ci.core.model import Image, Plan, Variant
+from ci.core.names import LATEST, check_tag, image_tag
 from ci.core.oci import Manifest
+from ci.core.text import split_values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """One image of a release, and the repository it goes to."""
+    """One image of a release, and one of the repositories it goes to; another image may share that repository."""
 
     image: Image
     repository: str  # whole, such as "ghcr.io/acme/backend"
     name: str  # as the registry knows it: "acme/backend"
     variants: tuple[Variant, ...]
     labels: Mapping[str, str]  # of every variant, and annotations of the index
+    own: str = ""  # the tag that marks the commit, where that is known: sha-…
+    tags: tuple[str, ...] = ()  # that move, as they are spelled for this image; `latest` last
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other target of a release has: the names of the image and of the repository."""
+        return self.image.name, self.repository
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +38,7 @@ class ReleaseRequest:
     revision: str
     created: datetime  # when the commit was made, with its time zone
     version: str | None = None  # of the software, for the labels
-    tags: tuple[str, ...] = ()  # to be moved, after sha-…
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # to be moved after sha-…, by image
     overwrite: bool = False  # an existing sha- tag
     allow_older: bool = False  # commits than the live one
     rebuild: bool = False  # also what an earlier release was made of the same inputs
@@ -62,10 +70,21 @@ def parse_created(text: str) -> datetime:
 
 def parse_tags(tags: Sequence[str], *, latest: bool) -> tuple[str, ...]:
     """List the tags to move, `latest` last; a value may hold several, with commas between them."""
-    given = [tag.strip() for text in tags for tag in text.split(",") if tag.strip()]
+    given = split_values(tags)
     for tag in given:
         if check_tag(tag).startswith("sha-"):
             raise DrydockError(f"The tag {tag!r} is not for moving: it names one commit")
     return tuple(
         dict.fromkeys([*(tag for tag in given if tag != LATEST), *([LATEST] if latest or LATEST in given else [])])
     )
+
+
+def tags_for(plan: Plan, tags: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Give all images of a plan the same tags, each spelled as the image has it; by the image's name."""
+    return {image.name: tuple(image_tag(image, tag) for tag in tags) for image in plan.images}
+
+
+def rank_tags(targets: Sequence[Target]) -> list[tuple[int, Target, str]]:
+    """List the tags of all targets, tag by tag; those of one rank move together, and `latest`, of the rank 0, last."""
+    ranked = [(rank, target, tag) for target in targets for rank, tag in enumerate(reversed(target.tags))]
+    return sorted(ranked, key=lambda one: -one[0])

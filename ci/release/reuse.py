@@ -95,6 +95,8 @@ async def _describe(
     definition = definitions[image.name]
     if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
         raise DrydockError(reason)
+    if definition.history and not plan.revision:
+        raise DrydockError("its build is given .git, and no --revision says at which commit")
     try:
         folders = (definition.context, *definition.folders.values())
         context = " ".join([await folder.digest() for folder in folders])
@@ -110,6 +112,7 @@ async def _describe(
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,
+            history=plan.revision if definition.history else None,
         )
         for variant in plan.variants
         if variant.image.name == image.name
@@ -125,7 +128,7 @@ async def find_reusable(
     plan: Plan,
     targets: Sequence[Target],
     inputs: PlanInputs,
-    tags: Sequence[str],
+    tags: Mapping[str, Sequence[str]],
     *,
     now: Now = _utc_now,
 ) -> Reuse:
@@ -136,7 +139,7 @@ async def find_reusable(
         plan: to be built.
         targets: of its images.
         inputs: what its variants are made from.
-        tags: to look at, in this order.
+        tags: to look at, in this order, by image.
         now: the time, in UTC.
 
     """
@@ -147,7 +150,7 @@ async def find_reusable(
 
 
 async def _find(
-    client: RegistryClient, plan: Plan, inputs: PlanInputs, tags: Sequence[str], now: Now, target: Target
+    client: RegistryClient, plan: Plan, inputs: PlanInputs, tags: Mapping[str, Sequence[str]], now: Now, target: Target
 ) -> Reusable:
     """Find an image that can be reused.
 
@@ -158,7 +161,7 @@ async def _find(
     if reason := inputs.unknown.get(target.image.name):
         raise DrydockError(reason)
     reasons: list[str] = []
-    for tag in dict.fromkeys(tags):
+    for tag in dict.fromkeys(tags[target.image.name]):
         try:
             if live := await read_live(client, target.name, tag):
                 return await _compare(client, plan, inputs, now, target, live)

@@ -1,4 +1,4 @@
-"""Moves one tag of several images: all of them, or back to what they were."""
+"""Moves tags of several images: all of them, or back to what they were."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ci.core.names import CREATED
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.outcome import Change, TagOutcome
-from ci.release.request import Target
+from ci.release.request import Target, rank_tags
 
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 
@@ -25,6 +25,7 @@ class Move:
     target: Target
     tag: str
     manifest: Manifest
+    rank: int = 0  # tags of one rank move together
 
     @property
     def reference(self) -> str:
@@ -38,6 +39,15 @@ class Moved:
 
     tags: tuple[TagOutcome, ...]
     problems: tuple[str, ...] = ()
+
+
+def list_moves(named: Sequence[tuple[Target, Manifest]]) -> tuple[Move, ...]:
+    """List the moves that make the tags of all targets name their manifests: tag by tag, `latest` last."""
+    manifests = {target.key: manifest for target, manifest in named}
+    return tuple(
+        Move(target=target, tag=tag, manifest=manifests[target.key], rank=rank)
+        for rank, target, tag in rank_tags([target for target, _ in named])
+    )
 
 
 async def read_live(client: RegistryClient, name: str, tag: str) -> Manifest | None:
@@ -78,7 +88,7 @@ def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> C
 
     Args:
         before: what the tags name now.
-        moves: of all images, those of one tag together.
+        moves: of all images, those of one rank together.
         created: when the commit was made; None takes out nothing.
 
     """
@@ -87,9 +97,10 @@ def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> C
     chosen: list[Move] = []
     kept: list[TagOutcome] = []
     notes: list[str] = []
-    for tag, group in ((tag, tuple(group)) for tag, group in groupby(moves, key=lambda move: move.tag)):
+    for group in (tuple(group) for _, group in groupby(moves, key=lambda move: move.rank)):
         if newer := _newer(before, group, created):
-            notes.append(f"{tag} was left as it is: {newer}; promote moves it all the same, or publish --allow-older")
+            names = ", ".join(dict.fromkeys(move.tag for move in group))
+            notes.append(f"{names} was left as it is: {newer}; promote moves it all the same, or publish --allow-older")
             kept += [
                 replace(_outcome(m, before[m.reference]), change=Change.KEPT, after=_digest(before[m.reference]))
                 for m in group

@@ -16,25 +16,24 @@ from ci.release.request import Target
 from ci.release.tags import read_live
 
 
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, tags: Sequence[str]) -> Release:
+async def verify(client: RegistryClient, targets: Sequence[Target], revision: str) -> Release:
     """Read back a revision's images and tags, and compare them with what the configuration promises."""
     start = time.monotonic()
-    tag = sha_tag(revision)
     images: list[ImageFact] = []
     outcomes: list[TagOutcome] = []
     problems: list[str] = []
     unread = False
     for target in targets:
         try:
-            named = await read_live(client, target.name, tag)
+            named = await read_live(client, target.name, target.own)
             if named is None:
-                problems.append(f"{target.repository}:{tag} does not exist")
-                images.append(ImageFact(repository=target.repository, digest=None))
+                problems.append(f"{target.repository}:{target.own} does not exist")
+                images.append(ImageFact(image=target.image.name, repository=target.repository, digest=None))
                 continue
             inspection = await inspect_image(client, _of_commit(target, named, revision), named)
             images.append(inspection.fact)
             problems += inspection.problems
-            for other in (tag, *tags):
+            for other in (target.own, *target.tags):
                 digest = await client.resolve(target.name, other)
                 change = Change.AS_PROMISED if digest == named.digest else Change.DIFFERS
                 outcomes.append(
@@ -51,7 +50,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
-        next=_next(tag, revision, outcomes, unread=unread, complete=complete) if problems else "",
+        next=_next(revision, outcomes, unread=unread, complete=complete) if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
@@ -63,8 +62,9 @@ def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
     return replace(target, labels={**target.labels, REVISION: whole}) if whole.startswith(revision) else target
 
 
-def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
+def _next(revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
     """Say what to type: only tags that differ can be put right without a build, and nothing while it is not known."""
+    tag = sha_tag(revision)
     if unread:
         return "Not everything could be read, so nothing is said of it: mend that, then run the same command again."
     if not complete:

@@ -26,6 +26,7 @@ _MAX_SENTENCE = 600
 _REMEDIES = {
     "--from": "Give the image a stage of its own, FROM $IMAGE AS tools, and write --from=tools.",
     TOO_LONG: "End a part of the line with a backslash and go on below, or copy a script in and run that.",
+    "should not be blank": "Give the ARG in it a value: under build-args:, or a default before the first FROM.",
     "target stage": "Name a stage of the Dockerfile, or delete the key: then it is the last one.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -138,9 +139,18 @@ def _forms(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:
         if made.keyword == "HEALTHCHECK":
             text = re.sub(r"^CMD\s+", "", text, flags=re.IGNORECASE)
         broken = text.startswith("[") and text.endswith("]") and replace(made, arguments=text).list_form is None
-        if made.keyword in _EXEC_FORM and broken:
+        if made.keyword in _EXEC_FORM and broken and not _is_test(text):
             message = f"{made.keyword} {show(text)} is no JSON list, so that a shell is given it as it stands"
             yield error(file, made.line, "exec-form", message, 'Write ["word", "word"], in double quotes.')
+
+
+def _is_test(text: str) -> bool:
+    """Tell whether what stands in brackets is the shell's own test command: words, and no commas between them."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return False
+    return words[0] == "[" and words[-1] == "]" and not any(word.endswith(",") for word in words)
 
 
 def _hidden(dockerfile: Dockerfile, file: str) -> Iterator[Finding]:

@@ -62,15 +62,23 @@ def _with(container: dagger.Container, name: str) -> dagger.Container:
 
 
 async def lint(
-    container: dagger.Container, source: dagger.Directory, dockerfiles: Sequence[str], *, persona: str = "regular"
+    container: dagger.Container,
+    source: dagger.Directory,
+    dockerfiles: Sequence[str],
+    workflows: Sequence[str],
+    *,
+    persona: str = "regular",
 ) -> str:
-    """Run the linters over a source; return what linters/lint.py prints. The persona is zizmor's."""
+    """Run the linters over some files of a source; return what linters/lint.py prints. The persona is zizmor's.
+
+    zizmor looks at all workflows, and at the actions that they may use.
+    """
     # actionlint knows a repository by its .git.
     read = source.filter(include=[*_READ, *map(literal, dockerfiles)]).with_new_directory(".git")
     return await (
         container.with_directory(_SOURCE, read)
         .with_workdir(_SOURCE)
-        .with_exec(["python", f"{_TOOLS}/lint.py", _RESULT, persona, *dockerfiles])
+        .with_exec(["python", f"{_TOOLS}/lint.py", _RESULT, persona, *dockerfiles, "--", *workflows])
         .file(_RESULT)
         .contents()
     )

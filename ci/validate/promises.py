@@ -12,7 +12,7 @@ from ci.core.text import nearest, show
 from ci.dockerfile import AUTOMATIC, Dockerfile, Instruction, Scope, assignments, list_mounts
 
 # Variables that BuildKit knows without an ARG, and REVISION, which this pipeline gives to who asks for it.
-_PREDEFINED = {
+PREDEFINED = {
     *(v for name in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY") for v in (name, name.lower())),
     *AUTOMATIC,
     "SOURCE_DATE_EPOCH",
@@ -44,7 +44,7 @@ def _arguments(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping
     file, made = image.dockerfile, dockerfile.instructions
     declared = {name for each in made if each.keyword == "ARG" for name in assignments(each)}
     for name in image.build_args:
-        if name not in declared | _PREDEFINED and not name.startswith("BUILDKIT_"):
+        if name not in declared | PREDEFINED and not name.startswith("BUILDKIT_"):
             message = f"{file} has no ARG {show(name)}, so that the value does nothing"
             close = nearest(name, declared)
             remedy = f"Did you mean {close!r}?" if close else f"Say ARG {name} in the Dockerfile, or delete the key."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any  # whatever a function takes and returns
@@ -13,21 +13,26 @@ from dagger import dag
 from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
-from ci.config import find_config, referenced_paths
-from ci.core.engine import failure_of, fan_out
+from ci.config import find_config, plan_build, referenced_paths
+from ci.core.engine import failure_of, fan_out, missing_base
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
-from ci.core.text import parse_format
+from ci.core.model import Plan
+from ci.core.text import parse_word
+from ci.validate.accept import Judged, leave_accepted
 from ci.validate.buildkit import ask_buildkit
 from ci.validate.buildkit_reports import REFUSED
 from ci.validate.dockerfile import Answer, BaseImage, check_bases
-from ci.validate.linter_reports import parse_reports
+from ci.validate.linter_reports import parse_reports, raised_rules
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
 from ci.validate.report import FORMATS, report_or_fail, sort_findings
-from ci.validate.source import Validation, dockerfiles_of, validate_source
+from ci.validate.source import Validation, dockerfiles_of, follow_links, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
+from ci.validate.workflow import Workflows, list_workflows
+
+LogIn = Callable[[Plan], Awaitable[dagger.Secret | None]]
 
 _SAID = ("base-missing", "base-unresolved", "stage-unknown")  # of images that BuildKit cannot get either
 _ASKED = 8  # registries' answers waited for at a time
@@ -39,9 +44,10 @@ async def validate(
     *,
     module: str,
     offline: bool,
+    workflows: str,
     style: str,
     fail: bool,
-    login: dagger.Secret | None = None,
+    log_in: LogIn | None = None,
 ) -> str:
     """Print all that can be found in a source without building it.
 
@@ -50,18 +56,19 @@ async def validate(
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
         offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
-        style: how the findings are written: table, json or sarif.
+        workflows: which are linted: own, those that call this module, or all.
+        style: how the findings are written: table, json, sarif or baseline.
         fail: whether an error among them fails the call.
-        login: Docker's config.json with the logins for base images.
+        log_in: logs in for base images; without, all are asked for by nobody in particular.
 
     Raises:
         PipelineError: there are errors; its text is what would have been printed.
-        SelectionError: there is no such style.
+        SelectionError: there is no such style, or no such choice of workflows.
 
     """
-    wanted = parse_format(style, FORMATS)
-    found = await find_all(source, file, module=module, offline=offline, login=login)
-    return report_or_fail(found, wanted, fail=fail)
+    wanted, which = parse_word(style, FORMATS), parse_word(workflows, Workflows, "workflows")
+    judged = await find_all(source, file, module=module, offline=offline, which=which, log_in=log_in)
+    return report_or_fail(sort_findings(judged.findings), wanted, accepted=judged.accepted, fail=fail)
 
 
 async def find_all(
@@ -70,26 +77,40 @@ async def find_all(
     *,
     module: str,
     offline: bool,
-    login: dagger.Secret | None = None,
-) -> tuple[Finding, ...]:
-    """Find all that can be found in a source without building it.
+    which: Workflows,
+    log_in: LogIn | None = None,
+) -> Judged:
+    """Find all that can be found in a source without building it, but what was accepted.
 
     Args:
         source: the repository.
         file: the configuration, where it is not the default one.
         module: the name of this module, whose calls in workflows are checked.
         offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
-        login: Docker's config.json with the logins for base images.
+        which: the workflows to lint.
+        log_in: logs in for base images; without, all are asked for by nobody in particular.
 
     """
     try:
         name, text = await find_config(source, file)
     except ConfigError as missing:
-        return missing.findings
-    tree, linted = await _survey_and_lint(source, text, name, offline=offline)
-    checked = validate_source(tree, text=text, config=_place(tree, name), surface=read_surface(module))
+        return Judged(findings=missing.findings)
+    surface = read_surface(module)
+    tree, linted = await _survey_and_lint(source, text, name, surface, which, offline=offline)
+    config = _place(tree, name)
+    checked = validate_source(tree, text=text, config=config, surface=surface)
+    login = None
+    if log_in and checked.config and not offline:
+        login = await log_in(plan_build(checked.config))
     read, answers = await _ask_both(source, checked, name, offline=offline, login=login)
-    return sort_findings(merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read))
+    found = merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read)
+    return leave_accepted(
+        dict.fromkeys(follow_links(tree, found)),
+        checked.config.accepted if checked.config else (),
+        read=lambda path: text if path == config else tree.text(path),
+        config=config,
+        baseline=checked.config.baseline if checked.config else None,
+    )
 
 
 def merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
@@ -123,14 +144,17 @@ async def _ask_both(
 
 
 async def _survey_and_lint(
-    source: dagger.Directory, text: str, name: str, *, offline: bool
+    source: dagger.Directory, text: str, name: str, surface: Surface, which: Workflows, *, offline: bool
 ) -> tuple[Tree, list[Finding]]:
     """Survey a source and run the linters over it; without their container, survey it alone."""
     paths = sorted(referenced_paths(text))
     try:
         container = await linters(offline=offline)
         tree = await survey(container, source, paths)
-        return tree, parse_reports(await lint(container, source, dockerfiles_of(tree, text)))
+        workflows = list_workflows(tree, surface, which)
+        reports = await lint(container, source, dockerfiles_of(tree, text), workflows)
+        own = tree.text(".hadolint.yaml") or tree.text(".hadolint.yml") or ""
+        return tree, parse_reports(reports, None if which is Workflows.ALL else workflows, raised_rules(own))
     except (dagger.DaggerError, TimeoutError) as problem:
         say = warning if offline else error
         message = f"hadolint, actionlint and zizmor did not run: {failure_of(problem, 'linters').reason}"
@@ -159,7 +183,7 @@ async def _ask(reference: str) -> Answer:
     except dagger.DaggerError as problem:
         reason = failure_of(problem, "resolve").reason
         gone = any(text in reason for text in ("not found", "denied", "does not exist"))
-        return Answer(missing=reason) if gone else Answer(unknown=reason)
+        return Answer(missing=reason + await missing_base(reference)) if gone else Answer(unknown=reason)
     return Answer(digest=found.rpartition("@")[2])
 
 

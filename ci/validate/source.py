@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from ci.config import PathKind, lines_of_images, parse_config, referenced_paths
+from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, Severity, error, note
-from ci.core.model import Config
+from ci.core.model import Config, Image
 from ci.core.text import show
 from ci.dockerfile import parse_dockerfile, read_stages
+from ci.validate.accept import check_comments
 from ci.validate.buildkit_script import Subject
+from ci.validate.checkout import Needs, check_checkouts, check_left_out
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of
+from ci.validate.needs import check_needs
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
 from ci.validate.workflow import check_workflows
@@ -27,6 +30,7 @@ class Validation:
     findings: tuple[Finding, ...]
     bases: tuple[tuple[str, BaseImage], ...] = ()  # each with the file that names it
     subjects: tuple[Subject, ...] = ()  # what BuildKit is asked about
+    config: Config | None = None  # what was read; None where it has mistakes
 
 
 def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> Validation:
@@ -40,6 +44,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
 
     """
     findings = list(check_workflows(tree, surface))
+    findings += check_comments(config, text)
     try:
         parsed = parse_config(text, file=config, kinds=_kinds(tree))
     except ConfigError as mistakes:
@@ -49,13 +54,19 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         return Validation(findings=tuple(findings))
     bases: list[tuple[str, BaseImage]] = []
     subjects: list[Subject] = []
+    needs = Needs()
     contexts: dict[tuple[str, str], Context] = {}  # many images may share a large one
     for image, lines in zip(parsed.images, lines_of_images(text), strict=True):
+        if tree.kinds.get(image.dockerfile) is PathKind.MISSING:
+            message = f"{show(image.dockerfile)} is made by a step before the build, so that nothing of it was checked"
+            findings.append(note(config, lines["dockerfile"], "generated", message))
+            continue
         written = tree.text(image.dockerfile)
         if written is None:
             message = "it is no text of at most 1 MiB"
             findings.append(error(image.dockerfile, 1, "dockerfile-syntax", message, "Save it as UTF-8."))
             continue
+        findings += check_comments(image.dockerfile, written)
         dockerfile = parse_dockerfile(written, file=image.dockerfile)
         linked = written != "" and tree.files.get(image.dockerfile) == 0
         subjects.append(Subject(image=image, text=written, dockerfile=dockerfile, lines=lines, linked=linked))
@@ -69,18 +80,37 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         if key not in contexts:
             contexts[key] = read_context(tree, *key)
         findings += check_context(contexts[key], image, scopes, config=config, line=line)
+        findings += check_left_out(tree, image, contexts[key], scopes, config=config)
+        needs.add(tree, image, contexts[key], scopes)
+        findings += _link(tree, image, config, lines["dockerfile"])
+        findings += check_needs(tree, dockerfile, scopes, contexts[key], image)
         # What is most likely a stage has been said to be none: its image is not asked for.
         misspelt = {finding.line for finding in found if finding.rule == "stage-unknown"}
         bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
         bases += [(config, base) for base in named_bases_of(scopes, lines)]
+    findings += check_checkouts(tree, surface, needs, config=config)
     findings += _unused(tree, parsed)
-    return Validation(findings=tuple(findings), bases=tuple(dict.fromkeys(bases)), subjects=tuple(subjects))
+    return Validation(
+        findings=tuple(findings), bases=tuple(dict.fromkeys(bases)), subjects=tuple(subjects), config=parsed
+    )
 
 
 def dockerfiles_of(tree: Tree, text: str) -> tuple[str, ...]:
-    """List the Dockerfiles that a configuration names and the source holds, for the linters."""
-    paths = (path for path in sorted(referenced_paths(text)) if tree.kinds.get(path) is PathKind.FILE)
-    return tuple(path for path in paths if tree.text(path) is not None)
+    """List the Dockerfiles that a configuration names and the source holds, for the linters; of a link, its file."""
+    paths = (path for path in sorted(named_dockerfiles(text)) if tree.kinds.get(path) is PathKind.FILE)
+    return tuple(dict.fromkeys(tree.links.get(path, path) for path in paths if tree.text(path) is not None))
+
+
+def follow_links(tree: Tree, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Say what was found in a link to a Dockerfile of the file that it leads to, so that it is said once."""
+    for finding in findings:
+        yield replace(finding, file=tree.links.get(finding.file, finding.file))
+
+
+def _link(tree: Tree, image: Image, config: str, line: int) -> Iterator[Finding]:
+    if to := tree.links.get(image.dockerfile):
+        message = f"{show(image.dockerfile)} is a link to {show(to)}, where all that is wrong with it is shown"
+        yield note(config, line, "dockerfile-link", message)
 
 
 def _kinds(tree: Tree) -> dict[str, PathKind]:
@@ -91,10 +121,12 @@ def _kinds(tree: Tree) -> dict[str, PathKind]:
 
 def _unused(tree: Tree, config: Config) -> Iterator[Finding]:
     """Name the Dockerfiles beside those of the configuration, which no release would build."""
-    used = {image.dockerfile for image in config.images}
+    used = {path for image in config.images for path in (image.dockerfile, tree.links.get(image.dockerfile, ""))}
     folders = {path.rpartition("/")[0] for path in used}
     for path in sorted(tree.files):
         folder, _, name = path.rpartition("/")
-        if folder in folders and path not in used and re.fullmatch(r"Dockerfile(?:\.(?!dockerignore)[\w-]+)?", name):
+        if tree.links.get(path, path) in used:
+            continue
+        if folder in folders and re.fullmatch(r"Dockerfile(?:\.(?!dockerignore)[\w-]+)?", name):
             message = f"{show(path)} is not in the configuration, so that no release holds it"
             yield note(path, 1, "dockerfile-unused", message, "Add an image for it, or move it elsewhere.")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ci.core.errors import DrydockError
 from ci.core.findings import Finding, error, warning
@@ -16,19 +17,55 @@ from ci.validate.surface import Function, Surface
 from ci.validate.tree import Tree
 
 NAME = "drydock"  # what an address of this module ends with
+_NAMED = re.compile(rf"/{NAME}(?:\.git)?@")
+_WORKFLOW = re.compile(r"\.github/workflows/[^/]+\.ya?ml")
+_ACTION = re.compile(r"(?:.*/)?action\.ya?ml")
 _TAGS = ("tags", "tag", "from", "to")  # arguments that are tags
+
+
+class Workflows(StrEnum):
+    """Which workflows are looked at for their own sake."""
+
+    OWN = "own"  # those that call this module: a release depends on them
+    ALL = "all"
+
+
+def is_workflow(file: str) -> bool:
+    """Tell whether a file is a workflow or an action, and so nothing that an image is made of."""
+    return bool(_WORKFLOW.fullmatch(file) or _ACTION.fullmatch(file))
+
+
+def list_workflows(tree: Tree, surface: Surface, which: Workflows) -> tuple[str, ...]:
+    """List the workflows to lint: those that call this module, or all of them."""
+    files = sorted(path for path in tree.texts if _WORKFLOW.fullmatch(path))
+    if which is Workflows.ALL:
+        return tuple(files)
+    return tuple(file for file in files if _calls(tree.text(file) or "", tree, surface))
+
+
+def _calls(text: str, tree: Tree, surface: Surface) -> bool:
+    """Tell whether a workflow calls this module, or would, if it were not for a mistake in it."""
+    return bool(_NAMED.search(text)) or any(is_own(call, tree, surface) for call in read_workflow(text).calls)
+
+
+def is_own(call: Call, tree: Tree, surface: Surface) -> bool:
+    """Tell whether a call is one of this module, or would be."""
+    if call.module in ("", ".", "./"):
+        local = _local_module(tree)
+        return local is None or (local == surface.module and "ci/main.py" in tree.files)
+    return bool(re.search(rf"(?:^|/){NAME}(?:\.git)?(?:@|$)", call.module))
 
 
 def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
     """Find the calls of this module, in all workflows, that it would refuse."""
-    for file in sorted(path for path in tree.texts if path.startswith(".github/")):
+    for file in sorted(path for path in tree.texts if path.startswith(".github/") and is_workflow(path)):
         text = tree.text(file)
         if text is None:
             message = "the calls in it were not checked: it is no text"
             yield warning(file, 1, "workflow-unread", message, "Save it as UTF-8, at most 1 MiB.")
             continue
         workflow = read_workflow(text)
-        if workflow.fault:
+        if workflow.fault and NAME in text:
             # actionlint says what GitHub would refuse.
             message = f"the calls in it were not checked: not YAML: {workflow.fault}"
             remedy = "Mend the YAML at that line or the one before."
@@ -38,14 +75,11 @@ def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
 
 
 def _check_call(call: Call, file: str, tree: Tree, surface: Surface) -> Iterator[Finding]:
-    if call.module in ("", ".", "./"):
-        local = _local_module(tree)
-        if local is None:
-            message = "the call names no module, and there is no dagger.json here"
-            yield error(file, call.line, "call-module", message, "Name it: dagger -m ADDRESS call ...")
-        if local != surface.module or "ci/main.py" not in tree.files:
-            return  # somebody else's module
-    elif not re.search(rf"(?:^|/){NAME}(?:\.git)?(?:@|$)", call.module):
+    if not is_own(call, tree, surface):
+        return
+    if call.module in ("", ".", "./") and _local_module(tree) is None:
+        message = "the call names no module, and there is no dagger.json here"
+        yield error(file, call.line, "call-module", message, "Name it: dagger -m ADDRESS call ...")
         return
     reader = _Reader(file=file, line=call.line, words=list(call.words), surface=surface, function=surface.constructor)
     yield from reader.check()

@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
-CONSTRUCTOR = {"source", "config", "owner", "repository", "username", "password", "registry", "cache", "ssh"}
+CONSTRUCTOR = {"source", "git", "config", "owner", "repository", "username", "password", "registry", "cache", "ssh"}
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created"},
     "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
     "publish": {"format", "parallel", "secrets", "rebuild"}
     | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"},
-    "validate": {"offline", "fail", "format"},
+    "validate": {"offline", "fail", "workflows", "format"},
     "verify": {"format", "revision", "latest", "tags"},
     "promote": {"format", "from", "tag"},
     "rollback": {"format", "to"},

@@ -198,7 +198,7 @@ def without_comments() -> str:
 def test_the_original_requirement_holds_through_the_configuration() -> None:
     plan = Plan(config=CONFIG, variants=(), revision="b40998e" + "0" * 33)
     assert {
-        image.name: (image.dockerfile, image.platforms, repository_of(CONFIG.repository, image, owner="Acme"))
+        image.name: (image.dockerfile, image.platforms, repository_of(CONFIG.templates(image)[0], image, owner="Acme"))
         for image in CONFIG.images
     } == {
         "backend": ("deploy/docker/Dockerfile.backend", ("linux/amd64", "linux/arm64"), "ghcr.io/acme/backend"),

@@ -1,7 +1,7 @@
 """Runs hadolint, actionlint and zizmor over the folder it stands in; standard library only.
 
-Run as `lint.py RESULT PERSONA DOCKERFILE...`, PERSONA being zizmor's. Writes JSON to the file RESULT: what each tool
-printed as JSON, under its name, and failures (tool: text) of those that could not do their work.
+Run as `lint.py RESULT PERSONA DOCKERFILE... -- WORKFLOW...`, PERSONA being zizmor's. Writes JSON to the file
+RESULT: what each tool printed as JSON, under its name, and failures (tool: text) of those that could not do their work.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ _ZIZMOR = ["zizmor", "--offline", "--no-exit-codes", "--no-progress", "--quiet",
 LIMIT = 120  # seconds for one tool
 
 
-def lint(persona: str, dockerfiles: list[str]) -> dict[str, object]:
+def lint(persona: str, dockerfiles: list[str], workflows: list[str]) -> dict[str, object]:
     """Run each tool that has something to look at."""
-    workflows = sorted(str(p) for p in Path(".github/workflows").glob("*.y*ml") if p.suffix in (".yml", ".yaml"))
     commands = {
         "hadolint": ["hadolint", "--no-fail", "--no-color", "--format", "json", "--", *dockerfiles],
         "actionlint": ["actionlint", "-no-color", "-pyflakes=", "-format", "{{json .}}", "--", *workflows],
@@ -45,4 +44,5 @@ def lint(persona: str, dockerfiles: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps(lint(sys.argv[2], sys.argv[3:])))
+    at = sys.argv.index("--")
+    Path(sys.argv[1]).write_text(json.dumps(lint(sys.argv[2], sys.argv[3:at], sys.argv[at + 1 :])))

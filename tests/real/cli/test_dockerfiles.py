@@ -7,7 +7,9 @@ from dagger import dag
 
 import ci.main
 from ci.core.findings import Finding
+from ci.validate.report import sort_findings
 from ci.validate.run import find_all
+from ci.validate.workflow import Workflows
 
 from .conftest import Repository
 
@@ -83,7 +85,9 @@ MISTAKES = [
 
 
 async def findings_of(repository: Repository, *, offline: bool) -> tuple[Finding, ...]:
-    return await find_all(dag.host().directory(str(repository.path), no_cache=True), None, module="ci", offline=offline)
+    source = dag.host().directory(str(repository.path), no_cache=True)
+    judged = await find_all(source, None, module="ci", offline=offline, which=Workflows.OWN)
+    return sort_findings(judged.findings)
 
 
 def image(name: str, *more: str, dockerfile: str = "Dockerfile") -> str:

@@ -64,10 +64,10 @@ class Commit:
     def tag(self) -> str:
         return sha_tag(self.revision)
 
-    def at(self, host: str, prefix: str) -> tuple[Target, ...]:
-        """Name the repositories of its images below a prefix of a registry."""
+    def at(self, host: str, prefix: str, *tags: str) -> tuple[Target, ...]:
+        """Name the repositories of its images below a prefix of a registry, and the tags that move."""
         return tuple(
-            replace(t, repository=f"{host}/{prefix}/{t.image.name}", name=f"{prefix}/{t.image.name}")
+            replace(t, repository=f"{host}/{prefix}/{t.image.name}", name=f"{prefix}/{t.image.name}", tags=tags)
             for t in self.targets
         )
 
@@ -99,7 +99,6 @@ async def publish(
     request = ReleaseRequest(
         revision=commit.revision,
         created=parse_created(commit.created),
-        tags=tags,
         overwrite=overwrite,
         allow_older=allow_older,
     )
@@ -108,7 +107,7 @@ async def publish(
         return await release(
             registry,
             request,
-            commit.at(host, prefix),
+            commit.at(host, prefix, *tags),
             push=partial(push_target, registry, commit.images),
             resmoke=partial(smoke_published, registry, entry) if resmoke else None,
         )

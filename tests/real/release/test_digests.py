@@ -164,7 +164,7 @@ async def test_a_second_build_of_a_commit_has_the_same_digest(image: str, capsys
     plan = plan_build(await read_config(source, None), only=[image], revision="c" * 40)
     built: list[dict[str, str]] = []
     for name in ("once", "twice"):
-        config = replace(plan.config, repository=f"registry.test/{name}/{{name}}")
+        config = replace(plan.config, repositories=(f"registry.test/{name}/{{name}}",))
         built.append(await build_from_nothing(replace(plan, config=config), source))
     first, second = built
     with capsys.disabled():

@@ -153,7 +153,7 @@ async def kill(old: Commit, plain: Registry, facts: Facts, position: int) -> str
     now = await live(plain.host, prefix)
     mixed = now not in (facts.was, facts.will)
     async with client(plain.host) as registry:
-        told = await verify(registry, old.at(plain.host, prefix), old.revision, ("latest",))
+        told = await verify(registry, old.at(plain.host, prefix, "latest"), old.revision)
     if told.ok != (now == facts.was):
         return f"killed at {position}: latest names {now}, and verify says ok: {told.ok}"
     return "mixed" if mixed else "old" if now == facts.was else "new"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +67,7 @@ FILES = {
     "beta/Dockerfile": "FROM scratch\nCOPY hello.txt /\n",
     "beta/hello.txt": "hello",
 }
+LATEST = {"alpha": ("latest",), "beta": ("latest",)}
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
 # An image is reused for some days only, from the time of its commit.
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -100,6 +101,9 @@ class Commit:
     builder: Builder
     destination: Destination
 
+    def moving(self, tag: str) -> tuple[Target, ...]:
+        return tuple(replace(target, tags=(tag,)) for target in self.targets)
+
     async def find(self) -> Reuse:
         """Look at what latest names."""
         definitions = await read_definitions(self.plan, self.builder.source)
@@ -117,7 +121,7 @@ async def commit_of(
 ) -> Commit:
     source = files if isinstance(files, dagger.Directory) else source_of(files)
     plan = plan_build(await read_config(source, None), revision=revision)
-    destination = Destination(repository=f"{host}/{prefix}/{{name}}")
+    destination = Destination(repositories=(f"{host}/{prefix}/{{name}}",))
     targets = destination.targets(plan, version=version, created=parse_created(WHEN[revision]))
     builder = Builder(source=source, secrets=secrets, parallel=2)
     return Commit(plan=plan, targets=targets, builder=builder, destination=destination)
@@ -135,7 +139,7 @@ async def publish(
     """Release a commit, as `dagger call publish --latest` does."""
     commit = await commit_of(files, revision, host, prefix, secrets=secrets)
     created = parse_created(WHEN[revision])
-    request = ReleaseRequest(revision=revision, created=created, tags=("latest",), rebuild=rebuild)
+    request = ReleaseRequest(revision=revision, created=created, tags=LATEST, rebuild=rebuild)
     return await deliver(commit.plan, request, commit.builder, commit.destination)
 
 
@@ -210,17 +214,17 @@ async def test_what_is_reused_is_verified_promoted_and_rolled_back_as_what_is_bu
     }
     commit = await commit_of(mixed, THIRD, host, prefix)
     async with client(host) as registry:
-        told = await verify(registry, commit.targets, THIRD, ("latest",))
+        told = await verify(registry, commit.moving("latest"), THIRD)
         assert told.ok, told.problems
         assert {fact.reused for image in told.images for fact in image.variants} == {"sha-1111111", "sha-2222222"}
         index = await registry.get_manifest(f"{prefix}/alpha", "latest")
         assert index.annotations["org.opencontainers.image.revision"] == THIRD
         # By the digest of one image, whose variants are of another commit than the other image's.
         digest = (await live(host, prefix, "sha-2222222"))["alpha"]
-        back = await promote(registry, commit.targets, digest, ("latest",))
+        back = await promote(registry, commit.moving("latest"), digest)
         assert back.ok, back.problems
         assert await live(host, prefix) == await live(host, prefix, "sha-2222222")
-        assert (await promote(registry, commit.targets, "sha-3333333", ("latest",))).ok
+        assert (await promote(registry, commit.moving("latest"), "sha-3333333")).ok
     late = await publish(FILES, FIRST, host, prefix)  # which is older, though its variants are live
     assert late.ok
     assert late.released
@@ -361,7 +365,7 @@ async def test_an_age_makes_a_build(limit: str, days: float, reason: str, first:
     described = await describe_plan(commit.plan, definitions, commit.targets)
     now = datetime.now(UTC) + timedelta(days=days)
     async with client(plain.host) as registry:
-        found = await find_reusable(registry, commit.plan, commit.targets, described, ("latest",), now=lambda: now)
+        found = await find_reusable(registry, commit.plan, commit.targets, described, LATEST, now=lambda: now)
     assert set(found.found) == (set() if reason else {"alpha", "beta"})
     assert all(reason in text for text in found.reasons.values())
 
@@ -435,13 +439,14 @@ async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry) -
         commit = await commit_of(FILES, SECOND, plain.host, prefix)
         definitions = await read_definitions(commit.plan, commit.builder.source)
         described = await describe_plan(commit.plan, definitions, commit.targets)
-        bare = await find_reusable(registry, commit.plan, commit.targets, described, ("bare",))
+        tags = dict.fromkeys(LATEST, ("bare",))
+        bare = await find_reusable(registry, commit.plan, commit.targets, described, tags)
         # An index of the second commit, whose variants are of the first without a record of it.
         for target in commit.targets:
             entries = (await registry.get_manifest(target.name, "bare")).entries
             other = Manifest.of_index(entries, target.labels)
             await registry.put_manifest(target.name, "sha-2222222", other.body, other.media_type)
-        told = await verify(registry, commit.targets, SECOND, ())
+        told = await verify(registry, commit.targets, SECOND)
     assert not bare.found
     assert set(bare.reasons.values()) == {"sha-1111111 does not say what it was made from"}
     assert f"the label org.opencontainers.image.revision is '{FIRST}' instead of '{SECOND}'" in "".join(told.problems)
@@ -470,7 +475,7 @@ async def test_the_context_is_what_buildkit_builds_from(name: str, file: str) ->
     for path in ("a.log", "b", "c.txt", "sub/keep", "sub/b.log", "sub/deep/x", "deep/y", "a.txt"):
         context = context.with_new_file(path, path)
     image = Image(name="x", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
-    config = Config(repository="registry.test/x", images=(image,))
+    config = Config(repositories=("registry.test/x",), images=(image,))
     words = ["--frontend", "dockerfile.v0", "--local", "context=/x", "--local", "dockerfile=/x"]
     client = open_buildkit(config, secrets={}, hidden=()).client.with_mounted_directory("/x", context)
     done = client.with_exec(["buildctl", "--wait", "build", *words, "--output", "type=local,dest=/out"])

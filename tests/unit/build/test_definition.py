@@ -13,7 +13,7 @@ from ci.core.model import Config, Image, Plan
 from ci.dockerfile import Base, parse_dockerfile
 
 IMAGE = Image(name="app", dockerfile="api/Dockerfile", platforms=("linux/amd64",), context="api", smoke=())
-PLAN = Plan(config=Config(repository="example.com/app", images=(IMAGE,)), variants=())
+PLAN = Plan(config=Config(repositories=("example.com/app",), images=(IMAGE,)), variants=())
 FROM = {"api/Dockerfile": "FROM scratch\n"}
 
 

@@ -76,16 +76,18 @@ def test_the_same_values_give_the_same_digest_on_any_machine() -> None:
         ("labels", {"org.opencontainers.image.title": "Other"}),
         ("labels", {**GIVEN["labels"], "org.opencontainers.image.version": "1"}),
         ("builder", "v0.21.9"),
+        ("history", "1" * 40),
     ],
 )
 def test_each_value_by_itself_changes_the_digest(part: str, value: object) -> None:
     changes: dict[str, Any] = {part: value}
-    assert inputs(**changes).changed(BASIS.annotations) == part
+    assert inputs(**changes).changed(BASIS.annotations) == {"history": "git"}.get(part, part)
 
 
 # Every field of an image, with another value and the part that it changes; None: it decides nothing by itself.
 FIELDS: dict[str, tuple[object, str | None]] = {
     "name": ("other", None),  # the repository, which is where a release is looked for
+    "repositories": (("ghcr.io/x",), None),  # as well
     "dockerfile": ("docker/Dockerfile", "dockerfile"),
     "context": ("src", "context"),
     "platforms": ((AMD,), None),  # held against the platforms of the index
@@ -103,6 +105,8 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "extra_hosts": ({"x": "127.0.0.1"}, "options"),
     "shm_size": (1, "options"),
     "ulimits": (("nofile=1",), "options"),
+    "git": (True, None),  # the commit, where .git reaches the build
+    "generated": (("ui",), None),  # its files are in the context
 }
 
 

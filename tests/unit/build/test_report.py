@@ -250,7 +250,7 @@ def test_the_plan_as_json() -> None:
         "checks": ["imports its package", "answers"],
         "smoke_reason": None,
         "budget": 300_000_000,
-        "reference": "ghcr.io/acme/backend:sha-0123456",
+        "references": ["ghcr.io/acme/backend:sha-0123456"],
     }
     assert value["variants"][2]["smoke_reason"] == "holds data only"
 

@@ -95,6 +95,11 @@ images:
 """
 
 
+# Two images, of which the second has a repository of its own.
+SECOND = SMALL.partition("images:\n")[2].replace("name: app", "name: other\n    repository: quay.io/acme/{name}")
+TWO = SMALL.replace("ghcr.io/acme/{name}", "[ghcr.io/acme/all, docker.io/acme/all]") + SECOND
+
+
 def small(old: str, new: str) -> str:
     """Change one place of the small configuration."""
     assert SMALL.count(old) == 1
@@ -108,7 +113,7 @@ def image(line: str) -> str:
 
 def test_every_key_has_its_value() -> None:
     assert parse_config(FULL, file="images.yaml") == Config(
-        repository="ghcr.io/{owner}/{name}",
+        repositories=("ghcr.io/{owner}/{name}",),
         source="https://github.com/acme/app",
         compression=Compression.GZIP,
         cache=Cache(mode=CacheMode.READ, repository="ghcr.io/{owner}/{name}-cache"),
@@ -234,7 +239,7 @@ ANYWHERE = [
     (small("ghcr.io/acme/{name}", "ghcr.io/acme/{name"), 1, "repository", "placeholder '{'"),
     (small("ghcr.io/acme/{name}", "ghcr.io/acme-/{name}"), 1, "repository", "lower case"),
     (small("ghcr.io/acme", "ghcr.io/" + "a" * 250), 1, "repository", "more than 255"),
-    (small("ghcr.io/acme/{name}", "[a]"), 1, "repository", "a list is given; accepted: text"),
+    (small("ghcr.io/acme/{name}", "[a]"), 1, "repository[0]", "'a' is not a registry"),
     (small("ghcr.io/acme/{name}", ""), 1, "repository", "no value is given"),
     (f"source: ftp://x\n{SMALL}", 1, "source", "an http or https URL"),
     (f"source: https://user:pass@example.com/x\n{SMALL}", 1, "source", "an http or https URL"),
@@ -410,9 +415,39 @@ def test_the_names_of_images_differ(problems: Problems) -> None:
 def test_several_images_need_the_name_in_the_repository(problems: Problems) -> None:
     second = SMALL.partition("images:\n")[2].replace("name: app", "name: other")
     text = SMALL.replace("/{name}", "/all")
-    assert parse_config(text, file="images.yaml").repository == "ghcr.io/acme/all"
+    assert parse_config(text, file="images.yaml").repositories == ("ghcr.io/acme/all",)
     [problem] = problems(text + second)
     assert (problem.key, problem.accepted) == ("repository", "a template that holds {name}")
+
+
+def test_several_repositories_for_all_images_and_for_one() -> None:
+    config = parse_config(TWO, file="images.yaml")
+    assert config.repositories == ("ghcr.io/acme/all", "docker.io/acme/all")
+    first, second = config.images
+    assert config.templates(first) == config.repositories
+    assert config.templates(second) == second.repositories == ("quay.io/acme/{name}",)
+    listed = parse_config(TWO.replace("quay.io/acme/{name}", "[quay.io/a, quay.io/b]"), file="images.yaml")
+    assert listed.images[1].repositories == ("quay.io/a", "quay.io/b")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "part"),
+    [
+        ("docker.io/acme/all", '"docker.io/acme/{nam}"', 1, "repository[1]", "did you mean '{name}'"),
+        ("docker.io/acme/all", "ghcr.io/acme/all", 1, "repository[1]", "is in the list twice"),
+        ("[ghcr.io/acme/all, docker.io/acme/all]", "[]", 1, "repository", "the list is empty"),
+        ("quay.io/acme/{name}", "quay.io/acme/{nam}", 9, "images[1].repository", "did you mean '{name}'"),
+        ("quay.io/acme/{name}", "[quay.io/a, quay.io]", 9, "images[1].repository[1]", "'quay.io' is not a registry"),
+        ("quay.io/acme/{name}", "docker.io/acme/all", 9, "images[1].repository", "is the repository of 'app' and of"),
+        ("quay.io/acme/{name}", "[a.b/c, ghcr.io/acme/all]", 9, "images[1].repository", "of its own for each image"),
+    ],
+)
+def test_a_mistake_in_several_repositories(  # one mistake and where it is
+    old: str, new: str, line: int, key: str, part: str, problems: Problems
+) -> None:
+    [problem] = problems(TWO.replace(old, new))
+    assert (problem.line, problem.key) == (line, key)
+    assert part in str(problem)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,27 @@ def test_the_images_of_a_plan_are_those_selected() -> None:
     assert [image.name for image in plan.images] == ["backend", "worker-gpu"]
 
 
+def test_a_plan_shows_every_repository() -> None:
+    text = """
+repository: ["ghcr.io/{owner}/{name}", "docker.io/acme/{name}"]
+images:
+  - &image {name: app, dockerfile: D, platforms: [linux/amd64], smoke: none, smoke-reason: x}
+  - {<<: *image, name: own, repository: quay.io/acme/own}
+"""
+    plan = plan_build(parse_config(text, file="images.yaml"), revision="0123abc")
+    shown = [variant["references"] for variant in json.loads(render_plan_json(plan, owner="Acme"))["variants"]]
+    assert shown == [
+        ["ghcr.io/acme/app:sha-0123abc", "docker.io/acme/app:sha-0123abc"],
+        ["quay.io/acme/own:sha-0123abc"],
+    ]
+    assert "  ghcr.io/{owner}/app:sha-0123abc, docker.io/acme/app:sha-0123abc\n" in render_plan(plan)
+    given = json.loads(render_plan_json(plan, repositories=("localhost:5000/{name}",)))["variants"]
+    assert [variant["references"] for variant in given] == [
+        ["localhost:5000/app:sha-0123abc"],
+        ["localhost:5000/own:sha-0123abc"],
+    ]
+
+
 def test_a_plan_shows_what_is_built_and_not_released() -> None:
     text = """
 repository: ghcr.io/acme/{name}

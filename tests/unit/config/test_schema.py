@@ -17,7 +17,7 @@ from ci.core.errors import ConfigError
 from ci.core.findings import Finding
 
 from .test_checks import CHECKS, HEAD
-from .test_parse import ANYWHERE, FULL, IMAGES, SMALL, image
+from .test_parse import ANYWHERE, FULL, IMAGES, SMALL, TWO, image
 from .test_parse_fuzz import GOOD, TREE, VALUES, places
 
 # What the parser says where no schema can: a pattern for the problem's text, and the sentence that tells of it.
@@ -27,7 +27,7 @@ BEYOND = {
     r": [-+0-9.][\w.+:-]* (is given; accepted: a decimal|is not a)": INEXPRESSIBLE[1],
     r"two (images|checks) are called": INEXPRESSIBLE[2],
     r"platforms\[\d+\]: .* is not known; accepted: linux|no check runs on": INEXPRESSIBLE[3],
-    r"is not a registry and a lower-case repository|more than 255": INEXPRESSIBLE[4],
+    r"is not a registry and a lower-case repository|more than 255|is the repository of": INEXPRESSIBLE[4],
     r"ports\[\d+\]: .* is in the list twice": INEXPRESSIBLE[5],
     r"is no regular expression": INEXPRESSIBLE[6],
     r"'[0-9.]+ ?\w+' is not a(ccepted; accepted: more than 0| size)": INEXPRESSIBLE[7],
@@ -104,7 +104,7 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(config_schema())
 
 
-@pytest.mark.parametrize("text", [FULL, SMALL, GOOD], ids=["full", "small", "good"])
+@pytest.mark.parametrize("text", [FULL, SMALL, GOOD, TWO], ids=["full", "small", "good", "two"])
 def test_both_accept(text: str) -> None:
     assert accepted_by_schema(text)
     assert parse_config(text, file="images.yaml")
@@ -119,6 +119,8 @@ def test_both_accept(text: str) -> None:
         *(HEAD + smoke for smoke in (": none", ": non", ": []", ":", ": false", ": {run: [a]}")),
         SMALL.replace("name: app", 'name: "app\\n"'),
         SMALL + SMALL.partition("images:\n")[2].replace("name: app", "name: other"),
+        TWO.replace("quay.io/acme/{name}", "ghcr.io/acme/all"),
+        TWO.replace("repository: quay", "description: quay"),
         SMALL.replace("/{name}", "/all") + SMALL.partition("images:\n")[2].replace("name: app", "name: other"),
     ],
 )
@@ -247,6 +249,7 @@ LIKELY = VALUES | st.sampled_from(
         *("target:base", "target:worker", "target:x", "docker-image://a", "docker-image://A", "oci-layout://a", "a:b"),
         *("https://a", "git@a:b", "github.com/a", "host", "off", "read", "10.0.0.5", "::1", "1.2", "host-gateway"),
         *("nofile=1", "nofile=2:1", "nproc=1:-1", {"a": "target:base"}, {"mode": "off"}, {"repository": "ghcr.io/a"}),
+        *(["ghcr.io/a"], ["ghcr.io/a", "docker.io/a/{name}"], ["ghcr.io/{name}", "ghcr.io/{name}"]),
         *({"path": "/a", "exists": False, "mode": "0644"}, {"user": "a"}, None, 1.5, "\x00", "é", "A" * 200, "a" * 128),
     ]
 )

@@ -22,7 +22,7 @@ IMAGE = Image(name="backend", dockerfile="Dockerfile", context=".", platforms=("
 
 
 def config(repository: str = "ghcr.io/acme/{name}", source: str | None = None) -> Config:
-    return Config(repository=repository, images=(IMAGE,), source=source)
+    return Config(repositories=(repository,), images=(IMAGE,), source=source)
 
 
 def plan(revision: str | None = REVISION, source: str | None = None) -> Plan:

@@ -22,12 +22,13 @@ def test_every_published_digest_is_listed_once_with_its_repository() -> None:
     one, two, three = ("sha256:" + digit * 64 for digit in "123")
     images = (
         ImageFact(
+            image="app",
             repository="ghcr.io/acme/app",
             digest=one,
             variants=(VariantFact(variant="app@linux/amd64", digest=two, size=1),),
         ),
-        ImageFact(repository="ghcr.io/acme/worker", digest=three),
-        ImageFact(repository="ghcr.io/acme/missing", digest=None),
+        ImageFact(image="worker", repository="ghcr.io/acme/worker", digest=three),
+        ImageFact(image="missing", repository="ghcr.io/acme/missing", digest=None),
     )
     assert render_checksums(Release(what="release", images=images)) == (
         f"{'1' * 64}  ghcr.io/acme/app\n{'2' * 64}  ghcr.io/acme/app\n{'3' * 64}  ghcr.io/acme/worker\n"
@@ -36,7 +37,7 @@ def test_every_published_digest_is_listed_once_with_its_repository() -> None:
 
 def test_a_closed_gate_is_a_markdown_page_of_its_own() -> None:
     variant = Variant(image=IMAGE, platform="linux/amd64")
-    plan = Plan(config=Config(repository="ghcr.io/acme/{name}", images=(IMAGE,)), variants=(variant,))
+    plan = Plan(config=Config(repositories=("ghcr.io/acme/{name}",), images=(IMAGE,)), variants=(variant,))
     outcome = Outcome(variant=variant, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
     report = Report(plan=plan, outcomes=(outcome,), seconds=1.0)
     with pytest.raises(PipelineError, match=r"(?s)^nothing was pushed and no tag was touched:\n\n1 of 1 var"):
@@ -55,6 +56,6 @@ def test_a_proposed_command_is_to_be_given_what_this_call_was_given(wanted: Form
 
 async def test_a_promotion_to_no_tag_is_a_failure() -> None:
     async with RegistryClient(RegistryAddress(host="registry.test", plain_http=False), credentials=None) as client:
-        done = await promote(client, (), "sha-0123456", ())
+        done = await promote(client, (), "sha-0123456")
     assert not done.ok
     assert done.problems == ("no tag to move is given",)

@@ -13,6 +13,7 @@ from ci.validate.report import sort_findings
 from ci.validate.run import read_surface
 from ci.validate.source import validate_source
 from ci.validate.tree import make_tree
+from ci.validate.workflow import Workflows, list_workflows
 
 assert ci.main.__doc__  # imported, the functions that workflows may call are known
 SURFACE = read_surface("ci")
@@ -42,7 +43,7 @@ ARG FOLDER=app
 WORKDIR /srv
 COPY ${{FOLDER}}/ app/
 COPY requirements*.txt .
-RUN --mount=type=secret,id=PIP_TOKEN pip install -r requirements.txt && echo "$VERSION"
+RUN --mount=type=secret,id=PIP_TOKEN pip install -r requirements.txt && echo "${{VERSION:-}}"
 
 FROM ${{PYTHON_IMAGE}} AS final
 COPY --from=build /srv /srv
@@ -177,7 +178,7 @@ MISTAKES = [
     Mistake(D, "USER", "COPY README.md /\nUSER", "copy-ignored", "Dockerfile:12", ".dockerignore:2 '*.md'"),
     Mistake(I, "*.md\n", "*\n!app\n", "copy-ignored", "Dockerfile:7", "Add !requirements*.txt"),
     Mistake(I, "*.md", "*.md\napp/*", "copy-ignored", "Dockerfile:6", ".dockerignore:3"),
-    Mistake(I, ".git\n", "", "dockerignore-git", ".dockerignore:1", ".git", WARNING),
+    Mistake(I, ".git\n", "!.git\n", "git-unasked", ".dockerignore:1", "--git .git", WARNING),
     Mistake(I, "*.md", "[.md", "dockerignore-pattern", ".dockerignore:2", "Close the bracket"),
     Mistake(I, "*.md", "*.md\n/", "dockerignore-slash", ".dockerignore:3", "leaves nothing out", WARNING),
     Mistake(I, "*.md", "!", "dockerignore-pattern", ".dockerignore:2", "Write a path"),
@@ -214,6 +215,32 @@ def warnings_of(repository: Repository) -> list[tuple[str, str]]:
     return [(f.rule, f.place) for f in repository.findings() if f.severity is not NOTE]
 
 
+@pytest.mark.parametrize("test", ['[ "$(svstat app)" = "true" ]', "[ -f /ready ]", '[ -n "$A" -a x != "$B" ]'])
+def test_the_shells_own_test_is_no_broken_list(repository: Repository, test: str) -> None:
+    repository.edit(D, '["python", "-c", "print()"]', test)
+    assert warnings_of(repository) == []
+
+
+def test_only_workflows_that_call_this_module_are_linted(repository: Repository) -> None:
+    other = "on: [push]\njobs: {a: {runs-on: x, steps: [{run: make}]}}\n"
+    repository.write(".github/workflows/other.yml", other)
+    repository.write(".github/workflows/broken.yml", "jobs: {")
+    repository.write(".github/workflows/broken-call.yaml", "jobs: {\n# dagger -m github.com/drydock/drydock@v1 call\n")
+    repository.write(".github/actions/own/action.yml", "runs: {}\n")
+    tree = make_tree(survey(repository.path, []))
+    own = (".github/workflows/broken-call.yaml", W)
+    assert list_workflows(tree, SURFACE, Workflows.OWN) == own
+    assert len(list_workflows(tree, SURFACE, Workflows.ALL)) == len(own) + 2
+    found = [(f.rule, f.file) for f in repository.findings() if f.file.startswith(".github")]
+    assert found == [("workflow-unread", own[0])]
+
+
+def test_an_acceptance_without_a_reason_is_a_finding(repository: Repository) -> None:
+    repository.edit(D, "USER", "# drydock: accept base-unpinned\nUSER")
+    repository.edit(CONFIG, "images:", "images:  # drydock: accept: it")
+    assert warnings_of(repository) == [("accept-unclear", "Dockerfile:12"), ("accept-unclear", f"{CONFIG}:2")]
+
+
 def test_no_dockerignore_is_a_warning(repository: Repository) -> None:
     repository.write(I, None)
     assert warnings_of(repository) == [("dockerignore-missing", f"{CONFIG}:4")]
@@ -221,7 +248,8 @@ def test_no_dockerignore_is_a_warning(repository: Repository) -> None:
 
 def test_a_credential_in_the_context_is_a_warning(repository: Repository) -> None:
     repository.write("app/.env", "TOKEN=1\n")
-    repository.write("app/.env.example", "TOKEN=\n")
+    for name in (".env.example", ".env.dev.example", ".env.prod-s3.sample", ".env.template"):
+        repository.write(f"app/{name}", "TOKEN=\n")
     assert warnings_of(repository) == [("context-credential", "app/.env:1")]
 
 
@@ -334,9 +362,9 @@ def test_a_slash_that_leaves_nothing_out_and_one_at_the_end(repository: Reposito
     repository.write(I, ".git\n*.md\ndeploy\n/.github/\n/\n!/\n")
     repository.edit(D, "USER", "COPY README.md /\nUSER")
     assert warnings_of(repository) == [
+        ("copy-ignored", "Dockerfile:12"),
         ("dockerignore-slash", ".dockerignore:5"),
         ("dockerignore-slash", ".dockerignore:6"),
-        ("copy-ignored", "Dockerfile:12"),
     ]
     assert "in 4 files of the source" in next(f.message for f in repository.findings() if f.rule == "context-size")
 
@@ -347,8 +375,10 @@ def test_a_dockerfiles_own_ignore_file_comes_first(repository: Repository) -> No
 
 
 def test_an_empty_ignore_file_of_a_dockerfile_comes_first_too(repository: Repository) -> None:
+    repository.edit(D, "USER", "COPY README.md /\nUSER")
+    assert warnings_of(repository) == [("copy-ignored", "Dockerfile:12")]
     repository.write("Dockerfile.dockerignore", "")
-    assert warnings_of(repository) == [("dockerignore-git", "Dockerfile.dockerignore:1")]
+    assert warnings_of(repository) == []
 
 
 def test_an_image_that_is_most_likely_a_stage_is_not_asked_for(repository: Repository) -> None:
@@ -369,7 +399,7 @@ def test_a_call_of_another_module_or_tool_is_nobodys_business(repository: Reposi
 def test_what_only_a_run_can_know_is_not_guessed_at(repository: Repository) -> None:
     repository.edit(W, RUN, 'dagger -m github.com/drydock/drydock@v1 call $FLAGS "$FUNCTION" ${{ inputs.more }}')
     repository.edit(D, "ARG FOLDER=app", "ARG FOLDER")
-    assert warnings_of(repository) == []
+    assert warnings_of(repository) == [("argument-empty", "Dockerfile:6")]
 
 
 def with_contexts(repository: Repository, contexts: str) -> None:
