@@ -40,7 +40,7 @@ class Daemon:
     base: dagger.Container  # of its image
     service: dagger.Service
     waited: float = 0.0  # seconds for another call of the same repository
-    _asked: bool = False  # to start, for the sake of whoever waits
+    _up: bool = False
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     def client(self) -> dagger.Container:
@@ -66,10 +66,10 @@ class Daemon:
 
     async def _watch(self) -> None:
         await anyio.sleep(_PATIENCE)
-        async with self._asking:  # of several builds, one asks for all
-            if not self._asked:
-                self._asked = True
+        async with self._asking:  # of several builds, one asks at a time
+            if not self._up:
                 await self._wait()
+                self._up = True
 
     async def _wait(self) -> None:
         """Wait until the daemon is up, and say so where that takes long: its state is for one call at a time."""
@@ -88,25 +88,27 @@ class Daemon:
 
     async def _check_root(self) -> None:
         """Ask for root capabilities in a command: where they are refused, a service never starts (engine 0.21.8)."""
-        asked = self.base.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
         try:
-            await asked.with_exec(["true"], insecure_root_capabilities=True).sync()
+            await _asked_now(self.base).with_exec(["true"], insecure_root_capabilities=True).sync()
         except dagger.DaggerError as error:
             if needs_root(str(error)):
                 raise DrydockError(NO_ROOT) from None
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
 
     async def _start(self, up: anyio.Event) -> None:
+        """Run a command that needs the daemon: the engine lets go of it some seconds after the last one has ended.
+
+        `start` would hold it for the whole session, and after `stop` the engine may end the next one too (0.21.8).
+        """
         # Whoever needs it starts it too, and is told why it does not.
         with suppress(dagger.DaggerError):
-            await self.service.start()
+            await _asked_now(self.client()).with_exec(["true"]).sync()
         up.set()
 
-    async def stop(self) -> None:
-        """Leave the state to the next call; whoever has asked for the daemon would keep it as long as the session."""
-        if self._asked:
-            with suppress(dagger.DaggerError):
-                await self.service.stop()
+
+def _asked_now(container: dagger.Container) -> dagger.Container:
+    """Keep the engine from answering from before."""
+    return container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
 
 
 def open_daemon(config: Config, services: Mapping[str, dagger.Service]) -> Daemon:

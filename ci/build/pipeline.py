@@ -131,7 +131,6 @@ async def build_all(
         level = sorted(variants, key=lambda variant: -(variant.image.budget or 0))
         done = await fan_out(level, partial(_build, job, results), limit=len(level))
         results |= {str(variant): result for variant, result in zip(level, done, strict=True)}
-    await job.buildkit.daemon.stop()
     released = [results[str(variant)] for variant in plan.variants]
     return Built(
         report=Report(
