@@ -87,8 +87,8 @@ class BuildKit:
 
         """
         image = definition.image
-        if definition.fault:
-            raise DrydockError(definition.fault)
+        if fault := definition.fault or definition.fault_of(platform):
+            raise DrydockError(fault)
         layouts = {
             name: built[value.removeprefix(TARGET_CONTEXT)]
             for name, value in image.contexts.items()
@@ -97,11 +97,11 @@ class BuildKit:
         wanted = Wanted(
             image=image,
             platform=platform,
-            arguments=definition.arguments,
+            arguments=definition.arguments(platform),
             labels=labels,
             compression=self.config.compression,
-            syntax=definition.syntax,
-            epoch=self._epoch(definition),
+            syntax=definition.syntax(platform),
+            epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
@@ -160,14 +160,14 @@ class BuildKit:
             find_line,
             text=definition.text,
             dockerfile=definition.dockerfile,
-            arguments=definition.arguments,
+            arguments=definition.arguments(platform),
             platform=platform,
         )
         return failure_of_build(error.stderr, definition.image.dockerfile, self.hidden, locate=locate)
 
-    def _epoch(self, definition: Definition) -> int | None:
+    def _epoch(self, definition: Definition, platform: str) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
-        given = definition.arguments.get("SOURCE_DATE_EPOCH", "")
+        given = definition.arguments(platform).get("SOURCE_DATE_EPOCH", "")
         if given.isdecimal():
             return int(given)
         return int(self.created.timestamp()) if self.created else None
@@ -182,6 +182,7 @@ def open_buildkit(
     created: datetime | None = None,
     login: dagger.Secret | None = None,
     services: Mapping[str, dagger.Service] | None = None,
+    authorities: dagger.File | None = None,
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
@@ -194,9 +195,10 @@ def open_buildkit(
         login: Docker's config.json with the logins for base images and caches.
         services: what the daemon reaches by a name, besides the network. They are others in each session, so that the
             engine keeps no result of a build that has one.
+        authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
-    daemon = open_daemon(config, services or {})
+    daemon = open_daemon(config, services or {}, authorities)
     client = daemon.client()
     if login:
         client = client.with_mounted_secret(LOGIN, login)

@@ -22,6 +22,8 @@ WAITING = "waiting for another call of this repository, which most likely builds
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _HOST = "buildkitd"
+# Go reads the certificates of all these folders, besides its usual file (crypto/x509, root_unix.go).
+_USUAL_AUTHORITIES, _AUTHORITIES = "/etc/ssl/certs", "/etc/drydock/authorities"
 _ENVIRONMENT = {
     # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
     "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
@@ -111,7 +113,9 @@ def _asked_now(container: dagger.Container) -> dagger.Container:
     return container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
 
 
-def open_daemon(config: Config, services: Mapping[str, dagger.Service]) -> Daemon:
+def open_daemon(
+    config: Config, services: Mapping[str, dagger.Service], authorities: dagger.File | None = None
+) -> Daemon:
     """Describe the daemon of a repository.
 
     Two repositories do not share a daemon's state, so that neither waits for the other.
@@ -119,11 +123,16 @@ def open_daemon(config: Config, services: Mapping[str, dagger.Service]) -> Daemo
     Args:
         config: of the repository.
         services: what the daemon reaches by a name, besides the network.
+        authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
     base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
+    if authorities:
+        # The client too: it asks for tokens.
+        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
+        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
     reached = base
     for host, service in services.items():
         reached = reached.with_service_binding(host, service)

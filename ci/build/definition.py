@@ -24,6 +24,7 @@ from ci.dockerfile import (
     assignments,
     final_base,
     find_remote,
+    fixed_platform,
     ignore_files,
     list_bases,
     parse_dockerfile,
@@ -86,7 +87,7 @@ class Definition:
     context: dagger.Directory  # what COPY sees, but for .git
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
-    arguments: Mapping[str, str]  # of its build
+    given: Mapping[str, str]  # arguments that every build is given, besides those of the configuration
     native: str  # the builder's own platform, for which `FROM --platform=$BUILDPLATFORM` stands
     platforms: tuple[str, ...]  # of the plan
     folders: Mapping[str, dagger.Directory] = field(default_factory=dict)  # of the source, by the context's name
@@ -115,9 +116,10 @@ class Definition:
         report says.
         """
         listed = self._listed(platform)
-        bases = [*listed.known, *self._given(platform)]
+        bases = [*listed.known, *self._named_contexts(platform)]
         known = not listed.refusal and all(base in self.resolved for base in listed.known)
-        whole = known and (not self.syntax or is_own_frontend(self.syntax))
+        syntax = self.syntax(platform)
+        whole = known and (not syntax or is_own_frontend(syntax))
         return Pins(
             digests={self.resolved[base].name: self.resolved[base].digest for base in bases if base in self.resolved},
             whole=whole,
@@ -128,25 +130,27 @@ class Definition:
         return list_bases(
             self.dockerfile,
             target=self.image.target,
-            arguments=self._known,
+            arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
         )
 
-    def _given(self, platform: str) -> Iterator[Base]:
+    def _named_contexts(self, platform: str) -> Iterator[Base]:
         """List the images that are named contexts: what only an ONBUILD of a base takes is pinned that way."""
         for value in self.image.contexts.values():
             if value.startswith(IMAGE_CONTEXT):
                 yield Base(reference=value.removeprefix(IMAGE_CONTEXT), platform=platform)
 
-    @property
-    def syntax(self) -> str:
-        """The frontend that reads the Dockerfile; "" for BuildKit's own."""
-        return self.arguments.get("BUILDKIT_SYNTAX", self.dockerfile.syntax).partition(" ")[0]
+    def syntax(self, platform: str) -> str:
+        """Return the frontend that reads the Dockerfile; "" for BuildKit's own."""
+        return self.arguments(platform).get("BUILDKIT_SYNTAX", self.dockerfile.syntax).partition(" ")[0]
 
-    @property
-    def _known(self) -> dict[str, str]:
-        return {"BUILDPLATFORM": self.native, **self.arguments}
+    def arguments(self, platform: str) -> dict[str, str]:
+        """Return the arguments of its build for a platform."""
+        return {**self.given, **self.image.arguments(platform)}
+
+    def _known(self, platform: str) -> dict[str, str]:
+        return {"BUILDPLATFORM": self.native, **self.arguments(platform)}
 
     def base_labels(self) -> dict[str, str]:
         """Name what the image is based on, for its labels; nothing where its platforms differ in it or it is not known.
@@ -165,9 +169,27 @@ class Definition:
         return final_base(
             self.dockerfile,
             target=self.image.target,
-            arguments=self._known,
+            arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
+        )
+
+    def fault_of(self, platform: str) -> str:
+        """Say why it cannot be built for a platform, though BuildKit would: all that is in it would be of another."""
+        found = fixed_platform(
+            self.dockerfile,
+            target=self.image.target,
+            arguments=self._known(platform),
+            platform=platform,
+            contexts=self.image.contexts,
+        )
+        if found is None:
+            return ""
+        stage, fixed = found
+        which = stage.platform if fixed == stage.platform else f"{stage.platform}, which is {fixed}"
+        return (
+            f"{self.image.dockerfile}:{stage.line} says --platform={which}, so that the image for {platform} would "
+            f"hold programs of {fixed}; leave it out there, and copy from another stage what only that one can make"
         )
 
     def named(self) -> Iterator[Base]:
@@ -176,7 +198,7 @@ class Definition:
             if final := self.final(platform):
                 yield final
             yield from self._listed(platform).known
-            yield from self._given(platform)
+            yield from self._named_contexts(platform)
 
 
 async def read_definitions(
@@ -233,7 +255,7 @@ async def _read(
         context=context,
         text=text,
         dockerfile=dockerfile,
-        arguments=_arguments(image, dockerfile, plan.revision),
+        given=_given(dockerfile, plan.revision),
         native=native,
         folders={
             name: source.directory(value)
@@ -254,13 +276,13 @@ async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
     return IgnoreFile()
 
 
-def _arguments(image: Image, dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
-    """List the arguments of an image's build: the configuration's, and the revision where the Dockerfile asks for it.
+def _given(dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
+    """List what every build is given: the revision where the Dockerfile asks for it.
 
     What it does not ask for is left out, so that another commit is not another build.
     """
     asked = {name for made in dockerfile.instructions if made.keyword == "ARG" for name in assignments(made)}
-    return {**({"REVISION": revision} if revision and "REVISION" in asked else {}), **image.build_args}
+    return {"REVISION": revision} if revision and "REVISION" in asked else {}
 
 
 async def _resolve(base: Base) -> Resolved:

@@ -43,6 +43,7 @@ class Builder:
     parallel: int = 0  # variants at a time; 0: as many as the machine bears
     login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
     services: Mapping[str, dagger.Service] = field(default_factory=dict)  # what BuildKit reaches by a name
+    authorities: dagger.File | None = None  # certificates in PEM that BuildKit trusts besides the usual ones
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +52,7 @@ class Built:
 
     report: Report
     images: Mapping[str, Made]
+    needed: Mapping[str, Made] = field(default_factory=dict)  # built for these alone, and in no report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +119,7 @@ async def build_all(
             created=created,
             login=builder.login,
             services=builder.services,
+            authorities=builder.authorities,
         ),
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
@@ -145,6 +148,11 @@ async def build_all(
             ),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
+        needed={
+            name: result.made
+            for name, result in results.items()
+            if result.made and result.outcome.variant not in plan.variants
+        },
     )
 
 
@@ -170,7 +178,7 @@ def _note_disk(results: Sequence[_Result]) -> Iterator[str]:
 
 
 async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:
-    """Take one variant from its Dockerfile to its outcome; `earlier` has what it is built on."""
+    """Take one variant from its Dockerfile to its outcome; `earlier` has what it needs."""
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
     total = len(variant.checks)
@@ -183,7 +191,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
                     variant.platform,
                     labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
                     cache=job.caches.get(str(variant), CacheUse()),
-                    built=_built_on(earlier, variant),
+                    built=_needed(earlier, variant, variant.image.needs),
                 )
         except (dagger.DaggerError, DrydockError) as error:
             return _failed(variant, error, now())
@@ -192,11 +200,14 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         try:
             with step(f"{variant} import"):
                 container = await _load(made, variant)
+                beside = _needed(earlier, variant, [s.target for s in variant.image.services if s.target])
+                images = {name: await _load(other, variant) for name, other in beside.items()}
         except dagger.DaggerError as error:
             return _failed(variant, error, built)
         now = _stopwatch()
         with step(f"{variant} smoke"):
-            failed = await smoke_variant(container, made.documents.config, variant, limit=_CHECKS_AT_A_TIME)
+            config = made.documents.config
+            failed = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
     outcome = Outcome(
         variant=variant,
         build_seconds=built,
@@ -220,21 +231,21 @@ def _failed(variant: Variant, error: Exception, seconds: float) -> _Result:
     return _Result(outcome=outcome)
 
 
-def _built_on(earlier: Mapping[str, _Result], variant: Variant) -> dict[str, Made]:
-    """Hand over what a variant is built on, by the name of the image.
+def _needed(earlier: Mapping[str, _Result], variant: Variant, names: Sequence[str]) -> dict[str, Made]:
+    """Hand over what a variant needs of what was built before it, by the name of the image.
 
     Raises:
         BuildError: one of these failed.
 
     """
     found: dict[str, Made] = {}
-    for name in variant.image.built_on:
-        base = earlier[f"{name}@{variant.platform}"]
-        for failure in base.outcome.failures:
+    for name in names:
+        needed = earlier[f"{name}@{variant.platform}"]
+        for failure in needed.outcome.failures:
             raise BuildError(replace(failure, step=f"{name}@{variant.platform} {failure.step}"))
-        if base.made is None:
-            raise DrydockError(f"{name}@{variant.platform}, which it is built on, was not built")
-        found[name] = base.made
+        if needed.made is None:
+            raise DrydockError(f"{name}@{variant.platform}, which it needs, was not built")
+        found[name] = needed.made
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ci.config.checks import LINE
@@ -24,6 +25,14 @@ class PathKind(StrEnum):
 
 
 Kinds = Mapping[str, PathKind] | None  # what the paths are; None: nobody looked
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """What is known of the source that a configuration is of."""
+
+    kinds: Kinds = None
+    texts: Mapping[str, str] | None = None  # of the files that the configuration reads on; None: nobody looked
 
 
 def read_path(cursor: Cursor) -> str:
@@ -69,12 +78,12 @@ def expect_generated(kinds: Kinds, generated: Iterable[str]) -> Kinds:
     }
 
 
-def read_file(cursor: Cursor, kinds: Kinds) -> str:
-    """Read the path of a Dockerfile."""
+def read_file(cursor: Cursor, kinds: Kinds, what: str = "a Dockerfile") -> str:
+    """Read the path of a file."""
     path = read_path(cursor)
     if fault := _fault(path, PathKind.FILE, kinds):
         files = [other for other, kind in (kinds or {}).items() if kind == PathKind.FILE]
-        cursor.report(f"{show(path)} {fault}", accepted="a Dockerfile of the source", nearest=nearest(path, files))
+        cursor.report(f"{show(path)} {fault}", accepted=f"{what} of the source", nearest=nearest(path, files))
     return path
 
 

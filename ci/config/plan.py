@@ -32,7 +32,8 @@ def plan_build(
     """
     if revision is not None:
         check_revision(revision)
-    names = _select("image", only, [image.name for image in config.images])
+    released = [image.name for image in config.images if image.release]
+    names = _select("image", only, [image.name for image in config.images]) if only else released
     images = [image for image in config.images if image.name in names]
     wanted = _select("platform", platforms, [p for image in images for p in image.platforms])
     variants = tuple(
@@ -82,7 +83,7 @@ def render_plan(
             variant.image.dockerfile,
             variant.image.context,
             str(len(variant.checks)) if variant.checks else "none",
-            ", ".join(_references(plan, variant, repositories, owner)),
+            ", ".join(_references(plan, variant, repositories, owner)) or "not released",
         )
         for variant in plan.variants
     ]
@@ -101,7 +102,8 @@ def render_plan_json(
 
     Keys: schema (1), revision (or null), only_built (the names of variants that these are built on, and that are not
     released), missing (what a build needs and would not find, a list of texts), and variants, a list of variant,
-    image, platform, dockerfile, context, target (or null), checks (their names), smoke_reason (or null), budget
+    image, platform, dockerfile, context, target (or null), build_args (with the words that the plan is not told, such
+    as "{created}"), checks (their names), smoke_reason (or null), budget
     (bytes, or null) and references (each of its repositories, with the tag where the revision is known).
     """
     variants = [
@@ -112,6 +114,7 @@ def render_plan_json(
             "dockerfile": variant.image.dockerfile,
             "context": variant.image.context,
             "target": variant.image.target,
+            "build_args": variant.image.arguments(variant.platform),
             "checks": [check.name for check in variant.checks],
             "smoke_reason": variant.image.smoke_reason,
             "budget": variant.image.budget,
@@ -139,11 +142,27 @@ def _check_names(variant: Variant) -> str:
     return ", ".join(check.name for check in variant.checks)
 
 
+def list_repositories(plan: Plan, given: Sequence[str], owner: str | None) -> dict[str, list[str]]:
+    """Name the repositories of each image, by its name; where nobody says who the owner is, {owner} stays.
+
+    Args:
+        plan: knows the images, and the configuration's templates.
+        given: templates in place of those.
+        owner: fills {owner}.
+
+    """
+    filler = owner.lower() if owner else "{owner}"
+    return {
+        image.name: [
+            fill_repository(template, name=image.name, owner=filler)
+            for template in given or plan.config.templates(image)
+        ]
+        for image in plan.images
+    }
+
+
 def _references(plan: Plan, variant: Variant, repositories: Sequence[str], owner: str | None) -> list[str]:
-    image = variant.image
-    filled = [
-        fill_repository(template, name=image.name, owner=owner.lower() if owner else "{owner}")
-        for template in repositories or plan.config.templates(image)
-    ]
-    tag = f":{own_tag(image, plan.revision)}" if plan.revision else ""
-    return [f"{repository}{tag}" for repository in filled]
+    if not variant.image.release:
+        return []
+    tag = f":{own_tag(variant.image, plan.revision, plan.mark)}" if plan.revision else ""
+    return [f"{repository}{tag}" for repository in list_repositories(plan, repositories, owner)[variant.image.name]]

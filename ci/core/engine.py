@@ -16,6 +16,7 @@ from opentelemetry import trace
 from ci.core.buildkit import IMAGE, MISSING_BASE
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import Failure
+from ci.core.sdk import share_converters
 from ci.core.text import last_lines
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ _MAX_REASON = 600
 @contextmanager
 def readable() -> Iterator[None]:
     """Let an error leave a function as one text, without traceback, groups or encoded identifiers."""
+    share_converters()  # here begins every function
     try:
         yield
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:

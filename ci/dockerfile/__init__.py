@@ -3,7 +3,7 @@
 Open `stages.py` first: it walks over a Dockerfile once, and all that judge one stand on that walk.
 """
 
-from ci.dockerfile.bases import Base, Bases, final_base, list_bases
+from ci.dockerfile.bases import Base, Bases, final_base, fixed_platform, list_bases
 from ci.dockerfile.blame import TOO_LONG, find_line
 from ci.dockerfile.git import ATTRIBUTES, GIT, MODULES, is_tracked, list_submodules, read_attributes
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
@@ -51,6 +51,7 @@ __all__ = [
     "find_line",
     "find_remote",
     "find_target",
+    "fixed_platform",
     "glob_expression",
     "ignore_files",
     "is_tracked",

@@ -3,7 +3,7 @@
 Open `events.py` first: it says which event releases what.
 """
 
-from ci.github.events import Event
+from ci.github.preview import preview_event
 from ci.github.run import Run, run_event
 
-__all__ = ["Event", "Run", "run_event"]
+__all__ = ["Run", "preview_event", "run_event"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 
 import dagger
@@ -12,9 +13,10 @@ import dagger
 from ci.build import Builder
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
+from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
 from ci.core.text import Format, clean
-from ci.github.events import Decision, Event, decide
+from ci.github.events import SCHEDULE, Decision, decide, values_of
 from ci.release import (
     Delivery,
     Destination,
@@ -24,8 +26,8 @@ from ci.release import (
     parse_created,
     render_checksums,
     report_or_fail,
-    tags_for,
 )
+from ci.tags import Event
 
 # Reads the plan of a commit; what is wrong with the configuration belongs into the summary.
 ReadPlan = Callable[[str], Awaitable[Plan]]
@@ -37,17 +39,42 @@ SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.
 class Run:
     """What the workflow hands over of a run, unchecked."""
 
-    event: Event
+    name: str  # of the event
+    ref: str
+    default_branch: str
     revision: str
-    created: str
+    created: str = ""
+    base_ref: str = ""
+    prerelease: str = ""  # "true" where the event is a release that is marked as a pre-release
     rebuild: bool = False
+
+    def event(self, created: datetime | None) -> Event:
+        """Say what is known of the event, now that it happens."""
+        return Event(
+            name=self.name,
+            ref=self.ref,
+            default_branch=self.default_branch,
+            base_ref=self.base_ref,
+            prerelease=self.prerelease == "true",
+            revision=self.revision,
+            committed=created,
+            now=datetime.now(UTC),
+        )
 
 
 async def run_event(run: Run, builder: Builder, destination: Destination, read_plan: ReadPlan) -> dagger.Directory:
     """Do what the event asks for; the folder says what came of it, whether it went well or not."""
     try:
-        decision = decide(run.event)
-        delivery = await _deliver(run, decision, builder, destination, read_plan)
+        plan = await read_plan(run.revision)
+        created = parse_created(run.created)
+        event = run.event(created)
+        decision = decide(event, plan)
+        values = values_of(event, decision, owner=destination.owner)
+        plan = fill_plan(plan, values, Missing.IS_REFUSED if decision.publish else Missing.STANDS_IN)
+        if not decision.publish:
+            delivery = Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)
+        else:
+            delivery = await deliver(plan, _request(run, event, created, decision), builder, destination)
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
         text = explain(error)
         if text is None:
@@ -61,7 +88,7 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
         )
     state = "FAILED" if not delivery.ok else "released" if delivery.released else "checked"
     files = {
-        SUMMARY: f"## Images: {state}\n\n{escape(decision.why, quote=False)}\n\n{_text(delivery, Format.MARKDOWN)}\n",
+        SUMMARY: f"## Images: {state}\n\n{_why(decision)}\n\n{_text(delivery, Format.MARKDOWN)}\n",
         REPORT: f"{_text(delivery, Format.JSON)}\n",
         EXIT_CODE: f"{int(not delivery.ok)}\n",
     }
@@ -70,22 +97,21 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
     return _folder(files)
 
 
-async def _deliver(
-    run: Run, decision: Decision, builder: Builder, destination: Destination, read_plan: ReadPlan
-) -> Delivery:
-    plan = await read_plan(run.revision)
-    created = parse_created(run.created)
-    if not decision.publish:
-        return Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)
-    request = ReleaseRequest(
+def _request(run: Run, event: Event, created: datetime, decision: Decision) -> ReleaseRequest:
+    return ReleaseRequest(
         revision=run.revision,
         created=created,
         version=decision.version,
-        tags=tags_for(plan, decision.tags),
+        tags=decision.tags,
         rebuild=run.rebuild,
-        once=True,
+        once=event.name != SCHEDULE,
+        began=event.now if event.name == SCHEDULE else None,
     )
-    return await deliver(plan, request, builder, destination)
+
+
+def _why(decision: Decision) -> str:
+    """Write why, for a page; the notes name texts that somebody else chose."""
+    return "\n\n".join(escape(clean(text), quote=False) for text in (decision.why, *decision.notes))
 
 
 def _text(delivery: Delivery, wanted: Format) -> str:

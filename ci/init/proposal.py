@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from itertools import chain, count
 
 from ci.config import LINE
-from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
+from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
+from ci.core.model import Image
 from ci.core.names import COMPONENT
 from ci.dockerfile import SCRATCH, parse_dockerfile
 from ci.init.checkout import Input, read_brought

@@ -9,7 +9,8 @@ from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import CacheMode, Plan
-from ci.core.names import LATEST, image_tag, sha_tag, utc_text
+from ci.core.names import LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
+from ci.release.again import released_version, without_version
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
 from ci.release.outcome import Delivery
@@ -55,6 +56,9 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
         DrydockError: the registry could not be asked at all, or the request makes no sense.
 
     """
+    request = replace(request, mark=plan.mark)
+    if request.began:
+        request = await _as_released(plan, request, destination)
     if not request.once or request.rebuild:
         return await _deliver(plan, request, builder, destination)
     if again := await _release_again(plan, request, destination):
@@ -65,6 +69,15 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
     again = await _release_again(plan, request, destination)
     return replace(again, built=done.built) if again and again.ok else done
+
+
+async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destination) -> ReleaseRequest:
+    """Give a commit that is built again the version that it was released as, so that only what has changed is built."""
+    if request.version:
+        return request
+    targets = destination.targets(plan)
+    async with destination.connect(targets) as client:
+        return replace(request, version=await released_version(client, targets))
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
@@ -79,7 +92,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
-    login = destination.login
+    resmoke = partial(smoke_published, login=destination.login, made={**built.needed, **built.images})
     async with destination.connect(targets) as client:
         released = await release(
             client,
@@ -88,7 +101,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
             push=partial(push_target, client, built.images),
             reused=found.entries,
             records=found.inputs.records,
-            resmoke=partial(smoke_published, client, login) if request.resmoke else None,
+            resmoke=partial(resmoke, client) if request.resmoke else None,
         )
     return Delivery(built=built.report, released=released)
 
@@ -109,11 +122,16 @@ async def find_unchanged(
     if rebuild:
         return Reuse(inputs=inputs)
     tags = {
-        target.image.name: (*([target.own] if target.own else []), image_tag(target.image, LATEST), *target.tags)
+        target.image.name: (*_of_own(target, plan.revision), image_tag(target.image, LATEST), *target.tags)
         for target in targets
     }
     async with destination.connect(targets) as client:
         return await find_reusable(client, plan, targets, inputs, tags)
+
+
+def _of_own(target: Target, revision: str | None) -> tuple[str, ...]:
+    """List the tags of what a commit was released as: the first time, and the last."""
+    return (target.own, image_tag(target.image, rebuilt_tag(revision))) if revision else ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,14 +163,22 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
     """Move the tags to what is released already; None where the commit has not been released, or not in full.
 
     A commit is released once: its version tag comes after the default branch, a job is run again. A second build would
-    have other digests, and what people have tested would not be what the version names.
+    have other digests, and what people have tested would not be what the version names. Where texts of the
+    configuration hold the version, it is another build, with a mark of its own.
     """
-    tag = sha_tag(request.revision)
-    targets = destination.targets(plan, tags=request.tags, created=request.created)
+    tag = sha_tag(request.revision, plan.mark)
+    targets = destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
+    bare = [without_version(target) for target in targets]
     async with destination.connect(targets) as client:
-        if not (await verify(client, [replace(target, tags=()) for target in targets], request.revision)).ok:
+        found = await verify(client, bare, request.revision, plan.mark)
+        if not found.ok:
             return None
-        done = await promote(client, targets, tag, created=utc_text(request.created))
+        newest = rebuilt_tag(request.revision)
+        renewed = [replace(target, own=image_tag(target.image, newest)) for target in bare if not plan.mark]
+        if renewed and (again := await verify(client, renewed, request.revision)).ok:
+            tag, found = newest, again
+        moving = any(target.tags for target in targets)
+        done = await promote(client, targets, tag, created=utc_text(request.created)) if moving else found
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
     images = tuple(
         replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))

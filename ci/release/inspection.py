@@ -9,7 +9,7 @@ from functools import partial
 from ci.build import INPUTS
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
-from ci.core.names import CREATED, REVISION, of_commit, origin_of
+from ci.core.names import BUILT, CREATED, REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest, read_image_config
 from ci.core.text import size_text
 from ci.registry import RegistryClient
@@ -47,7 +47,10 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
         annotations = manifest.annotations
     except DrydockError as error:
         return Inspection(fact=known, problems=(f"{target.repository}: {error}",))
-    problems = [f"{where}: {text}" for text in _differences("annotation", target.labels, annotations)]
+    problems = [
+        f"{where}: {text}"
+        for text in _differences("annotation", {**target.labels, **target.image.annotations}, annotations)
+    ]
     wanted, found = [v.platform for v in target.variants], [entry.platform for entry in entries]
     if sorted(wanted) != sorted(found):
         problems.append(f"{where} has the platforms {', '.join(found) or 'none'} instead of {', '.join(wanted)}")
@@ -65,6 +68,7 @@ async def _inspect_variant(
     recorded = entry.annotations if INPUTS in entry.annotations else {}
     built_from = of_commit(recorded)
     labels = {**target.labels, **{key: value for key, value in built_from.items() if key in target.labels}}
+    labels |= target.image.labels
     revision = built_from.get(REVISION, "")
     reused = origin_of(revision) if revision and revision != annotations.get(REVISION, "") else ""
     fact = VariantFact(variant=name, digest=entry.digest, size=entry.size)
@@ -77,7 +81,7 @@ async def _inspect_variant(
     except DrydockError as error:
         return fact, [f"{name}: {error}"]
     # The configuration's own time is what its SOURCE_DATE_EPOCH says, which may be any.
-    fact = replace(fact, built=config.labels.get(CREATED) or config.created)
+    fact = replace(fact, built=recorded.get(BUILT) or config.labels.get(CREATED) or config.created)
     problems = _differences("label", labels, config.labels)
     layers = await fan_out(image.layers, partial(_layer_problem, client, target), limit=_AT_A_TIME)
     problems += [problem for problem in layers if problem]

@@ -41,7 +41,7 @@ class VariantFact:
     variant: str
     digest: str
     size: int
-    built: str = ""  # when the commit was made that it was built from, as its labels say (RFC 3339)
+    built: str = ""  # when it was, or when the commit was made that it was built from (RFC 3339)
     reused: str = ""  # the sha- tag of the commit it was built from, where that is not the release's own
 
 

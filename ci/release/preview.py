@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ci.core.errors import DrydockError
-from ci.core.names import CREATED, REVISION
+from ci.core.names import CREATED, REVISION, VERSION
 from ci.core.text import Format, clean, columns, markdown_table
 from ci.registry import RegistryClient
 from ci.release.request import Target, rank_tags
-from ci.release.tags import read_live
+from ci.release.tags import read_live, why_newer
 
 _SHORT = 19  # characters of a digest: "sha256:" and twelve digits
 
@@ -54,8 +54,8 @@ async def _read(client: RegistryClient, target: Target, tag: str, created: str) 
     made = notes.get(CREATED)
     if tag == target.own:
         action = "keep: a build that gives another digest stops the release"
-    elif created and made and made > created:
-        action = f"leave: the live commit is newer, of {made}"
+    elif newer := why_newer(notes, target.labels.get(VERSION, ""), created):
+        action = f"leave: what is live is newer, of {newer}"
     else:
         action = "move"
     return LiveTag(

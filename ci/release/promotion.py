@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION, image_tag, is_digest, of_commit, own_tag, sha_tag
+from ci.core.names import REVISION, image_tag, is_digest, of_commit
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
+from ci.release.again import tags_of_commit, with_version
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import ImageFact, Release
 from ci.release.request import Target
@@ -23,7 +24,8 @@ async def promote(
 
     Args:
         client: of the registry.
-        targets: all images, with the tags that are to be moved.
+        targets: all images, with the tags that are to be moved; one that has a version in its labels gets an index of
+            the same variants that says so.
         source: a tag that exists, without what an image puts around it; or the digest of one image of a release,
             which stands for all of it.
         created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
@@ -40,9 +42,9 @@ async def promote(
         for target in targets:
             tag = image_tag(target.image, common)
             named, inspected = await _find(client, target, tag)
-            images += [inspected.fact] if inspected else []
             problems += inspected.problems if inspected else [f"{target.repository}:{tag} does not exist"]
-            found += [(target, named)] if named else []
+            images += [inspected.fact] if inspected else []
+            found += [(target, with_version(target, named))] if named else []
         problems += _mixed(found, common)
         if not problems:
             wanted = list_moves(found)
@@ -50,6 +52,10 @@ async def promote(
             choice = leave_newer(before, wanted, created)
             moved = await move_tags(client, choice.moves, before)
             problems += moved.problems
+            named_as = {move.target.key: move.manifest.digest for move in choice.moves}
+            images = [
+                replace(image, digest=named_as.get((image.image, image.repository), image.digest)) for image in images
+            ]
     except DrydockError as error:
         problems.append(str(error))
     return Release(
@@ -70,8 +76,8 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     if named is None:
         return None, None
     # Whose labels these are, the release decides: only the shape is the configuration's.
-    labels = of_commit(named.annotations)
-    return named, await inspect_image(client, replace(target, labels=labels), named)
+    shape = replace(target, labels=of_commit(named.annotations), image=replace(target.image, labels={}, annotations={}))
+    return named, await inspect_image(client, shape, named)
 
 
 async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str) -> str:
@@ -80,9 +86,11 @@ async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str
     for target in targets:
         if not await client.resolve(target.name, digest):
             continue
-        revision = (await client.get_manifest(target.name, digest)).annotations.get(REVISION, "")
-        if revision and await client.resolve(target.name, own_tag(target.image, revision)) == digest:
-            return sha_tag(revision)
+        notes = (await client.get_manifest(target.name, digest)).annotations
+        revision = notes.get(REVISION, "")
+        for tag in tags_of_commit(notes):
+            if await client.resolve(target.name, image_tag(target.image, tag)) == digest:
+                return tag
         unnamed = f"{target.repository}@{digest} is not what the sha- tag of its commit ({revision or 'none'}) names"
     if unnamed:
         raise DrydockError(f"{unnamed}: it stands for no release; give a tag, such as sha-1234567")

@@ -11,13 +11,14 @@ import anyio
 
 from ci.core.engine import fan_out, gather, step
 from ci.core.errors import DrydockError
-from ci.core.names import of_commit, sha_tag, utc_text
+from ci.core.names import BUILT, of_commit, sha_tag, utc_text
 from ci.core.oci import Descriptor, Manifest
 from ci.registry import RegistryClient
+from ci.release.again import list_renewals
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import Release, TagOutcome
 from ci.release.request import ReleaseRequest, Staged, Target, rank_tags
-from ci.release.tags import Move, leave_newer, list_moves, move_tags, read_before, untouched
+from ci.release.tags import Move, find_unreadable, leave_newer, list_moves, move_tags, read_before, untouched
 
 # Pushes all variants of a target under no tag, and returns what its index names.
 Push = Callable[[Target], Awaitable[tuple[Descriptor, ...]]]
@@ -92,6 +93,8 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
     named = {target.key: target for target in job.targets}
     try:
         with anyio.fail_after(_STAGING_SECONDS):
+            if unreadable := await find_unreadable(job.client, job.targets):
+                return replace(done, problems=unreadable), ()
             pushed, failed = await gather(named, partial(_push, job), limit=_AT_A_TIME)
             if failed:
                 return replace(done, problems=tuple(map(str, failed.values()))), ()
@@ -115,7 +118,7 @@ async def _push(job: _Job, target: Target) -> Staged:
     What is reused is there already. Its entries say what commit it was built from; the index is this release's own.
     """
     entries = job.reused.get(target.image.name) or await _push_variants(job, target)
-    return Staged(target=target, index=Manifest.of_index(entries, target.labels))
+    return Staged(target=target, index=Manifest.of_index(entries, {**target.labels, **target.image.annotations}))
 
 
 async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
@@ -125,8 +128,10 @@ async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
     except DrydockError as error:
         raise DrydockError(f"{target.repository}: push: {error}") from None
     commit = of_commit(target.labels)
+    began = job.request.began
+    built = {BUILT: utc_text(began)} if began else {}
     return tuple(
-        replace(entry, annotations={**commit, **job.records.get(f"{target.image.name}@{entry.platform}", {})})
+        replace(entry, annotations={**commit, **built, **job.records.get(f"{target.image.name}@{entry.platform}", {})})
         for entry in entries
     )
 
@@ -137,7 +142,7 @@ async def _inspect(job: _Job, staged: Staged) -> Inspection:
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
-    tag = sha_tag(job.request.revision)
+    tag = sha_tag(job.request.revision, job.request.mark)
     moves = [Move(target=one.target, tag=one.target.own, manifest=one.index) for one in staged]
     before = await read_before(job.client, moves)
     taken = tuple(
@@ -145,7 +150,11 @@ async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
         for move in moves
         if (old := before[move.reference]) and old.digest != move.manifest.digest
     )
-    if taken and not job.request.overwrite:
+    if began := job.request.began:
+        renewals = await list_renewals(job.client, staged, before, job.request.revision, began)
+        moves = [*(move for move in moves if not before[move.reference]), *renewals] if taken else [*moves, *renewals]
+        before = {**before, **await read_before(job.client, renewals)}
+    elif taken and not job.request.overwrite:
         hint = (
             f"If {tag} is right as it is, dagger call promote --from {tag} --tag latest moves latest to it; "
             "to replace it by what was built now, run the same command with --overwrite."

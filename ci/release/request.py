@@ -38,12 +38,14 @@ class ReleaseRequest:
     revision: str
     created: datetime  # when the commit was made, with its time zone
     version: str | None = None  # of the software, for the labels
+    mark: str = ""  # of that version, where it is built differently from the same commit without one
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # to be moved after sha-…, by image
     overwrite: bool = False  # an existing sha- tag
     allow_older: bool = False  # commits than the live one
     rebuild: bool = False  # also what an earlier release was made of the same inputs
     resmoke: bool = False  # run the smoke checks again on what the registry serves
     once: bool = False  # a commit that is released already is only given its tags
+    began: datetime | None = None  # of a run that builds anew what has changed since the commit's release: its own time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,16 @@ from itertools import groupby
 
 import anyio
 
+from ci.core.engine import gather
 from ci.core.errors import DrydockError
-from ci.core.names import CREATED
+from ci.core.names import CREATED, VERSION
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.outcome import Change, TagOutcome
 from ci.release.request import Target, rank_tags
+from ci.tags import compare_versions
 
+_AT_A_TIME = 4
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 
 
@@ -56,6 +59,19 @@ async def read_live(client: RegistryClient, name: str, tag: str) -> Manifest | N
     return await client.get_manifest(name, digest) if digest else None
 
 
+async def find_unreadable(client: RegistryClient, targets: Sequence[Target]) -> tuple[str, ...]:
+    """Ask what each tag names, and return why where nobody says: what cannot be read cannot be given back either."""
+    asked = {
+        f"{target.repository}:{tag}": (target.name, tag) for target in targets for tag in (target.own, *target.tags)
+    }
+
+    async def ask(one: tuple[str, str]) -> str | None:
+        return await client.resolve(*one)
+
+    _, failed = await gather(asked, ask, limit=_AT_A_TIME)
+    return tuple(f"{reference}: {error}" for reference, error in failed.items())
+
+
 async def untouched(client: RegistryClient, target: Target, tag: str) -> TagOutcome:
     """Say what a tag names that was not written; a registry that gives no answer leaves it unknown."""
     known = TagOutcome(repository=target.repository, tag=tag, before=None, after=None, change=Change.NOT_WRITTEN)
@@ -84,12 +100,14 @@ class Choice:
 
 
 def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> Choice:
-    """Take out a tag, for all images, where any of them names a commit made after `created` (RFC 3339, UTC).
+    """Take out a tag, for all images, where any of them names what is newer than what it would be moved to.
+
+    Of two versions the greater one is newer; of anything else, what was made of a later commit.
 
     Args:
         before: what the tags name now.
         moves: of all images, those of one rank together.
-        created: when the commit was made; None takes out nothing.
+        created: when the commit was made (RFC 3339, UTC); None takes out nothing.
 
     """
     if created is None:
@@ -113,9 +131,27 @@ def leave_newer(before: Before, moves: Sequence[Move], created: str | None) -> C
 def _newer(before: Before, moves: Sequence[Move], created: str) -> str:
     for move in moves:
         live = before[move.reference]
-        if live and live.digest != move.manifest.digest and (other := live.annotations.get(CREATED, "")) > created:
-            return f"{move.reference} is of {other}, this commit of {created}"
+        if not live or live.digest == move.manifest.digest:
+            continue
+        if why := why_newer(live.annotations, move.manifest.annotations.get(VERSION, ""), created):
+            return f"{move.reference} is of {why}"
     return ""
+
+
+def why_newer(live: Mapping[str, str], version: str, created: str) -> str:
+    """Say why what a tag names is newer than what it would be moved to; nothing if it is not.
+
+    Args:
+        live: annotations of what it names.
+        version: of what it would name; empty where it has none.
+        created: when that commit was made (RFC 3339, UTC); empty where that is not known.
+
+    """
+    other, made = live.get(VERSION, ""), live.get(CREATED, "")
+    order = compare_versions(version, other)
+    if order:
+        return f"version {other}, this is {version}" if order < 0 else ""
+    return f"{made}, this commit of {created}" if created and made > created else ""
 
 
 async def move_tags(client: RegistryClient, moves: Sequence[Move], before: Before) -> Moved:

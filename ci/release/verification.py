@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION, sha_tag
+from ci.core.names import REVISION, image_tag, sha_tag
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
+from ci.release.again import same_variants, tags_of_commit
 from ci.release.inspection import inspect_image
 from ci.release.outcome import Change, ImageFact, Release, TagOutcome
 from ci.release.request import Target
 from ci.release.tags import read_live
 
 
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str) -> Release:
+async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, mark: str = "") -> Release:
     """Read back a revision's images and tags, and compare them with what the configuration promises."""
     start = time.monotonic()
     images: list[ImageFact] = []
@@ -35,11 +36,12 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
             problems += inspection.problems
             for other in (target.own, *target.tags):
                 digest = await client.resolve(target.name, other)
-                change = Change.AS_PROMISED if digest == named.digest else Change.DIFFERS
+                same = digest == named.digest or (digest and await _is_of(client, target, named, digest, problems))
+                change = Change.AS_PROMISED if same else Change.DIFFERS
                 outcomes.append(
                     TagOutcome(repository=target.repository, tag=other, before=digest, after=digest, change=change)
                 )
-                if digest != named.digest:
+                if not same:
                     problems.append(f"{target.repository}:{other} names {digest or 'nothing'}, not {named.digest}")
         except DrydockError as error:
             problems.append(f"{target.repository}: {error}")
@@ -50,10 +52,28 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
-        next=_next(revision, outcomes, unread=unread, complete=complete) if problems else "",
+        next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete) if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
+
+
+async def _is_of(client: RegistryClient, target: Target, named: Manifest, digest: str, problems: list[str]) -> bool:
+    """Tell whether an image is the same commit's: its variants under a version, or what was built of it later."""
+    other = await client.get_manifest(target.name, digest)
+    revision = named.annotations.get(REVISION, "")
+    if not revision or other.annotations.get(REVISION) != revision:
+        return False
+    if same_variants(named, other):
+        return True
+    _, *others = tags_of_commit(other.annotations)
+    if not any([await client.resolve(target.name, image_tag(target.image, tag)) == digest for tag in others]):
+        return False
+    # What the texts of the configuration become for a version, nobody has said.
+    expected = replace(target, image=replace(target.image, labels={}, annotations={}))
+    inspection = await inspect_image(client, _of_commit(expected, other, revision), other)
+    problems += inspection.problems
+    return True
 
 
 def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
@@ -62,9 +82,8 @@ def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
     return replace(target, labels={**target.labels, REVISION: whole}) if whole.startswith(revision) else target
 
 
-def _next(revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
+def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
     """Say what to type: only tags that differ can be put right without a build, and nothing while it is not known."""
-    tag = sha_tag(revision)
     if unread:
         return "Not everything could be read, so nothing is said of it: mend that, then run the same command again."
     if not complete:

@@ -149,7 +149,7 @@ def _line(answer: _Answer) -> int:
         answer.line,
         text=subject.text,
         dockerfile=subject.dockerfile,
-        arguments=subject.image.build_args,
+        arguments=subject.image.arguments(answer.request.platform),
         platform=answer.request.platform,
     )
     return found or 1

@@ -75,7 +75,12 @@ def _arguments(scope: Scope, image: Image) -> Iterator[Finding]:
 
 
 def _given(name: str, scope: Scope, image: Image) -> bool:
-    return name in image.build_args or name in PREDEFINED or name == "REVISION" or bool(scope.variables.get(name))
+    return (
+        name in image.arguments(image.platforms[0])
+        or name in PREDEFINED
+        or name == "REVISION"
+        or bool(scope.variables.get(name))
+    )
 
 
 def _written_out(name: str, text: str) -> bool:

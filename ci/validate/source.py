@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config
+from ci.config import PathKind, lines_of_images, named_dockerfiles, parse_config, referenced_texts
 from ci.core.errors import ConfigError
+from ci.core.fill import Missing, fill_images
 from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import Config, Image
 from ci.core.text import show
-from ci.dockerfile import parse_dockerfile, read_stages
+from ci.core.values import Values
+from ci.dockerfile import parse_dockerfile
 from ci.validate.accept import check_comments
 from ci.validate.buildkit_script import Subject
 from ci.validate.checkout import Needs, check_checkouts, check_left_out
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
-from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of
+from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of, scopes_of
 from ci.validate.needs import check_needs
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
@@ -46,12 +48,14 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
     findings = list(check_workflows(tree, surface))
     findings += check_comments(config, text)
     try:
-        parsed = parse_config(text, file=config, kinds=_kinds(tree))
+        read = parse_config(text, file=config, kinds=_kinds(tree), texts=_texts(tree, text))
     except ConfigError as mistakes:
         findings += mistakes.findings
         message = "Dockerfiles and contexts were not held against this configuration"
         findings.append(note(config, 1, "config-skipped", message, "Mend its errors, and validate again."))
         return Validation(findings=tuple(findings))
+    # As a build is given them that nobody tells anything of the run.
+    parsed = fill_images(read, Values(), Missing.STANDS_IN)
     bases: list[tuple[str, BaseImage]] = []
     subjects: list[Subject] = []
     needs = Needs()
@@ -70,7 +74,8 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         dockerfile = parse_dockerfile(written, file=image.dockerfile)
         linked = written != "" and tree.files.get(image.dockerfile) == 0
         subjects.append(Subject(image=image, text=written, dockerfile=dockerfile, lines=lines, linked=linked))
-        scopes = read_stages(dockerfile, arguments=image.build_args, contexts=image.contexts)
+        each = scopes_of(dockerfile, image)
+        scopes = each[0]
         found = check_dockerfile(dockerfile, scopes, image, config=config, lines=lines)
         findings += found
         if not dockerfile.faults and not any(finding.severity is Severity.ERROR for finding in found):
@@ -86,8 +91,9 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
         findings += check_needs(tree, dockerfile, scopes, contexts[key], image)
         # What is most likely a stage has been said to be none: its image is not asked for.
         misspelt = {finding.line for finding in found if finding.rule == "stage-unknown"}
-        bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
-        bases += [(config, base) for base in named_bases_of(scopes, lines)]
+        for scopes in each:
+            bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
+            bases += [(config, base) for base in named_bases_of(scopes, lines)]
     findings += check_checkouts(tree, surface, needs, config=config)
     findings += _unused(tree, parsed)
     return Validation(
@@ -117,6 +123,12 @@ def _kinds(tree: Tree) -> dict[str, PathKind]:
     """Tell what the named paths are; the other Dockerfiles are there to be suggested."""
     others = {path: PathKind.FILE for path in tree.files if "dockerfile" in path.lower()}
     return {**others, **tree.kinds}
+
+
+def _texts(tree: Tree, text: str) -> dict[str, str]:
+    """Read the files of checks that the configuration names; one that is no text is empty, which is a mistake."""
+    files = (path for path in referenced_texts(text) if tree.kinds.get(path) is PathKind.FILE)
+    return {path: tree.text(path) or "" for path in files}
 
 
 def _unused(tree: Tree, config: Config) -> Iterator[Finding]:

@@ -115,6 +115,9 @@ class Runner:
             return True
         if hashed := _HASHED.fullmatch(condition):
             return (self.checkout / hashed[1]).is_file()
+        for operator, holds in ((" || ", any), (" && ", all)):
+            if operator in condition:
+                return holds(self._wanted(part) for part in condition.split(operator))
         compared = re.fullmatch(r"([a-z_.]+) (==|!=) '([^']*)'", condition)
         assert compared, f"a condition that this runner does not know: {condition}"
         return (self.context[compared[1]] == compared[3]) is (compared[2] == "==")

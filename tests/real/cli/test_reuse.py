@@ -174,6 +174,53 @@ def test_an_image_is_reused_until_its_base_moves(tmp_path: Path, base: Base) -> 
         assert read_base(registry, "acme/alpha") == read_base(registry, "acme/beta") == "two"
 
 
+GAMMA = """\
+  - name: gamma
+    dockerfile: Dockerfile.gamma
+    platforms: [linux/amd64]
+    smoke: [{file: {path: /hello.txt, content: {equals: hello}}}]
+"""
+
+
+def tags_of(registry: Registry, name: str) -> dict[str, str]:
+    """Ask the registry for every tag of an image and its digest."""
+    accept = {"Accept": "application/vnd.oci.image.index.v1+json"}
+    with httpx.Client(base_url=f"http://{registry.host}/v2/{name}", trust_env=False) as http:
+        names = http.get("/tags/list").json()["tags"]
+        found = {tag: http.head(f"/manifests/{tag}", headers=accept) for tag in names}
+    return {tag: answer.headers["Docker-Content-Digest"] for tag, answer in found.items()}
+
+
+def test_a_schedule_releases_what_a_moved_base_has_changed_and_nothing_else(tmp_path: Path, base: Base) -> None:
+    with run_registry(tmp_path / "registry") as registry:
+        source = write_source(tmp_path / "source", base)
+        (source / "deploy/images.yaml").write_text(CONFIG + GAMMA)
+        (source / "Dockerfile.gamma").write_text("FROM scratch\nCOPY hello.txt /\n")
+        base.push("one")
+
+        def run(event: str) -> dict[str, tuple[str | None, str | None]]:
+            given = ("--event", event, "--ref", "refs/heads/main", "--default-branch", "main", *FIRST)
+            done = call(source, registry, "github", *given, "export", "--path", str(tmp_path / event), "--wipe")
+            assert done.code == 0, done.err
+            assert (tmp_path / event / "exit-code").read_text() == "0\n", (tmp_path / event / "summary.md").read_text()
+            return rows((tmp_path / event / "report.json").read_text())
+
+        assert {reused for reused, _ in run("push").values()} == {None}
+        first = {name: tags_of(registry, f"acme/{name}") for name in ("alpha", "beta", "gamma")}
+        assert {frozenset(tags) for tags in first.values()} == {frozenset(("latest", "sha-aaaaaaa"))}
+        base.push("two")
+        moved = (None, "changed since sha-aaaaaaa: bases")
+        assert run("schedule") == {"alpha": moved, "beta": moved, "gamma": ("sha-aaaaaaa", None)}
+        assert read_base(registry, "acme/alpha") == read_base(registry, "acme/beta") == "two"
+        for name, before in first.items():
+            now = tags_of(registry, f"acme/{name}")
+            assert now.pop("sha-aaaaaaa") == before["sha-aaaaaaa"]
+            assert len(now) == 3  # latest, -rebuilt, and the run's own
+            assert set(now.values()) == {now["sha-aaaaaaa-rebuilt"]}
+            assert (now["latest"] == before["latest"]) is (name == "gamma")
+        assert call(source, registry, "verify", "--revision", "a" * 40).code == 0
+
+
 @pytest.mark.parametrize("instruction", ["COPY --from=base /base.txt /", "ADD http://{address}/base.txt /"])
 def test_an_engine_that_built_before_builds_from_what_is_there_now(
     tmp_path: Path, base: Base, instruction: str

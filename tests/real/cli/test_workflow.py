@@ -72,6 +72,8 @@ def run(repository: Repository, prefix: str, tmp_path: Path) -> Run:
             context={
                 "github.event_name": event,
                 "github.event.repository.default_branch": "main",
+                "github.event.base_ref": "",
+                "github.event.release.prerelease": "",
                 "github.token": TOKEN,
                 "runner.environment": "self-hosted",
             },
@@ -94,6 +96,13 @@ def tags(prefix: str) -> dict[str, str]:
         return {
             name: http.head(f"/manifests/{name}", headers=accept).headers["Docker-Content-Digest"] for name in names
         }
+
+
+def variants(prefix: str, tag: str) -> list[str]:
+    """Ask the registry which variants a tag names."""
+    accept = {"Accept": "application/vnd.oci.image.index.v1+json"}
+    answer = httpx.get(f"http://{HOST}/v2/{prefix}/app/manifests/{tag}", headers=accept, trust_env=False)
+    return [entry["digest"] for entry in answer.json()["manifests"]]
 
 
 def test_a_pull_request_is_checked_and_writes_nothing(
@@ -131,10 +140,13 @@ def test_the_default_branch_is_released_once_and_then_as_a_version(
     assert version.ok, version.log
     assert "released before" in version.summary
     # What this run did not build, it does not attest the build of.
-    assert again.attested == version.attested == (f"{digest.removeprefix('sha256:')}  {HOST}/{prefix}/app",)
+    assert again.attested == (f"{digest.removeprefix('sha256:')}  {HOST}/{prefix}/app",)
     assert "reused from sha-" in version.summary
     live = tags(prefix)
-    assert live["v1.2.3"] == live["latest"] == live[f"sha-{head[:7]}"] == digest
+    # The version is an index of its own, with the same variants.
+    assert version.attested == (f"{live['v1.2.3'].removeprefix('sha256:')}  {HOST}/{prefix}/app",)
+    assert live["latest"] == live[f"sha-{head[:7]}"] == digest
+    assert variants(prefix, "v1.2.3") == variants(prefix, "latest")
 
     # A later commit is released; then somebody runs the older job once more.
     git(repository.path, "commit", "-q", "--allow-empty", "-m", "two", date="2026-01-02T00:00:00Z")
@@ -165,11 +177,11 @@ def test_a_version_whose_commit_is_released_by_another_run_meanwhile_joins_it(ru
     assert second.ok, second.log
     assert "| app@linux/amd64 | ok |" in second.summary  # it did build
     assert "was released before" in second.summary
-    assert set(second.attested) < set(first.attested)
-    assert len(second.attested) == 1
     live = tags(prefix)
+    # The variants are attested by the run that built them; the version's index is this run's own.
+    assert second.attested == (f"{live['v1.0.0'].removeprefix('sha256:')}  {HOST}/{prefix}/app",)
     assert len(live) == 3
-    assert len(set(live.values())) == 1
+    assert variants(prefix, "v1.0.0") == variants(prefix, "latest")
 
 
 def test_a_version_can_be_the_first_release_of_a_commit(run: Run, repository: Repository, prefix: str) -> None:
@@ -196,10 +208,69 @@ def test_a_broken_smoke_check_makes_the_job_fail_and_writes_nothing(
     assert tags(prefix) == {}
 
 
+@pytest.mark.parametrize("event", ["pull_request", "merge_group"])
+def test_a_merge_queue_is_checked_as_a_pull_request_is(run: Run, prefix: str, event: str) -> None:
+    done = run(event, "refs/heads/gh-readonly-queue/main/pr-7-0123456789abcdef0123456789abcdef01234567")
+    assert done.ok, done.log
+    assert "## Images: checked" in done.summary
+    assert "nothing is published" in done.summary
+    assert tags(prefix) == {}
+
+
+def test_a_schedule_on_the_default_branch_releases_nothing_anew_where_nothing_has_moved(
+    run: Run, repository: Repository, prefix: str
+) -> None:
+    assert run("push", "refs/heads/main").ok
+    before = tags(prefix)
+    done = run("schedule", "refs/heads/main")
+    assert done.ok, done.log
+    assert "reused from sha-" in done.summary
+    assert tags(prefix) == before
+    assert set(before) == {"latest", f"sha-{git(repository.path, 'rev-parse', 'HEAD')[:7]}"}
+
+
+def test_a_plus_of_a_version_is_a_dash_in_its_tag(run: Run, prefix: str) -> None:
+    done = run("push", "refs/tags/v1.2.3+build.5")
+    assert done.ok, done.log
+    assert "v1.2.3-build.5" in tags(prefix)
+    with httpx.Client(base_url=f"http://{HOST}/v2/{prefix}/app", trust_env=False) as http:
+        accept = {"Accept": "application/vnd.oci.image.index.v1+json"}
+        index = http.get("/manifests/v1.2.3-build.5", headers=accept).json()
+    assert index["annotations"]["org.opencontainers.image.version"] == "1.2.3+build.5"
+
+
+RULES = """\
+tags: |
+  type=schedule
+  type=raw,value={{commit_date 'YYYYMMDD' tz='Asia/Tokyo'}},enable={{is_default_branch}}
+  type=semver,pattern={{version}}
+  type=semver,pattern={{major}}.{{minor}},enable=${{ !contains(github.ref, '-rc') }}
+"""
+
+
+def test_rules_name_what_each_event_publishes(run: Run, repository: Repository, prefix: str) -> None:
+    repository.configure(IMAGE, top=f"{RULES}repository: ghcr.io/{{owner}}/{{name}}")
+    own = f"sha-{git(repository.path, 'rev-parse', 'HEAD')[:7]}"
+    unnamed = run("push", "refs/heads/feature")
+    assert unnamed.ok, unnamed.log
+    assert "No rule for tags gives the branch 'feature' a name" in unnamed.summary
+    assert tags(prefix) == {}
+    for event, ref, given in (
+        ("push", "refs/heads/main", {"20260101"}),
+        ("release", "refs/tags/1.4.0", {"1.4.0", "1.4", "latest"}),
+        ("schedule", "refs/heads/main", {"nightly", "20260101"}),
+        ("repository_dispatch", "refs/heads/main", {"20260101"}),
+    ):
+        before = {*tags(prefix)}
+        done = run(event, ref)
+        assert done.ok, done.log
+        assert {*tags(prefix)} == before | given | {own}, event
+
+
 @pytest.mark.parametrize(
     ("event", "ref", "said"),
     [
-        ("push", "refs/tags/vendor", "not a version"),
+        ("push", "refs/tags/vendor", "built and checked"),
         ("push", 'refs/heads/$(touch drydock-was-here)"; touch drydock-was-here; "', "built and checked"),
         ("workflow_dispatch", "refs/heads/feature", "built and checked"),
         ("pull_request_target", "refs/heads/main", "has no meaning here"),

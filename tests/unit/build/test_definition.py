@@ -71,7 +71,7 @@ def define(text: str, *resolved: str, **changes: object) -> Definition:
         context=cast("dagger.Directory", None),
         text=text,
         dockerfile=parse_dockerfile(text),
-        arguments=image.build_args,
+        given={},
         native="linux/amd64",
         platforms=image.platforms,
         resolved={Base(reference=name, platform="linux/amd64"): one for name, one in found.items()},

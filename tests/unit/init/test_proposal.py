@@ -181,6 +181,7 @@ ENTRYPOINT ["tini", "--"]
         render_proposal(propose({"Dockerfile": f"{APP}USER a:b\nEXPOSE 53/udp 80\n"}, set()), schema="", file="x")
     ) == {
         "repository": "ghcr.io/{owner}/{name}",
+        "compression": "gzip",
         "images": [
             {
                 "name": "app",

@@ -155,6 +155,8 @@ MISTAKES = [
             "context-unused", f"{CONFIG}:10", "takes nothing from 'base'", WARNING),
     Mistake(D, "FROM ${PYTHON_IMAGE} AS final", f"FROM --platform=linux/amd64 {BASE} AS final", "platform-fixed",
             "Dockerfile:10", "wanted for linux/arm64"),
+    Mistake(D, "FROM ${PYTHON_IMAGE} AS final", f"FROM --platform=$BUILDPLATFORM {BASE} AS final", "platform-fixed",
+            "Dockerfile:10", "the builder's own platform"),
     # The Dockerfile.
     Mistake(D, '["python", "-m", "app"]', "['python', '-m', 'app']", "exec-form", "Dockerfile:14", "double quotes"),
     Mistake(D, '["python", "-c", "print()"]', '["python" "-c"]', "exec-form", "Dockerfile:13", "HEALTHCHECK"),
