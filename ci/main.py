@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, TypeVar
 
 import dagger
@@ -118,9 +119,8 @@ class Ci:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
             module = await dag.current_module().name()
-            return await validate(
-                self.source, self.config, module=module, offline=offline, workflows=workflows, style=format, fail=fail
-            )
+            ask = partial(validate, self.source, self.config, log_in=self._destination.log_in)
+            return await ask(module=module, offline=offline, workflows=workflows, style=format, fail=fail)
 
     @uncached
     async def build_all(
@@ -144,7 +144,7 @@ class Ci:
             if reuse or self.cache:
                 built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
             else:
-                built = await build_all(plan, builder)
+                built = await build_all(plan, replace(builder, login=await self._destination.log_in(plan)))
             return build_report(built.report, wanted)
 
     @uncached

@@ -37,6 +37,7 @@ async def build_unreleased(
 
     """
     targets = destination.targets(plan, created=created)
+    builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
@@ -82,6 +83,7 @@ async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destina
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
+    builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
@@ -96,7 +98,8 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     targets = tuple(as_named(target) if target.image.name in named else target for target in targets)
     run = {BUILT: utc_text(request.began)} if request.began else {}
     supply = Supply(built=built.images, records=found.inputs.records, run=run, found=found.found)
-    resmoke = partial(smoke_published, logins=await destination.logins(targets), made={**built.needed, **built.images})
+    logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
+    resmoke = partial(smoke_published, logins=logins, made={**built.needed, **built.images})
     async with destination.connect(targets) as registries:
         released = await release(
             registries,
@@ -163,10 +166,9 @@ class _Job:
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
-    login = await job.destination.login_file(targets)
     return await build_all(
         job.plan,
-        replace(job.builder, login=login, services=caches.services),
+        replace(job.builder, services=caches.services),
         definitions=job.definitions,
         created=job.created,
         caches=caches.uses,

@@ -11,7 +11,7 @@ import dagger
 
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan, Variant
-from ci.core.names import labels_of, own_tag, repository_of
+from ci.core.names import fill_repository, labels_of, own_tag, repository_of
 from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository, trust_also
 from ci.release.logins import Logins, parse_docker_config, parse_login
 from ci.release.registries import Registries
@@ -43,8 +43,11 @@ class Destination:
     services: tuple[dagger.Service, ...] = ()
     authorities: dagger.File | None = None
 
-    async def logins(self, targets: Sequence[Target]) -> Logins:
+    async def logins(self, hosts: Sequence[str]) -> Logins:
         """Read who logs in where; what names its host counts before the config.json.
+
+        Args:
+            hosts: of the registries of the release, each once.
 
         Raises:
             DrydockError: half of a login is given, or one that nobody can tell the registry of.
@@ -62,7 +65,6 @@ class Destination:
         if bool(self.username) != bool(self.password):
             raise DrydockError("A login needs both: --username NAME --password env:TOKEN")
         if self.username and self.password:
-            hosts = dict.fromkeys(target.host for target in targets)
             if len(hosts) > 1:
                 raise DrydockError(
                     f"--username and --password are of one registry, and the repositories are on {', '.join(hosts)}; "
@@ -72,10 +74,29 @@ class Destination:
             named |= dict.fromkeys(hosts, credentials)
         return logins.joined(Logins(known=named))
 
-    async def login_file(self, targets: Sequence[Target]) -> dagger.Secret | None:
-        """Write all logins as Docker keeps them, for base images and caches; None without one."""
-        logins = await self.logins(targets)
-        return dagger.dag.set_secret("docker-config", logins.render()) if logins.known else None
+    async def log_in(self, plan: Plan) -> dagger.Secret | None:
+        """Let the engine log in for base images, and return all logins as Docker keeps them; None without one.
+
+        The engine remembers them for the session. BuildKit reads the file, for base images and caches.
+        """
+        logins = await self.logins(self._hosts(plan))
+        if not logins.known:
+            return None
+        container = dagger.dag.container()
+        for host, known in logins.known.items():
+            password = dagger.dag.set_secret(f"password-{host}", known.password)
+            container = container.with_registry_auth(host, known.username, password)
+        await container.sync()
+        return dagger.dag.set_secret("docker-config", logins.render())
+
+    def _hosts(self, plan: Plan) -> tuple[str, ...]:
+        """List the registries of a plan, each once."""
+        named = [
+            fill_repository(template, name=image.name, owner="owner")
+            for image in plan.images
+            for template in self.templates(plan, image)
+        ]
+        return tuple(dict.fromkeys(repository.partition("/")[0] for repository in named))
 
     def templates(self, plan: Plan, image: Image) -> tuple[str, ...]:
         """Return the templates of an image's repositories: the given ones, else the configuration's."""
@@ -130,7 +151,7 @@ class Destination:
         """
         addresses = [parse_repository(target.repository)[0] for target in targets]
         hosts = {address.host: address for address in addresses}
-        logins = await self.logins(targets)
+        logins = await self.logins(tuple(hosts))
         verify = trust_also(await self.authorities.contents()) if self.authorities else None
         async with AsyncExitStack() as stack:
             clients = {}

@@ -16,6 +16,7 @@ from ci.build.buildkit import Made
 from ci.build.pipeline import Builder, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
+from ci.core.model import Plan
 from ci.core.names import sha_tag
 from ci.registry.address import RegistryAddress
 from ci.registry.auth import Credentials
@@ -64,6 +65,8 @@ def listed(hosts: Hosts) -> tuple[str, ...]:
 class Commit:
     """A commit whose images are built and smoked, ready to be released."""
 
+    plan: Plan
+    source: dagger.Directory
     revision: str
     created: str
     targets: tuple[Target, ...]
@@ -82,16 +85,25 @@ class Commit:
         )
 
 
-def client(host: str, *, timeout: float = STALLED, login: tuple[str, str] | None = None) -> RegistryClient:
+def client(
+    host: str, *, timeout: float = STALLED, login: tuple[str, str] | None = None, patient: bool = False
+) -> RegistryClient:
+    """Make a client that gives up soon, or one that waits as long as that of a user."""
     credentials = Credentials(username=login[0], password=login[1]) if login else None
     address = RegistryAddress(host=host, plain_http=True)
+    if patient:
+        return RegistryClient(address, credentials=credentials)
     return RegistryClient(address, credentials=credentials, policy=QUICK, timeout=timeout)
 
 
 @asynccontextmanager
-async def connect(hosts: Hosts, *, login: tuple[str, str] | None = None) -> AsyncIterator[Registries]:
+async def connect(
+    hosts: Hosts, *, login: tuple[str, str] | None = None, patient: bool = False
+) -> AsyncIterator[Registries]:
     async with AsyncExitStack() as stack:
-        clients = {host: await stack.enter_async_context(client(host, login=login)) for host in listed(hosts)}
+        clients = {
+            host: await stack.enter_async_context(client(host, login=login, patient=patient)) for host in listed(hosts)
+        }
         yield Registries(clients=clients)
 
 
@@ -105,6 +117,7 @@ async def publish(
     resmoke: bool = False,
     overwrite: bool = False,
     allow_older: bool = False,
+    patient: bool = False,
 ) -> Release:
     """Release a commit as `dagger call publish` does after its build."""
     request = ReleaseRequest(
@@ -115,7 +128,7 @@ async def publish(
     )
     known = Credentials(username=login[0], password=login[1]) if login else None
     logins = Logins(known=dict.fromkeys(listed(hosts), known) if known else {})
-    async with connect(hosts, login=login) as registries:
+    async with connect(hosts, login=login, patient=patient) as registries:
         return await release(
             registries,
             request,
@@ -144,12 +157,24 @@ async def make_commit(
     digit: str, created: str, *, dockerfile: str = "FROM scratch\nCOPY hello.txt /hello.txt\n"
 ) -> Commit:
     source = _source(dockerfile)
-    plan = plan_build(await read_config(source, None), revision=digit * 40)
-    targets = Destination().targets(plan, created=parse_created(created))
+    return await build_commit(plan_build(await read_config(source, None), revision=digit * 40), source, created)
+
+
+async def build_commit(plan: Plan, source: dagger.Directory, created: str) -> Commit:
+    """Build and smoke all images of a plan, as a release does before it sends them."""
+    targets = Destination(owner="acme").targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
     built = await build_all(plan, Builder(source=source, parallel=2), created=parse_created(created), labels=labels)
     assert built.report.ok, built.report
-    return Commit(revision=digit * 40, created=created, targets=targets, images=dict(built.images))
+    assert plan.revision
+    return Commit(
+        plan=plan,
+        source=source,
+        revision=plan.revision,
+        created=created,
+        targets=targets,
+        images=dict(built.images),
+    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
