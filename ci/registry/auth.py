@@ -248,6 +248,8 @@ def widen_scope(asked: str | None, needed: str) -> str:
     if not asked:
         return needed
     wanted, both = _actions(needed), _actions(asked)
+    if len(wanted) == len(both) == 1 and asked.startswith("repository:"):
+        wanted = dict(zip(both, wanted.values(), strict=True))
     if not wanted.keys() & both.keys():
         return asked
     for resource, actions in wanted.items():

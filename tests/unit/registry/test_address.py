@@ -157,7 +157,8 @@ def test_media_types_lose_their_parameters() -> None:
         ("repository:a/b:pull", "repository:a/b:pull,push"),
         ("repository:a/b:push,delete", "repository:a/b:push,delete,pull"),
         ("repository:store/a/b:pull", "repository:store/a/b:pull,push"),
-        ("repository:a/b:pull repository:c/d:pull", "repository:a/b:pull repository:c/d:pull"),
+        ("repository:a/b:pull repository:c/d:pull", "repository:a/b:pull,push repository:c/d:pull"),
+        ("repository:e/f:pull repository:c/d:pull", "repository:e/f:pull repository:c/d:pull"),
         ("aws", "aws"),
     ],
 )
