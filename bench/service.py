@@ -78,6 +78,7 @@ class Service(Place):
     def _config(self) -> dict[str, object]:
         return {
             "repository": f"{self.repository}/drydock/{{name}}",
+            "compression": "zstd",
             "source": "https://example.invalid/service",
             "images": [
                 {

@@ -21,7 +21,7 @@ MODULE = Path(__file__).resolve().parents[1]
 FLOOR = MODULE / "bench/floor"
 LIMIT = 900  # seconds for one command
 _CREATED = datetime.now(UTC).isoformat(timespec="seconds")  # images of an old commit would be built again
-_COMPRESSION = "compression=zstd,oci-mediatypes=true"  # as drydock does
+_COMPRESSION = "compression=zstd,oci-mediatypes=true"  # as every configuration that is measured
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,6 +79,7 @@ class Workspace(Place):
     def _config(self) -> dict[str, object]:
         return {
             "repository": f"{self.repository}/drydock/{{name}}",
+            "compression": "zstd",
             "source": SOURCE,
             "images": [
                 {

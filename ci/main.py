@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import dagger
-from dagger import DefaultPath, Doc, Ignore, check, dag, function, generate, object_type
+from dagger import Doc, check, dag, function, generate, object_type
 
-from ci.build import Builder, build_all
+from ci import options
+from ci.build import Builder, build_all, find_missing
 from ci.build import report_or_fail as build_report
 from ci.config import list_repositories, parse_cache, plan_build, read_config, render_plan, render_plan_json
 from ci.core.engine import readable
+from ci.core.fill import Missing, fill_plan
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import LATEST, utc_text
 from ci.core.text import Format as TextFormat
 from ci.core.text import parse_format, split_values
+from ci.core.values import Values
 from ci.github import Run, preview_event, run_event
 from ci.init import adopt
 from ci.release import (
@@ -36,30 +40,6 @@ from ci.release import (
 )
 from ci.validate import validate
 
-# Never part of an image, often huge, and not worth an upload. What .dockerignore excludes on top of this
-# reaches the engine and is left out there.
-NOT_UPLOADED = ["**/.git", "**/.venv", "**/__pycache__", "**/.mypy_cache", "**/.pytest_cache", "**/.ruff_cache"]
-
-Only = Annotated[list[str] | None, Doc("Only these images, such as api,worker")]
-Platforms = Annotated[list[str] | None, Doc("Only these platforms, such as linux/amd64")]
-Parallel = Annotated[int, Doc("How many variants at a time (0: one for each processor, if there is memory)")]
-Secrets = Annotated[
-    list[dagger.Secret] | None,
-    Doc("Build secrets, each named in the configuration as its variable or file is: env:PIP_TOKEN"),
-]
-Format = Annotated[str, Doc("How to print the report: table, markdown or json")]
-Revision = Annotated[str | None, Doc("The commit the source is at: 7 to 64 hexadecimal digits")]
-Released = Annotated[str, Doc("The commit to release or to look for: 7 to 64 hexadecimal digits")]
-Created = Annotated[str, Doc("When the commit was made, as git log -1 --format=%cI prints it")]
-Latest = Annotated[bool, Doc("Move latest too: only for a commit of the default branch")]
-Overwrite = Annotated[bool, Doc("Replace a sha- tag that exists with another digest")]
-AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live one")]
-Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry serves")]
-Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registry was made of the same inputs")]
-Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
-DefaultBranch = Annotated[str, Doc("The repository's default branch, such as main")]
-WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
-
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -72,35 +52,30 @@ def uncached(method: F) -> F:
 class Ci:
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
-    source: Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc("The repository to build from")]
+    source: options.Source
+    git: Annotated[dagger.Directory | None, Doc("Its .git, for images that say git: true: .git")] = None
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
-    repository: Annotated[
-        list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
-    ] = None
+    repository: options.Repositories = None
     username: Annotated[str | None, Doc("The user name at the registry")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
-    registry: Annotated[
-        dagger.Service | None,
-        Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000"),
-    ] = None
-    cache: Annotated[
-        str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
-    ] = None
+    registry: options.Registry = None
+    registry_ca: options.RegistryCa = None
+    cache: options.Cache = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
 
     @uncached
     async def plan(
         self,
-        only: Only = None,
-        platforms: Platforms = None,
-        revision: Revision = None,
+        only: options.Only = None,
+        platforms: options.Platforms = None,
+        revision: options.Revision = None,
         live: Annotated[bool, Doc("Read from the registry what each tag names, and what a release would do")] = False,
         created: Annotated[str | None, Doc("When the commit was made: tells whether a live one is newer")] = None,
         event: Annotated[str, Doc("Say which names an event would give: push, release, schedule, ...")] = "",
         ref: Annotated[str, Doc("Its branch or tag, such as refs/tags/v1.2.3 (default: the default branch)")] = "",
-        default_branch: DefaultBranch = "main",
-        format: Format = "table",  # noqa: A002  # the word a user types
+        default_branch: options.DefaultBranch = "main",
+        format: options.Format = "table",  # noqa: A002  # the word a user types
     ) -> str:
         """List each image, platform and smoke check that a build would run, without building."""
         with readable():
@@ -108,15 +83,20 @@ class Ci:
             plan = await self._plan(only, platforms, revision)
             destination = self._destination
             render = render_plan_json if wanted is TextFormat.JSON else render_plan
-            text = render(plan, repositories=destination.repositories, owner=self.owner)
+            missing = await find_missing(plan, self.source, self.git)
             made = parse_created(created) if created else None
             moving, version = tags_for(plan, (LATEST,)), None
+            seen = None
             if event or ref:
                 ref = ref or f"refs/heads/{default_branch}"
                 run = Run(name=event or "push", ref=ref, default_branch=default_branch, revision=revision or "")
                 where = list_repositories(plan, destination.repositories, self.owner)
-                seen = preview_event(run.event(made), plan, where)
-                text, moving, version = seen.add_to(text, wanted), seen.decision.tags, seen.decision.version
+                seen = preview_event(run.event(made), plan, where, owner=self.owner)
+                plan, moving, version = seen.plan, seen.decision.tags, seen.decision.version
+            else:
+                plan = fill_plan(plan, self._values(revision, created=made), Missing.STAYS)
+            text = render(plan, repositories=destination.repositories, owner=self.owner, missing=missing)
+            text = seen.add_to(text, wanted) if seen else text
             if not live:
                 return text
             targets = destination.targets(plan, tags=moving, version=version, created=made)
@@ -143,18 +123,21 @@ class Ci:
     @uncached
     async def build_all(
         self,
-        only: Only = None,
-        platforms: Platforms = None,
-        parallel: Parallel = 0,
-        secrets: Secrets = None,
-        revision: Revision = None,
-        reuse: Reuse = False,
-        format: Format = "table",  # noqa: A002
+        only: options.Only = None,
+        platforms: options.Platforms = None,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
+        revision: options.Revision = None,
+        version: options.Version = None,
+        ref: options.Ref = None,
+        reuse: options.Reuse = False,
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Build and smoke-check every image on every platform and print the report; fail if any failed."""
         with readable():
             wanted = parse_format(format)
             plan = await self._plan(only, platforms, revision)
+            plan = fill_plan(plan, self._values(revision, version, ref), Missing.STANDS_IN)
             builder = self._builder(secrets, parallel)
             if reuse or self.cache:
                 built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
@@ -165,18 +148,19 @@ class Ci:
     @uncached
     async def publish(
         self,
-        revision: Released,
-        created: Created,
-        latest: Latest = False,
+        revision: options.Released,
+        created: options.Created,
+        latest: options.Latest = False,
         tags: Annotated[list[str] | None, Doc("More tags to move, such as v1.2.3")] = None,
-        version: Annotated[str | None, Doc("The version of the software, for the labels")] = None,
-        overwrite: Overwrite = False,
-        allow_older: AllowOlder = False,
-        smoke_published: Resmoke = False,
-        rebuild: Rebuild = False,
-        parallel: Parallel = 0,
-        secrets: Secrets = None,
-        format: Format = "table",  # noqa: A002
+        version: options.Version = None,
+        ref: options.Ref = None,
+        overwrite: options.Overwrite = False,
+        allow_older: options.AllowOlder = False,
+        smoke_published: options.Resmoke = False,
+        rebuild: options.Rebuild = False,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Build, smoke-check and release all images: every tag of all of them, or none."""
         with readable():
@@ -184,6 +168,7 @@ class Ci:
             moving = parse_tags(tags or (), latest=latest)
             made = parse_created(created)
             plan = await self._plan(revision=revision)
+            plan = fill_plan(plan, self._values(revision, version, ref, made), Missing.IS_REFUSED)
             request = ReleaseRequest(
                 revision=revision,
                 created=made,
@@ -200,31 +185,29 @@ class Ci:
     @uncached
     async def verify(
         self,
-        revision: Released,
-        latest: WithLatest = True,
+        revision: options.Released,
+        latest: options.WithLatest = True,
         tags: Annotated[list[str] | None, Doc("More tags that have to name this commit")] = None,
-        format: Format = "table",  # noqa: A002
+        version: options.Version = None,
+        ref: options.Ref = None,
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
         with readable():
             wanted = parse_format(format)
             named = parse_tags(tags or (), latest=latest)
-            plan = await self._plan(revision=revision)
+            plan = fill_plan(await self._plan(revision=revision), self._values(revision, version, ref), Missing.STAYS)
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
             async with self._destination.connect(targets) as client:
-                done = await verify(client, targets, revision)
+                done = await verify(client, targets, revision, plan.mark)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
     async def promote(
         self,
-        from_: Annotated[
-            str,
-            dagger.Name("from"),
-            Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release"),
-        ],
+        from_: options.From,
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
-        format: Format = "table",  # noqa: A002
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Put what one tag names under another, for all images or none, without building."""
         with readable():
@@ -240,7 +223,7 @@ class Ci:
     async def rollback(
         self,
         to: Annotated[str, Doc("The tag to go back to, such as sha-1234567, or a digest of its release")],
-        format: Format = "table",  # noqa: A002
+        format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Move latest back to an earlier release, for all images or none, without building."""
         return await self.promote(from_=to, tag=LATEST, format=format)
@@ -250,14 +233,14 @@ class Ci:
         self,
         event: Annotated[str, Doc("The event's name: $GITHUB_EVENT_NAME")],
         ref: Annotated[str, Doc("The branch or tag: $GITHUB_REF")],
-        default_branch: DefaultBranch,
-        revision: Released,
-        created: Created,
+        default_branch: options.DefaultBranch,
+        revision: options.Released,
+        created: options.Created,
         base_ref: Annotated[str, Doc("What a pull request, or a pushed tag, is based on, such as main")] = "",
         prerelease: Annotated[str, Doc("true, where the event is a release that is marked as a pre-release")] = "",
-        rebuild: Rebuild = False,
-        parallel: Parallel = 0,
-        secrets: Secrets = None,
+        rebuild: options.Rebuild = False,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
     ) -> dagger.Directory:
         """Check or release, as an event on GitHub asks for; return summary, report, checksums and exit code as files.
 
@@ -280,10 +263,7 @@ class Ci:
     @generate
     async def init(
         self,
-        module: Annotated[
-            str,
-            Doc("The address of this module, which the workflow and the hook will call: one with a version is safest"),
-        ] = "github.com/drydock/drydock@main",
+        module: options.Module = "github.com/drydock/drydock@main",
         overwrite: Annotated[bool, Doc("Replace files that exist")] = False,
     ) -> dagger.Changeset:
         """Propose a configuration for the Dockerfiles of a repository, and add the workflow and the git hook."""
@@ -299,15 +279,31 @@ class Ci:
             username=self.username,
             password=self.password,
             service=self.registry,
+            authorities=self.registry_ca,
         )
 
     def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
-        return Builder(source=self.source, secrets=secrets or (), agent=self.ssh, parallel=parallel)
+        return Builder(
+            source=self.source,
+            git=self.git,
+            secrets=secrets or (),
+            agent=self.ssh,
+            parallel=parallel,
+            authorities=self.registry_ca,
+        )
+
+    def _values(
+        self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None
+    ) -> Values:
+        time, owner = utc_text(created) if created else "", self.owner or ""
+        return Values(revision=revision, created=time, ref=ref or "", version=version or "", owner=owner)
 
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)
 
-    async def _plan(self, only: Only = None, platforms: Platforms = None, revision: str | None = None) -> Plan:
+    async def _plan(
+        self, only: options.Only = None, platforms: options.Platforms = None, revision: str | None = None
+    ) -> Plan:
         config = await self._config()
         return plan_build(config, only=only or (), platforms=platforms or (), revision=revision)
 

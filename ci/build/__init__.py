@@ -7,6 +7,7 @@ from ci.build.buildkit import Made
 from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
+from ci.build.needs import find_missing
 from ci.build.pipeline import Builder, Built, build_all
 from ci.build.report import Report, report_or_fail
 from ci.build.smoke import smoke_variant
@@ -22,6 +23,7 @@ __all__ = [
     "Report",
     "build_all",
     "digest_inputs",
+    "find_missing",
     "read_definitions",
     "report_or_fail",
     "smoke_variant",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import dagger
@@ -34,15 +34,18 @@ from ci.build.command import (
 from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
-from ci.core.buildkit import BUILDKIT, IMAGE
-from ci.core.engine import explain
+from ci.core.buildkit import BUILDKIT, IMAGE, missing_of
+from ci.core.engine import explain, missing_base
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import TARGET_CONTEXT, Config
+from ci.dockerfile import GIT
 
 _ROOT = "/var/lib/buildkit"
 _PORT = 1234
 _LOGIN = "/root/.docker/config.json"
 _HOST = "buildkitd"
+# Go reads the certificates of all these folders, besides its usual file (crypto/x509, root_unix.go).
+_USUAL_AUTHORITIES, _AUTHORITIES = "/etc/ssl/certs", "/etc/drydock/authorities"
 _ENVIRONMENT = {
     # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
     "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
@@ -100,8 +103,8 @@ class BuildKit:
 
         """
         image = definition.image
-        if definition.fault:
-            raise DrydockError(definition.fault)
+        if fault := definition.fault or definition.fault_of(platform):
+            raise DrydockError(fault)
         layouts = {
             name: built[value.removeprefix(TARGET_CONTEXT)]
             for name, value in image.contexts.items()
@@ -110,11 +113,11 @@ class BuildKit:
         wanted = Wanted(
             image=image,
             platform=platform,
-            arguments=definition.arguments,
+            arguments=definition.arguments(platform),
             labels=labels,
             compression=self.config.compression,
             syntax=definition.dockerfile.syntax,
-            epoch=self._epoch(definition),
+            epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
@@ -131,7 +134,10 @@ class BuildKit:
             documents = read_archive(await done.file(DOCUMENTS).contents())
             progress = read_progress(await done.file(STEPS).contents(), self.hidden)
         except dagger.ExecError as error:
-            raise BuildError(failure_of_build(error.stderr, image.dockerfile, self.hidden)) from None
+            failure = failure_of_build(error.stderr, image.dockerfile, self.hidden)
+            if missing := missing_of(failure.reason):
+                failure = replace(failure, reason=failure.reason + await missing_base(missing))
+            raise BuildError(failure) from None
         except dagger.DaggerError as error:
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}. {_NEEDS}") from None
         _check_sources(definition, platform, documents)
@@ -144,8 +150,11 @@ class BuildKit:
         files = dagger.dag.directory().with_new_file(name, definition.text)
         # What is to be left out is left out already; without this file BuildKit would look for another one.
         files = files.with_new_file(f"{name}.dockerignore", "# applied before\n")
+        seen = definition.context
+        if definition.history:
+            seen = seen.with_directory(GIT, definition.history.folder)
         container = (
-            self.client.with_mounted_directory(CONTEXT, definition.context)
+            self.client.with_mounted_directory(CONTEXT, seen)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(definition.policy(platform)))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)
@@ -158,9 +167,9 @@ class BuildKit:
             container = container.with_unix_socket(AGENT, self.agent)
         return container
 
-    def _epoch(self, definition: Definition) -> int | None:
+    def _epoch(self, definition: Definition, platform: str) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
-        given = definition.arguments.get("SOURCE_DATE_EPOCH", "")
+        given = definition.arguments(platform).get("SOURCE_DATE_EPOCH", "")
         if given.isdecimal():
             return int(given)
         return int(self.created.timestamp()) if self.created else None
@@ -175,6 +184,7 @@ def open_buildkit(
     created: datetime | None = None,
     login: dagger.Secret | None = None,
     services: Mapping[str, dagger.Service] | None = None,
+    authorities: dagger.File | None = None,
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
@@ -189,11 +199,16 @@ def open_buildkit(
         login: Docker's config.json with the logins for base images and caches.
         services: what the daemon reaches by a name, besides the network. They are others in each session, so that the
             engine keeps no result of a build that has one.
+        authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
     base = dagger.dag.container().from_(IMAGE)
     for name, value in _ENVIRONMENT.items():
         base = base.with_env_variable(name, value)
+    if authorities:
+        # The client too: it asks for tokens.
+        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
+        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
     reached = base
     for host, service in (services or {}).items():
         reached = reached.with_service_binding(host, service)

@@ -23,7 +23,7 @@ OUT = "/out"
 ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/steps"
 
 # Of the cache: all stages, and nothing of it can fail a build.
-_CACHE_OPTIONS = "mode=max,compression=zstd,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+_CACHE_OPTIONS = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 _SPECIAL = re.compile(r'[",\r\n]|^\s')
 _MAX_DOCUMENT = 4 * 1024 * 1024  # bytes of a manifest or a configuration
 
@@ -100,7 +100,9 @@ def build_words(wanted: Wanted) -> list[str]:
     for reference in wanted.cache.read:
         words += ["--import-cache", f"type=registry,ref={reference}{insecure}"]
     if reference := wanted.cache.write:
-        words += ["--export-cache", f"type=registry,ref={reference},{_CACHE_OPTIONS}{insecure}"]
+        # As the image is: a layer of both would be compressed, sent and kept twice.
+        ways = f"{_CACHE_OPTIONS},compression={wanted.compression.value}{insecure}"
+        words += ["--export-cache", f"type=registry,ref={reference},{ways}"]
     return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
 
 
@@ -115,7 +117,7 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     if wanted.syntax and is_own_frontend(wanted.syntax):
         yield "cmdline", f"{FRONTEND}:1"
     yield from ((f"build-arg:{name}", value) for name, value in wanted.arguments.items())
-    yield from ((f"label:{name}", value) for name, value in wanted.labels.items())
+    yield from ((f"label:{name}", value) for name, value in {**wanted.labels, **image.labels}.items())
     yield from ((f"context:{name}", _context(wanted, name, value)) for name, value in image.contexts.items())
     hosts = [f"{name}={address}" for name, address in image.extra_hosts.items()]
     run = {
@@ -163,7 +165,8 @@ def _output(wanted: Wanted) -> str:
     fields = ["type=oci", f"dest={ARCHIVE}", "oci-mediatypes=true", f"compression={wanted.compression.value}"]
     if wanted.epoch is not None:
         fields.append("rewrite-timestamp=true")
-    return _csv([*fields, *(f"annotation.{key}={value}" for key, value in wanted.labels.items())])
+    annotations = {**wanted.labels, **wanted.image.annotations}
+    return _csv([*fields, *(f"annotation.{key}={value}" for key, value in annotations.items())])
 
 
 def _csv(fields: Sequence[str]) -> str:

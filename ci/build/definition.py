@@ -8,8 +8,9 @@ from functools import partial
 
 import dagger
 
+from ci.build.needs import History, check_needs, read_history
 from ci.core.buildkit import is_own_frontend
-from ci.core.engine import explain, fan_out, gather
+from ci.core.engine import explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
 from ci.core.names import is_digest
@@ -22,6 +23,7 @@ from ci.dockerfile import (
     assignments,
     final_base,
     find_remote,
+    fixed_platform,
     ignore_files,
     list_bases,
     parse_dockerfile,
@@ -44,13 +46,14 @@ class Definition:
     """What an image is built from."""
 
     image: Image
-    context: dagger.Directory  # what COPY sees
+    context: dagger.Directory  # what COPY sees, but for .git
     text: str  # of the Dockerfile
     dockerfile: Dockerfile
-    arguments: Mapping[str, str]  # of its build
+    given: Mapping[str, str]  # arguments that every build is given, besides those of the configuration
     native: str  # the builder's own platform, for which `FROM --platform=$BUILDPLATFORM` stands
     platforms: tuple[str, ...]  # of the plan
     folders: Mapping[str, dagger.Directory] = field(default_factory=dict)  # of the source, by the context's name
+    history: History | None = None  # what COPY sees of .git
     fault: str = ""  # why it cannot be built, whatever the engine would make of it
     resolved: Mapping[Base, Resolved] = field(default_factory=dict)
     unresolved: Mapping[Base, DrydockError] = field(default_factory=dict)
@@ -92,14 +95,17 @@ class Definition:
         return list_bases(
             self.dockerfile,
             target=self.image.target,
-            arguments=self._known,
+            arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
         )
 
-    @property
-    def _known(self) -> dict[str, str]:
-        return {"BUILDPLATFORM": self.native, **self.arguments}
+    def arguments(self, platform: str) -> dict[str, str]:
+        """Return the arguments of its build for a platform."""
+        return {**self.given, **self.image.arguments(platform)}
+
+    def _known(self, platform: str) -> dict[str, str]:
+        return {"BUILDPLATFORM": self.native, **self.arguments(platform)}
 
     def base_labels(self) -> dict[str, str]:
         """Name what the image is based on, for its labels; nothing where its platforms differ in it or it is not known.
@@ -118,9 +124,27 @@ class Definition:
         return final_base(
             self.dockerfile,
             target=self.image.target,
-            arguments=self._known,
+            arguments=self._known(platform),
             platform=platform,
             contexts=self.image.contexts,
+        )
+
+    def fault_of(self, platform: str) -> str:
+        """Say why it cannot be built for a platform, though BuildKit would: all that is in it would be of another."""
+        found = fixed_platform(
+            self.dockerfile,
+            target=self.image.target,
+            arguments=self._known(platform),
+            platform=platform,
+            contexts=self.image.contexts,
+        )
+        if found is None:
+            return ""
+        stage, fixed = found
+        which = stage.platform if fixed == stage.platform else f"{stage.platform}, which is {fixed}"
+        return (
+            f"{self.image.dockerfile}:{stage.line} says --platform={which}, so that the image for {platform} would "
+            f"hold programs of {fixed}; leave it out there, and copy from another stage what only that one can make"
         )
 
     def named(self) -> Iterator[Base]:
@@ -134,23 +158,34 @@ class Definition:
                 continue  # whoever needs the list is told
 
 
-async def read_definitions(plan: Plan, source: dagger.Directory) -> dict[str, Definition]:
+async def read_definitions(
+    plan: Plan, source: dagger.Directory, *, git: dagger.Directory | None = None
+) -> dict[str, Definition]:
     """Read what each image of a plan is built from, by its name; each base image is asked for once.
 
+    Args:
+        plan: to be built.
+        source: the repository, without .git.
+        git: that, for the images that ask for it.
+
     Raises:
+        DrydockError: something that a build needs is not there.
         dagger.DaggerError: a Dockerfile is not there.
 
     """
+    await check_needs(plan, source, git)
     native = str(await dagger.dag.default_platform())
     needed = needed_variants(plan)
     images = list({variant.image.name: variant.image for variant in needed}.values())
-    read = await fan_out(images, partial(_read, plan, source, native), limit=_AT_A_TIME)
+    read = await fan_out(images, partial(_read, plan, source, native, git=git), limit=_AT_A_TIME)
     bases = {base: base for one in read for base in one.named()}
     resolved, unresolved = await gather(bases, _resolve, limit=_AT_A_TIME)
     return {one.image.name: replace(one, resolved=resolved, unresolved=unresolved) for one in read}
 
 
-async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image) -> Definition:
+async def _read(
+    plan: Plan, source: dagger.Directory, native: str, image: Image, *, git: dagger.Directory | None = None
+) -> Definition:
     """Read an image's Dockerfile and reduce its context to what .dockerignore leaves.
 
     BuildKit would apply .dockerignore by itself. Applied before, it keeps a change of a file that no build sees from
@@ -167,12 +202,17 @@ async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image)
     faults = [str(fault) for fault in ignored.faults]
     if NO_TEXT in text:
         faults.append(f"{image.dockerfile} is not UTF-8; save it as UTF-8")
+    history = None
+    try:
+        history = await read_history(image, git, ignored)
+    except DrydockError as reason:
+        faults.append(str(reason))
     return Definition(
         image=image,
         context=context,
         text=text,
         dockerfile=dockerfile,
-        arguments=_arguments(image, dockerfile, plan.revision),
+        given=_given(dockerfile, plan.revision),
         native=native,
         folders={
             name: source.directory(value)
@@ -180,6 +220,7 @@ async def _read(plan: Plan, source: dagger.Directory, native: str, image: Image)
             if not value.startswith((IMAGE_CONTEXT, TARGET_CONTEXT))
         },
         platforms=tuple(v.platform for v in needed_variants(plan) if v.image.name == image.name),
+        history=history,
         fault="; ".join(faults),
     )
 
@@ -192,13 +233,13 @@ async def _ignored(source: dagger.Directory, image: Image) -> IgnoreFile:
     return IgnoreFile()
 
 
-def _arguments(image: Image, dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
-    """List the arguments of an image's build: the configuration's, and the revision where the Dockerfile asks for it.
+def _given(dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
+    """List what every build is given: the revision where the Dockerfile asks for it.
 
     What it does not ask for is left out, so that another commit is not another build.
     """
     asked = {name for made in dockerfile.instructions if made.keyword == "ARG" for name in assignments(made)}
-    return {**({"REVISION": revision} if revision and "REVISION" in asked else {}), **image.build_args}
+    return {"REVISION": revision} if revision and "REVISION" in asked else {}
 
 
 async def _resolve(base: Base) -> Resolved:
@@ -208,7 +249,7 @@ async def _resolve(base: Base) -> Resolved:
     try:
         name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
     except dagger.DaggerError as error:
-        raise DrydockError(f"{unknown}: {explain(error)}") from None
+        raise DrydockError(f"{unknown}: {explain(error)}{await missing_base(base.reference)}") from None
     if not is_digest(digest):
         raise DrydockError(f"{unknown}: {digest!r} is none")
     return Resolved(name=name, digest=digest)

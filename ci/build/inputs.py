@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from ci.core.model import Compression, Image, SmokeCheck, Variant
+from ci.core.checks import SmokeCheck
+from ci.core.model import Compression, Image, Variant
 from ci.dockerfile import Dockerfile, find_remote, parse_dockerfile
 
 # Raised whenever ci/ changes what an image becomes, or what has to pass before a release: all images are built again.
-RULES = 3
+RULES = 4
 
 # Annotations of a variant's entry in the index of a release. They are written by releases whose every check passed.
 INPUTS = "dev.drydock.inputs"
@@ -61,6 +62,7 @@ def digest_inputs(
     labels: Mapping[str, str],
     compression: Compression,
     builder: str,
+    history: str | None = None,
 ) -> Inputs:
     """Reduce what decides what a variant becomes.
 
@@ -73,13 +75,16 @@ def digest_inputs(
         labels: that are put on; those that name the commit or the base decide nothing by themselves.
         compression: of the layers.
         builder: what builds: the versions of BuildKit and of the engine.
+        history: the commit whose .git the build is given; None: it is given none. Of one commit, .git differs from
+            checkout to checkout and with each fetch, so that its files cannot be compared.
 
     """
     image = variant.image
     # What every build is given decides something only where the Dockerfile names it.
     joined = " ".join(made.arguments for made in parse_dockerfile(dockerfile).instructions)  # without continuations
     named = frozenset(_WORD.findall(f"{dockerfile} {joined}"))
-    given = {name: value for name, value in arguments.items() if name in named - {*image.build_args}}
+    own = image.arguments(variant.platform)
+    given = {name: value for name, value in arguments.items() if name in named - {*own}}
     values: dict[str, object] = {
         "rules": RULES,
         "builder": builder,
@@ -87,13 +92,15 @@ def digest_inputs(
         "dockerfile": [image.dockerfile, dockerfile],
         "context": [image.context, context],
         "bases": dict(bases),
-        "build-args": dict(image.build_args),
+        "build-args": own,
         "target": image.target,
         "options": [dict(image.contexts), image.network, dict(image.extra_hosts), image.shm_size, image.ulimits],
-        "smoke": [_check(check) for check in variant.checks],
+        "smoke": [[_check(check) for check in variant.checks], [asdict(service) for service in image.services]],
         "budget": image.budget,
         "compression": compression.value,
-        "labels": {name: value for name, value in labels.items() if name not in _FOLLOWING},
+        "labels": {**{name: value for name, value in labels.items() if name not in _FOLLOWING}, **image.labels},
+        **({"annotations": dict(image.annotations)} if image.annotations else {}),
+        **({"git": history} if history else {}),
         **given,
     }
     return Inputs(parts={name: _digest(value) for name, value in values.items()})
@@ -113,8 +120,8 @@ def _doubts(image: Image, dockerfile: Dockerfile) -> Iterator[str]:
         yield f"its build is given secrets, whose values nobody compares: {', '.join(image.secrets)}"
     if image.ssh:
         yield f"its build asks SSH agents, whose answers nobody compares: {', '.join(image.ssh)}"
-    if image.built_on:
-        yield f"it is built on another image of the same run: {', '.join(image.built_on)}"
+    if image.needs:
+        yield f"it is built on, or checked beside, another image of the same run: {', '.join(image.needs)}"
     for fault in dockerfile.faults:
         yield f"its Dockerfile cannot be read: line {fault.line}: {fault.message}"
     for instruction in dockerfile.instructions:

@@ -16,6 +16,7 @@ import dagger
 from ci.build.buildkit import BuildKit, Made, open_buildkit
 from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
+from ci.build.needs import tell_shallow
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
 from ci.core.engine import failure_of, fan_out, step
@@ -35,11 +36,13 @@ class Builder:
     """What builds a plan."""
 
     source: dagger.Directory
+    git: dagger.Directory | None = None  # .git, for the images that ask for it
     secrets: Sequence[dagger.Secret] = ()
     agent: dagger.Socket | None = None  # the SSH agent that builds may ask
     parallel: int = 0  # variants at a time; 0: as many as the machine bears
     login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
     services: Mapping[str, dagger.Service] = field(default_factory=dict)  # what BuildKit reaches by a name
+    authorities: dagger.File | None = None  # certificates in PEM that BuildKit trusts besides the usual ones
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +51,7 @@ class Built:
 
     report: Report
     images: Mapping[str, Made]
+    needed: Mapping[str, Made] = field(default_factory=dict)  # built for these alone, and in no report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +107,7 @@ async def build_all(
     now = _stopwatch()
     limit = builder.parallel if builder.parallel > 0 else _bound()
     secrets = await _name_secrets(plan, builder.secrets)
+    definitions = definitions or await read_definitions(plan, builder.source, git=builder.git)
     job = _Job(
         plan=plan,
         buildkit=open_buildkit(
@@ -113,8 +118,9 @@ async def build_all(
             created=created,
             login=builder.login,
             services=builder.services,
+            authorities=builder.authorities,
         ),
-        definitions=definitions or await read_definitions(plan, builder.source),
+        definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
         caches=caches or {},
         reused=reused or {},
@@ -134,9 +140,14 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
-            notes=tuple(_note_disk(released)),
+            notes=(*_note_disk(released), *tell_shallow({n: d.history for n, d in definitions.items()})),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
+        needed={
+            name: result.made
+            for name, result in results.items()
+            if result.made and result.outcome.variant not in plan.variants
+        },
     )
 
 
@@ -153,7 +164,7 @@ def _note_disk(results: Sequence[_Result]) -> Iterator[str]:
 
 
 async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:
-    """Take one variant from its Dockerfile to its outcome; `earlier` has what it is built on."""
+    """Take one variant from its Dockerfile to its outcome; `earlier` has what it needs."""
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
     total = len(variant.checks)
@@ -166,7 +177,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
                     variant.platform,
                     labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
                     cache=job.caches.get(str(variant), CacheUse()),
-                    built=_built_on(earlier, variant),
+                    built=_needed(earlier, variant, variant.image.needs),
                 )
         except (dagger.DaggerError, DrydockError) as error:
             return _failed(variant, error, now())
@@ -175,11 +186,14 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         try:
             with step(f"{variant} import"):
                 container = await _load(made, variant)
+                beside = _needed(earlier, variant, [s.target for s in variant.image.services if s.target])
+                images = {name: await _load(other, variant) for name, other in beside.items()}
         except dagger.DaggerError as error:
             return _failed(variant, error, built)
         now = _stopwatch()
         with step(f"{variant} smoke"):
-            failed = await smoke_variant(container, made.documents.config, variant, limit=_CHECKS_AT_A_TIME)
+            config = made.documents.config
+            failed = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
     outcome = Outcome(
         variant=variant,
         build_seconds=built,
@@ -203,21 +217,21 @@ def _failed(variant: Variant, error: Exception, seconds: float) -> _Result:
     return _Result(outcome=outcome)
 
 
-def _built_on(earlier: Mapping[str, _Result], variant: Variant) -> dict[str, Made]:
-    """Hand over what a variant is built on, by the name of the image.
+def _needed(earlier: Mapping[str, _Result], variant: Variant, names: Sequence[str]) -> dict[str, Made]:
+    """Hand over what a variant needs of what was built before it, by the name of the image.
 
     Raises:
         BuildError: one of these failed.
 
     """
     found: dict[str, Made] = {}
-    for name in variant.image.built_on:
-        base = earlier[f"{name}@{variant.platform}"]
-        for failure in base.outcome.failures:
+    for name in names:
+        needed = earlier[f"{name}@{variant.platform}"]
+        for failure in needed.outcome.failures:
             raise BuildError(replace(failure, step=f"{name}@{variant.platform} {failure.step}"))
-        if base.made is None:
-            raise DrydockError(f"{name}@{variant.platform}, which it is built on, was not built")
-        found[name] = base.made
+        if needed.made is None:
+            raise DrydockError(f"{name}@{variant.platform}, which it needs, was not built")
+        found[name] = needed.made
     return found
 
 

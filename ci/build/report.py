@@ -81,6 +81,8 @@ def render_table(report: Report) -> str:
         lines += [indent(detail, "  ") for detail in _details(failure)]
         if failure.stderr:
             lines.append(indent(last_lines(failure.stderr), "    "))
+        for head, log in _logs(failure):
+            lines += [f"  {head}", indent(log, "    ")]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -97,6 +99,8 @@ def render_markdown(report: Report) -> str:
         lines = [clean(failure.reason), *_details(failure)]
         if failure.stderr:
             lines.append(indent(last_lines(failure.stderr), "  "))
+        for head, log in _logs(failure):
+            lines += [head, indent(log, "  ")]
         parts.append(f"<pre>{escape(chr(10).join(lines))}</pre>")
     return "\n\n".join(parts)
 
@@ -195,6 +199,11 @@ def _details(failure: Failure) -> Iterator[str]:
         yield "last lines of stderr:"
 
 
+def _logs(failure: Failure) -> Iterator[tuple[str, str]]:
+    for name, log in failure.logs.items():
+        yield f"last lines of {clean(name)}, beside it:", last_lines(log)
+
+
 def _outcome_json(outcome: Outcome, reasons: Mapping[str, str]) -> dict[str, object]:
     image = outcome.variant.image
     return {
@@ -225,4 +234,5 @@ def _failure_json(failure: Failure) -> dict[str, object]:
         "command": failure.command,
         "exit_code": failure.exit_code,
         "stderr": None if failure.stderr is None else last_lines(failure.stderr),
+        "logs": {name: last_lines(log) for name, log in failure.logs.items()},
     }

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shlex
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import groupby
 
 import anyio
 import dagger
 
-from ci.build import probe
-from ci.build.probe import Match, Request, compare
+from ci.build import look
+from ci.build.files import judge_config, judge_file, judge_metadata, match_of
+from ci.build.look import Facts
+from ci.build.probe import compare
+from ci.build.services import CLIENT, beside
+from ci.build.started import Group, ask_group, group_checks
+from ci.core.checks import ConfigCheck, FileCheck, MetadataCheck, RunCheck, SmokeCheck
 from ci.core.engine import failure_of, fan_out
-from ci.core.model import ConfigCheck, Failure, FileCheck, HttpCheck, RunCheck, SmokeCheck, TextMatch, Variant
+from ci.core.model import Failure, Variant
 from ci.core.oci import ImageConfig
 from ci.core.text import last_lines
 
-# Asks a started image from outside, since that may have no shell. Any Python will do.
-_CLIENT = "python:3.13-slim"
-_HOST = "image"  # of the started image, for the client alone
-_LAST_WORDS = 20  # seconds to learn why an image ended
-_STOP = 3  # seconds to stop a service; one that is still starting ends with the session
-_GRACE = 5  # seconds that a client may take to start and to end, besides its deadline
+_ROOT = "/image"
+_FACTS = "/facts.json"
+# As os.Expand of Go reads it: $NAME, ${NAME}, and the shell's own, such as $1 and $$.
+_VARIABLE = re.compile(r"\$(?:\{([^}]*)\}|([*#$@!?0-9-])|([A-Za-z_][A-Za-z0-9_]*))")
 
 
 async def smoke_variant(
-    container: dagger.Container, config: ImageConfig, variant: Variant, *, limit: int
+    container: dagger.Container,
+    config: ImageConfig,
+    variant: Variant,
+    *,
+    limit: int,
+    images: Mapping[str, dagger.Container] | None = None,
 ) -> tuple[Failure, ...]:
     """Run every check of a variant; return what failed, in the order of the checks.
 
@@ -39,69 +46,130 @@ async def smoke_variant(
         config: its configuration, as its archive or its registry has it.
         variant: of the plan.
         limit: how many checks run at a time.
+        images: containers of the other images of the run that are services beside it, by name.
 
     """
-    http = [c for c in variant.checks if isinstance(c.check, HttpCheck)]
-    others = [c for c in variant.checks if not isinstance(c.check, HttpCheck)]
-    found: dict[str, Failure] = {}
+    checks = [_expanded(check, config) for check in variant.checks]
+    runs = [check for check in checks if isinstance(check.check, RunCheck)]
+    files = [check for check in checks if isinstance(check.check, FileCheck)]
+    services = variant.image.services
+    found: dict[str, Failure] = {check.name: failure for check in checks if (failure := _compared(check, config))}
 
-    async def service_checks() -> None:
-        ports = [list(checks) for _, checks in groupby(sorted(http, key=_port), key=_port)]
-        for failures in await fan_out(ports, partial(_smoke_http, container), limit=limit):
+    async def started() -> None:
+        ask = partial(ask_group, container, services, images or {}, str(variant))
+        groups: Sequence[Group] = group_checks(checks)
+        for failures in await fan_out(groups, ask, limit=limit):
             found.update(failures)
 
-    async def container_checks() -> None:
-        results = await fan_out(others, partial(_smoke_one, container, config), limit=limit)
-        found.update({f.step: f for f in results if f})
+    async def commands() -> None:
+        results = await fan_out(runs, partial(_command, container, variant, images or {}), limit=limit)
+        found.update({failure.step: failure for failure in results if failure})
+
+    async def looks() -> None:
+        found.update(await _look(container, files) if files else {})
 
     async with anyio.create_task_group() as group:
-        group.start_soon(service_checks)
-        group.start_soon(container_checks)
-    return tuple(found[_step(c)] for c in variant.checks if _step(c) in found)
+        for work in (started, commands, looks):
+            group.start_soon(work)
+    return tuple(replace(found[c.name], step=f"smoke: {c.name}") for c in checks if c.name in found)
 
 
-def _step(check: SmokeCheck) -> str:
-    return f"smoke: {check.name}"
+def _expanded(smoke: SmokeCheck, config: ImageConfig) -> SmokeCheck:
+    """Put the image's own variables where a structure test names them."""
+    if smoke.expands is None:
+        return smoke
+    given = {name: _expand(value, config.env) for name, value in smoke.expands.items()}
+    known = {**config.env, **given}
+    own = {name: _expand(value, known) for name, value in smoke.env.items()}
+    check = smoke.check
+    match check:
+        case RunCheck():
+            # A command before it leaves a container that has the test's own variables.
+            seen = {**known, **own} if check.setup else known
+            check = replace(check, argv=tuple(_expand(word, seen) for word in check.argv))
+        case FileCheck():
+            path = _expand(check.path, known)
+            check = replace(check, path=path if path.startswith("/") else f"/{path}")
+    return replace(smoke, check=check, env={**given, **own})
 
 
-async def _smoke_one(container: dagger.Container, config: ImageConfig, smoke: SmokeCheck) -> Failure | None:
-    """Run one check that needs no running service; every way it can end is an answer."""
-    step = _step(smoke)
+def _expand(text: str, env: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: env.get(found[1] or found[2] or found[3] or "", ""), text)
+
+
+def _compared(smoke: SmokeCheck, config: ImageConfig) -> Failure | None:
+    """Run a check that needs the image's configuration alone."""
+    match smoke.check:
+        case ConfigCheck() as check:
+            problems = judge_config(check, config)
+        case MetadataCheck() as check:
+            problems = judge_metadata(check, config)
+        case _:
+            problems = []
+    return Failure(step=smoke.name, reason="; ".join(problems)) if problems else None
+
+
+async def _look(container: dagger.Container, checks: Sequence[SmokeCheck]) -> dict[str, Failure]:
+    """Look at all paths at once, from beside the image, which may have no shell and be of any platform."""
+    wanted = [check.check for check in checks if isinstance(check.check, FileCheck)]
+    paths = json.dumps([(check.path, check.follow, check.content is not None) for check in wanted])
+    client = dagger.dag.container().from_(CLIENT).with_new_file("/look.py", inspect.getsource(look))
     try:
-        match smoke.check:
-            case RunCheck() as check:
-                return await _run(container, check, step)
-            case FileCheck() as check:
-                problems = await _file(container, check)
-            case ConfigCheck() as check:
-                problems = _config(config, check)
-            case HttpCheck():
-                raise AssertionError("HTTP checks share one service")
+        done = client.with_mounted_directory(_ROOT, container.rootfs())
+        text = await done.with_exec(["python", "/look.py", _ROOT, paths, _FACTS]).file(_FACTS).contents()
+    except dagger.DaggerError as error:
+        return {check.name: failure_of(error, check.name) for check in checks}
+    facts = [Facts(**found) for found in json.loads(text)]
+    judged = zip(checks, wanted, facts, strict=True)
+    found = {smoke.name: "; ".join(judge_file(check, each)) for smoke, check, each in judged}
+    return {name: Failure(step=name, reason=reason) for name, reason in found.items() if reason}
+
+
+async def _command(
+    container: dagger.Container, variant: Variant, images: Mapping[str, dagger.Container], smoke: SmokeCheck
+) -> Failure | None:
+    """Run a command in the image; every way it can end is an answer."""
+    if not isinstance(smoke.check, RunCheck):
+        raise TypeError(smoke.name)
+    check, step = smoke.check, smoke.name
+    try:
+        async with beside(variant.image.services, smoke.services, images, f"{variant}: {step}") as around:
+            for name, value in smoke.env.items():
+                container = container.with_env_variable(name, value)
+            container = around.bind(container if check.user is None else container.with_user(check.user))
+            for words in check.setup:
+                container = container.with_exec(list(words), expect=dagger.ReturnType.ANY)
+            failure = await _run(container, check, step, check.deadline + around.patience)
+            if failure and around.known:
+                return await around.why_one_failed(step) or await around.explain(failure)
+            return failure
     except dagger.DaggerError as error:
         return failure_of(error, step)
-    return Failure(step=step, reason="; ".join(problems)) if problems else None
 
 
-async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failure | None:
+async def _run(container: dagger.Container, check: RunCheck, step: str, patience: float) -> Failure | None:
     # The engine keeps what it does not take for a failure; one that it does runs again at the next call.
     expect = dagger.ReturnType.ANY if check.exit_code else dagger.ReturnType.SUCCESS
     done = container.with_exec(list(check.argv), expect=expect)
     command = shlex.join(check.argv)
     try:
-        with anyio.fail_after(check.deadline):
+        with anyio.fail_after(patience):
             code = await done.exit_code()
             # Each question takes some milliseconds, and there are many checks.
             failed = code != check.exit_code
             out = await done.stdout() if failed or check.stdout else ""
             err = await done.stderr() if failed or check.stderr else ""
     except dagger.ExecError as error:
-        failed, code, out, err = True, error.exit_code, error.stdout, error.stderr
+        if error.command != list(check.argv):
+            return failure_of(error, step)  # a command before it, or a service beside it
+        # The engine takes 128 to 191 for a failure whatever is expected (0.21.8, core/container.go, ReturnCodes).
+        failed, code, out, err = error.exit_code != check.exit_code, error.exit_code, error.stdout, error.stderr
     except TimeoutError:
         return Failure(step=step, reason=f"did not end within {check.deadline:g} s", command=command)
     problems = []
     if failed:
         problems.append(f"expected exit code {check.exit_code}, got {code}")
-    problems += compare(out, _match(check.stdout), "stdout") + compare(err, _match(check.stderr), "stderr")
+    problems += compare(out, match_of(check.stdout), "stdout") + compare(err, match_of(check.stderr), "stderr")
     if not problems:
         return None
     return Failure(
@@ -111,149 +179,3 @@ async def _run(container: dagger.Container, check: RunCheck, step: str) -> Failu
         exit_code=code,
         stderr=last_lines(err or out),
     )
-
-
-async def _file(container: dagger.Container, check: FileCheck) -> list[str]:
-    if await container.exists(check.path) != check.exists:
-        wanted, found = ("to exist", "does not") if check.exists else ("not to exist", "does")
-        return [f"expected {check.path} {wanted}, and it {found}"]
-    problems = []
-    if check.mode is not None:
-        mode = await container.stat(check.path).permissions() & 0o7777
-        if mode != check.mode:
-            problems.append(f"expected {check.path} to have mode {check.mode:04o}, it has {mode:04o}")
-    if check.content is not None:
-        problems += compare(await container.file(check.path).contents(), _match(check.content), check.path)
-    return problems
-
-
-def _config(config: ImageConfig, check: ConfigCheck) -> list[str]:
-    """Hold an image's configuration, as its archive or its registry has it, against a check."""
-    problems: list[str] = []
-
-    def expect(what: str, expected: object, actual: object) -> None:
-        if expected != actual:
-            problems.append(f"expected {what} {expected!r}, got {actual!r}")
-
-    if check.user is not None:
-        expect("user", check.user, config.user)
-    if check.entrypoint is not None:
-        expect("entrypoint", list(check.entrypoint), list(config.entrypoint))
-    for name, value in check.env.items():
-        expect(f"env {name}", value, config.env.get(name))
-    for name, value in check.labels.items():
-        expect(f"label {name}", value, config.labels.get(name))
-    if check.ports is not None:
-        expect("exposed ports", sorted(check.ports), sorted(config.ports))
-    if check.healthcheck is not None:
-        expect("a declared healthcheck", check.healthcheck, config.healthcheck)
-    if check.architecture is not None:
-        expect("architecture", check.architecture, config.architecture)
-    return problems
-
-
-async def _smoke_http(container: dagger.Container, checks: Sequence[SmokeCheck]) -> dict[str, Failure]:
-    """Start the image as it would run, and put all requests for one port of it."""
-    requests = [_request(c.check) for c in checks if isinstance(c.check, HttpCheck)]
-    port, deadline = requests[0].port, max(request.deadline for request in requests)
-    try:
-        async with _started(container, port) as client:
-            listening = await _wait_for_port(client, deadline)
-            problems = await _put(listening, requests, deadline)
-    except TimeoutError:
-        reason = f"nothing listened on port {port} within {deadline:g} s"
-        return {_step(c): Failure(step=_step(c), reason=reason) for c in checks}
-    except dagger.DaggerError as error:
-        return {_step(c): await _why_it_ended(container, error, _step(c)) for c in checks}
-    return {
-        _step(c): _unexpected(_step(c), request, problem)
-        for c, request, problem in zip(checks, requests, problems, strict=True)
-        if problem
-    }
-
-
-@asynccontextmanager
-async def _started(container: dagger.Container, port: int) -> AsyncIterator[dagger.Container]:
-    """Hand out a client beside the image, which runs as its service; stop the service afterwards.
-
-    The client is a command like those of the other checks: the engine keeps that it passed, and starts neither it nor
-    the image again where image and checks are the same.
-    """
-    # Dagger would wait for the image's own HEALTHCHECK, at its interval, in place of the port.
-    served = container.without_docker_healthcheck().with_exposed_port(port)
-    service = served.as_service(use_entrypoint=True, no_init=True)  # its own first process is the first, as elsewhere
-    client = dagger.dag.container().from_(_CLIENT).with_new_file("/probe.py", inspect.getsource(probe))
-    try:
-        yield client.with_service_binding(_HOST, service)
-    finally:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(_STOP), suppress(dagger.DaggerError):
-            await service.stop(kill=True)
-
-
-async def _wait_for_port(client: dagger.Container, deadline: float) -> dagger.Container:
-    """Wait until the image listens: a command with nothing to do starts once the port is open."""
-    with anyio.fail_after(deadline):
-        return await client.with_exec(["python", "-c", "pass"]).sync()
-
-
-async def _put(client: dagger.Container, requests: Sequence[Request], deadline: float) -> list[str]:
-    """Put all requests; return what is wrong with each answer, or nothing."""
-    questions = json.dumps([asdict(request) for request in requests])
-    try:
-        with anyio.fail_after(deadline + _GRACE):
-            await client.with_exec(["python", "/probe.py", questions]).sync()
-    except dagger.ExecError as error:
-        if not (problems := _answers(error)):
-            raise
-        return problems
-    return [""] * len(requests)
-
-
-def _request(check: HttpCheck) -> Request:
-    return Request(
-        host=_HOST,
-        port=check.port,
-        path=check.path,
-        status=check.status,
-        deadline=check.deadline,
-        body=_match(check.body),
-    )
-
-
-def _match(match: TextMatch | None) -> Match:
-    return Match(**asdict(match)) if match else Match()
-
-
-def _answers(error: dagger.ExecError) -> list[str]:
-    """Read what the client said of each answer; nothing where it did not get that far."""
-    try:
-        return [str(problem) for problem in json.loads(error.stdout)]
-    except ValueError:
-        return []
-
-
-def _unexpected(step: str, request: Request, problem: str) -> Failure:
-    url = f"http://localhost:{request.port}{request.path}"
-    return Failure(step=step, reason=f"GET {url}: {problem} within {request.deadline:g} s")
-
-
-def _port(smoke: SmokeCheck) -> int:
-    return smoke.check.port if isinstance(smoke.check, HttpCheck) else 0
-
-
-async def _why_it_ended(container: dagger.Container, error: dagger.DaggerError, step: str) -> Failure:
-    """Run an image that would not serve as a command: unlike a service, that gives its exit code and output."""
-    with anyio.move_on_after(_LAST_WORDS):
-        try:
-            done = container.with_exec([], use_entrypoint=True, expect=dagger.ReturnType.ANY)
-            code, out, err = await done.exit_code(), await done.stdout(), await done.stderr()
-        except dagger.DaggerError as second:
-            return failure_of(second, step)
-        return Failure(
-            step=step,
-            reason=f"the image ended with exit code {code} instead of serving",
-            command="(its entrypoint)",
-            exit_code=code,
-            stderr=last_lines(err or out),
-        )
-    return failure_of(error, step)

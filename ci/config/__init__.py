@@ -4,7 +4,7 @@ Open `parse.py` first: it reads the whole file, key by key, and finds every mist
 """
 
 from ci.config.checks import LINE
-from ci.config.parse import lines_of_images, named_dockerfiles, parse_config, referenced_paths
+from ci.config.parse import lines_of_images, named_dockerfiles, parse_config, referenced_paths, referenced_texts
 from ci.config.paths import PathKind
 from ci.config.plan import list_repositories, plan_build, render_plan, render_plan_json
 from ci.config.read import DEFAULT_CONFIG, find_config, read_config
@@ -23,6 +23,7 @@ __all__ = [
     "plan_build",
     "read_config",
     "referenced_paths",
+    "referenced_texts",
     "render_plan",
     "render_plan_json",
 ]

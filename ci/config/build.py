@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ipaddress import ip_address
 
-from ci.config.checks import string_map
+from ci.config.checks import LINE, PLATFORMS
 from ci.config.cursor import Cursor
+from ci.config.matrix import unquoted_word
+from ci.config.values import read_template
 from ci.core.text import nearest, show
+from ci.core.values import MEANING
 
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 EPOCH = "SOURCE_DATE_EPOCH"
 SECONDS = re.compile("0|[1-9][0-9]{0,10}")  # up to the year 5138
 SECRET = re.compile("[A-Za-z0-9_.-]+")
+COMMITTED = tuple(f"org.opencontainers.image.{key}" for key in ("created", "revision", "base.name", "base.digest"))
+RESERVED = "dev.drydock."
 NETWORKS = ("none", "host")
 HOST = re.compile("[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 ADDRESS = re.compile("[0-9A-Fa-f:.]+")
@@ -28,16 +34,47 @@ SIZE = re.compile(r"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?) ?([A-Za-z]+)|([1-9
 UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
-def read_arguments(cursor: Cursor) -> dict[str, str]:
-    """Read the build arguments; those of BuildKit's own are taken too."""
-    values = string_map(cursor, VARIABLE, "letters, digits and underscores")
-    if EPOCH in values:
-        given = cursor.quiet().entries()[EPOCH].quiet()
-        text = given.raw()
-        if not given.findings and not SECONDS.fullmatch(text):
+def read_arguments(cursor: Cursor, platforms: Sequence[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Read the build arguments, BuildKit's own included: those of all platforms, and those that each has for itself."""
+    same: dict[str, str] = {}
+    each: dict[str, dict[str, str]] = {}
+    for name, value in cursor.entries().items():
+        if not VARIABLE.fullmatch(name):
+            value.report(f"the name {show(name)} is not accepted", accepted="letters, digits and underscores")
+        if value.kind == "map" and not unquoted_word(value.node, MEANING):
+            for platform, text in _by_platform(value, platforms).items():
+                each.setdefault(platform, {})[name] = text
+        else:
+            same[name] = read_template(value)
+        given = value.quiet()
+        text = "" if value.kind == "map" else given.raw()
+        if name == EPOCH and not given.findings and not SECONDS.fullmatch(text):
             accepted = "a whole number of seconds since 1970, such as 1700000000"
-            cursor.report(f"{given.shown} is not a time", accepted=accepted, key=given.key, line=given.line)
-    return values
+            value.report(f"{value.shown} is not a time", accepted=accepted)
+    return same, each
+
+
+def _by_platform(cursor: Cursor, platforms: Sequence[str]) -> dict[str, str]:
+    """Read a text for each platform of an image; others may be there, since images may share what is written."""
+    texts = cursor.entries()
+    for platform, text in texts.items():
+        if platform not in PLATFORMS:
+            close = nearest(platform, PLATFORMS)
+            text.report(f"the platform {show(platform)} is not known", accepted=", ".join(PLATFORMS), nearest=close)
+    if texts and (missing := [platform for platform in platforms if platform not in texts]):
+        cursor.report(f"it has no value for {', '.join(missing)}", accepted="a value for each platform of the image")
+    return {platform: read_template(text) for platform, text in texts.items()}
+
+
+def read_labels(cursor: Cursor) -> dict[str, str]:
+    """Read labels, or annotations; those that say which commit and which base an image is of are not the user's."""
+    texts = cursor.entries()
+    for name, text in texts.items():
+        if not LINE.fullmatch(name):
+            text.report(f"the name {show(name)} is not accepted", accepted="text on one line")
+        elif name in COMMITTED or name.startswith(RESERVED):
+            text.report(f"each release writes {show(name)} itself", accepted="other keys")
+    return {name: read_template(text) for name, text in texts.items()}
 
 
 def read_names(cursor: Cursor) -> tuple[str, ...]:

@@ -76,18 +76,18 @@ def context_folders(cursor: Cursor) -> Iterator[str]:
             yield read_path(value)
 
 
-def check_targets(images: Sequence[Image], contexts: Mapping[str, Cursor]) -> None:
-    """Write down which contexts are images that do not exist, lack a platform, or are built on what they are for.
+def check_targets(images: Sequence[Image], needed: Mapping[str, Sequence[Cursor]]) -> None:
+    """Write down which images that are needed do not exist, lack a platform, or need what needs them.
 
     Args:
         images: all there are.
-        contexts: what each image says of its contexts, by its name.
+        needed: what each image says of its contexts and its services, by its name.
 
     """
     known = {image.name: image for image in images if image.name}
     circles: set[str] = set()  # the images of those that have been told of
-    for name, cursor in contexts.items():
-        for value, other in _targets(cursor):
+    for name, cursors in needed.items():
+        for value, other in _targets(cursors):
             if other not in known:
                 close = nearest(other, known)
                 accepted = f"{TARGET_CONTEXT} and one of {', '.join(known)}"
@@ -101,26 +101,28 @@ def check_targets(images: Sequence[Image], contexts: Mapping[str, Cursor]) -> No
             way = _way(known, other, name)
             if way and not circles.intersection(way):
                 circles.update(way)
-                message = f"images are built on each other in a circle: {' on '.join([name, *way])}"
+                message = f"images need each other in a circle: {' needs '.join([name, *way])}"
                 value.report(message, accepted="images without a circle")
 
 
-def _targets(cursor: Cursor) -> Iterator[tuple[Cursor, str]]:
-    """List the contexts that are images, by what is left of them."""
-    for value in cursor.quiet().entries().values():
-        written = value.text()
-        name = written.removeprefix(TARGET_CONTEXT)
-        if written.startswith(TARGET_CONTEXT) and COMPONENT.fullmatch(name):
-            yield replace(value, findings=cursor.findings), name
+def _targets(cursors: Sequence[Cursor]) -> Iterator[tuple[Cursor, str]]:
+    """List the contexts and services that are images, by what is left of them."""
+    for cursor in cursors:
+        for entry in cursor.quiet().entries().values():
+            value = entry.entries().get("image", entry) if entry.kind == "map" else entry
+            written = value.text()
+            name = written.removeprefix(TARGET_CONTEXT)
+            if written.startswith(TARGET_CONTEXT) and COMPONENT.fullmatch(name):
+                yield replace(value, findings=cursor.findings), name
 
 
 def _way(images: Mapping[str, Image], start: str, end: str) -> list[str]:
-    """Find how one image is built on another, both included; nothing where it is not."""
+    """Find how one image needs another, both included; nothing where it does not."""
     ways = {start: [start]}
     left = [start]
     while left and end not in ways:
         name = left.pop()
-        for other in images[name].built_on if name in images else ():
+        for other in images[name].needs if name in images else ():
             if other not in ways:
                 ways[other] = [*ways[name], other]
                 left.append(other)

@@ -9,8 +9,11 @@ from ci.config.acceptance import KEYS, read_acceptances, read_baseline
 from ci.config.contexts import context_folders
 from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
-from ci.config.paths import PathKind, read_path
-from ci.config.repository import REPOSITORY_HELP, check_shared, read_cache, read_repositories
+from ci.config.matrix import list_entries, unite_findings
+from ci.config.paths import PathKind, Source, read_path
+from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
+from ci.config.sharing import affix, check_sharing
+from ci.config.smoke import STRUCTURE
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
@@ -25,28 +28,31 @@ PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
 _SECONDS = {"h": 3600, "d": 86400}
 
 
-def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None = None) -> Config:
+def parse_config(
+    text: str, *, file: str, kinds: Mapping[str, PathKind] | None = None, texts: Mapping[str, str] | None = None
+) -> Config:
     """Read a configuration strictly.
 
     Args:
         text: the whole file.
         file: its name, for the messages.
         kinds: what each path of `referenced_paths` is in the source; None: nobody looked.
+        texts: of the files of `referenced_texts` that are there; None: nobody looked.
 
     Raises:
-        ConfigError: holds every mistake, in the order of the lines.
+        ConfigError: holds every mistake, in the order of the lines, with those of other files at the end.
 
     """
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
-    images = take(fields, "images", lambda c: read_images(c, kinds), ())
+    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts)), ())
     judged = take(fields, "validate", lambda c: c.record({}, KEYS), {})
     shared = [image.name for image in images if not image.repositories]
     config = Config(
         repositories=take(fields, "repository", lambda c: read_repositories(c, shared), ()),
         images=images,
         source=take(fields, "source", lambda c: c.matching(URL, "an http or https URL"), None),
-        compression=take(fields, "compression", _compression, Compression.ZSTD),
+        compression=take(fields, "compression", _compression, Compression.GZIP),
         cache=take(fields, "cache", lambda c: read_cache(c, [image.name for image in images]), Cache()),
         accepted=read_acceptances(judged),
         baseline=read_baseline(judged),
@@ -54,38 +60,47 @@ def parse_config(text: str, *, file: str, kinds: Mapping[str, PathKind] | None =
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
     )
-    if "images" in fields:
-        check_shared(config, fields["images"])
+    config = affix(config)
+    if not root.findings:
+        entries = list_entries(fields["images"].quiet())
+        check_sharing(config, entries)
+        root.findings.extend(unite_findings(entries))
     if root.findings:
-        raise ConfigError(sorted(root.findings, key=lambda finding: finding.line))
+        # Two images may name one file of checks, whose mistakes are the same.
+        findings = dict.fromkeys(root.findings)
+        raise ConfigError(sorted(findings, key=lambda one: (one.file != file, one.file, one.line)))
     return config
 
 
 def referenced_paths(text: str) -> frozenset[str]:
     """List the paths of the source that a configuration names, as far as it can be read."""
-    try:
-        root = read_tree(text, file="")
-    except ConfigError:
-        return frozenset()
-    fields = root.entries()
+    fields = _fields(text)
     paths = [path for item in _items(fields) for path in _paths(item.entries())]
     if "validate" in fields and "baseline" in (judged := fields["validate"].entries()):
         paths.append(read_path(judged["baseline"]))
-    return frozenset(path for path in paths if path)
+    return frozenset(path for path in paths if path) | referenced_texts(text)
+
+
+def referenced_texts(text: str) -> frozenset[str]:
+    """List the files whose texts belong to a configuration, as far as it can be read: those of structure tests."""
+    return frozenset(path for item in _items(_fields(text)) for path in _texts(item.entries()) if path)
 
 
 def named_dockerfiles(text: str) -> frozenset[str]:
     """List the Dockerfiles that a configuration names, as far as it can be read."""
-    try:
-        fields = read_tree(text, file="").entries()
-    except ConfigError:
-        return frozenset()
-    named = (item.entries().get("dockerfile") for item in _items(fields))
+    named = (item.entries().get("dockerfile") for item in _items(_fields(text)))
     return frozenset(path for cursor in named if cursor and (path := read_path(cursor)))
 
 
+def _fields(text: str) -> Mapping[str, Cursor]:
+    try:
+        return read_tree(text, file="").entries()
+    except ConfigError:
+        return {}
+
+
 def _items(fields: Mapping[str, Cursor]) -> tuple[Cursor, ...]:
-    return fields["images"].items() if "images" in fields else ()
+    return list_entries(fields["images"]) if "images" in fields else ()
 
 
 def _paths(fields: Mapping[str, Cursor]) -> Iterator[str]:
@@ -96,13 +111,19 @@ def _paths(fields: Mapping[str, Cursor]) -> Iterator[str]:
         yield from context_folders(fields["contexts"])
 
 
+def _texts(fields: Mapping[str, Cursor]) -> Iterator[str]:
+    if "smoke" in fields and fields["smoke"].kind == "seq":
+        for check in fields["smoke"].items():
+            if path := check.entries().get(STRUCTURE):
+                yield read_path(path)
+
+
 def lines_of_images(text: str) -> list[dict[str, int]]:
     """List, for each image of a configuration without mistakes, the line of each of its keys.
 
     A context has a key of its own, such as "contexts.base".
     """
-    images = read_tree(text, file="").entries()["images"].items()
-    return [_lines(image.entries()) for image in images]
+    return [_lines(entry.entries()) for entry in list_entries(read_tree(text, file="").entries()["images"])]
 
 
 def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
@@ -112,7 +133,7 @@ def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
 
 
 def _compression(cursor: Cursor) -> Compression:
-    return Compression(cursor.choice([known.value for known in Compression]) or Compression.ZSTD)
+    return Compression(cursor.choice([known.value for known in Compression]) or Compression.GZIP)
 
 
 def _period(cursor: Cursor) -> int | None:

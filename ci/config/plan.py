@@ -32,7 +32,8 @@ def plan_build(
     """
     if revision is not None:
         check_revision(revision)
-    names = _select("image", only, [image.name for image in config.images])
+    released = [image.name for image in config.images if image.release]
+    names = _select("image", only, [image.name for image in config.images]) if only else released
     images = [image for image in config.images if image.name in names]
     wanted = _select("platform", platforms, [p for image in images for p in image.platforms])
     variants = tuple(
@@ -62,8 +63,18 @@ def _select(what: str, given: Sequence[str], accepted: Sequence[str]) -> Sequenc
     return wanted
 
 
-def render_plan(plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None) -> str:
-    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks."""
+def render_plan(
+    plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None, missing: Sequence[str] = ()
+) -> str:
+    """Write what would be built for a terminal: the variants, what is built for them alone, and their checks.
+
+    Args:
+        plan: what would be built.
+        repositories: templates in place of the configuration's.
+        owner: fills {owner}.
+        missing: what a build needs and would not find.
+
+    """
     head = ("VARIANT", "PLATFORM", "DOCKERFILE", "CONTEXT", "CHECKS", "IMAGE")
     rows = [
         (
@@ -72,23 +83,28 @@ def render_plan(plan: Plan, *, repositories: Sequence[str] = (), owner: str | No
             variant.image.dockerfile,
             variant.image.context,
             str(len(variant.checks)) if variant.checks else "none",
-            ", ".join(_references(plan, variant, repositories, owner)),
+            ", ".join(_references(plan, variant, repositories, owner)) or "not released",
         )
         for variant in plan.variants
     ]
     only_built = _only_built(plan)
     built = f"Built for these, and not released: {', '.join(only_built)}\n\n" if only_built else ""
+    absent = "".join(["A build would not find\n", *(f"{line}\n" for line in missing), "\n"]) if missing else ""
     checks = [(f"{variant}:", _check_names(variant)) for variant in plan.variants]
-    return clean(f"{columns([head, *rows], right=frozenset((4,)))}\n\n{built}Smoke checks\n{columns(checks)}")
+    table = columns([head, *rows], right=frozenset((4,)))
+    return clean(f"{table}\n\n{built}{absent}Smoke checks\n{columns(checks)}")
 
 
-def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None) -> str:
+def render_plan_json(
+    plan: Plan, *, repositories: Sequence[str] = (), owner: str | None = None, missing: Sequence[str] = ()
+) -> str:
     """Write what would be built as JSON.
 
     Keys: schema (1), revision (or null), only_built (the names of variants that these are built on, and that are not
-    released), and variants, a list of variant, image, platform, dockerfile, context, target (or null), checks (their
-    names), smoke_reason (or null), budget (bytes, or null) and references (each of its repositories, with the tag where
-    the revision is known).
+    released), missing (what a build needs and would not find, a list of texts), and variants, a list of variant,
+    image, platform, dockerfile, context, target (or null), build_args (with the words that the plan is not told, such
+    as "{created}"), checks (their names), smoke_reason (or null), budget
+    (bytes, or null) and references (each of its repositories, with the tag where the revision is known).
     """
     variants = [
         {
@@ -98,6 +114,7 @@ def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str
             "dockerfile": variant.image.dockerfile,
             "context": variant.image.context,
             "target": variant.image.target,
+            "build_args": variant.image.arguments(variant.platform),
             "checks": [check.name for check in variant.checks],
             "smoke_reason": variant.image.smoke_reason,
             "budget": variant.image.budget,
@@ -105,7 +122,13 @@ def render_plan_json(plan: Plan, *, repositories: Sequence[str] = (), owner: str
         }
         for variant in plan.variants
     ]
-    value = {"schema": 1, "revision": plan.revision, "only_built": _only_built(plan), "variants": variants}
+    value = {
+        "schema": 1,
+        "revision": plan.revision,
+        "only_built": _only_built(plan),
+        "missing": [*missing],
+        "variants": variants,
+    }
     return json.dumps(value, indent=2)
 
 
@@ -139,5 +162,7 @@ def list_repositories(plan: Plan, given: Sequence[str], owner: str | None) -> di
 
 
 def _references(plan: Plan, variant: Variant, repositories: Sequence[str], owner: str | None) -> list[str]:
-    tag = f":{own_tag(variant.image, plan.revision)}" if plan.revision else ""
+    if not variant.image.release:
+        return []
+    tag = f":{own_tag(variant.image, plan.revision, plan.mark)}" if plan.revision else ""
     return [f"{repository}{tag}" for repository in list_repositories(plan, repositories, owner)[variant.image.name]]

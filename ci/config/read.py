@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagger
 
-from ci.config.parse import parse_config, referenced_paths
+from ci.config.parse import parse_config, referenced_paths, referenced_texts
 from ci.config.paths import PathKind
 from ci.core.engine import fan_out
 from ci.core.errors import ConfigError
@@ -39,8 +39,11 @@ async def read_config(source: dagger.Directory, file: dagger.File | None) -> Con
     """
     name, text = await find_config(source, file)
     paths = sorted(referenced_paths(text))
-    kinds = await fan_out(paths, lambda path: _kind(source, path), limit=8)
-    return parse_config(text, file=name, kinds=dict(zip(paths, kinds, strict=True)))
+    found = await fan_out(paths, lambda path: _kind(source, path), limit=8)
+    kinds = dict(zip(paths, found, strict=True))
+    files = [path for path in sorted(referenced_texts(text)) if kinds[path] == PathKind.FILE]
+    texts = await fan_out(files, lambda path: source.file(path).contents(), limit=8)
+    return parse_config(text, file=name, kinds=kinds, texts=dict(zip(files, texts, strict=True)))
 
 
 async def _kind(source: dagger.Directory, path: str) -> PathKind:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from ci.config.schema import INEXPRESSIBLE, config_schema
+from ci.core.values import MEANING
 
 _HEAD = """\
 # The configuration
@@ -27,13 +28,20 @@ _SECTIONS = (
     # name in the schema, title, where it stands
     ("image", "An image", "One entry of `images`."),
     ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
+    ("service", "A service beside an image", "One entry of `services`, by its host name."),
     ("validate", "What validate accepts", "The value of `validate`."),
     ("acceptance", "An accepted finding", "One entry of `accept`."),
     ("check", "A smoke check", "One entry of `smoke`."),
     ("http", "An HTTP check", "The value of `http`."),
+    ("tcp", "A TCP check", "The value of `tcp`."),
+    ("grpc", "A gRPC check", "The value of `grpc`."),
     ("file", "A file check", "The value of `file`."),
     ("config", "A check of the image's configuration", "The value of `config`."),
-    ("text", "What a text has to look like", "`stdout`, `stderr`, `body` and `content` are held against it."),
+    (
+        "text",
+        "What a text has to look like",
+        "`stdout`, `stderr`, `body`, `content` and each of `response-headers` are held against it.",
+    ),
 )
 _TITLES = {name: title for name, title, _ in _SECTIONS}
 _TYPES = {
@@ -43,6 +51,45 @@ _TYPES = {
     "boolean": "`true`, `false`",
     "object": "mapping of names to texts",
 }
+_VALUES = """
+## Values of the run
+
+In `build-args`, `labels` and `annotations` these words stand for what is known of a run. `{word:-TEXT}` is TEXT where
+it is empty; TEXT may hold words too, as in `{version:-{ref}}`. Any other word in braces is a mistake. A brace that is
+to stay has a backslash before it: `\\{word}`. Nothing is done with `${word}`, with `{{word}}` of a template, and with
+braces around anything else than a word. No secret is among the words: an image's history shows what they stand for.
+
+| word | stands for |
+|---|---|
+"""
+_VALUES_END = """
+`{version}` and `{tag}` need a `:-TEXT`, which may be empty, since most runs have neither. A build that is not released
+takes what it is given, and else, so that its steps stay cached, always the same: a revision of zeros, the time 0, the
+ref HEAD. A release that is not told one of them is refused. [What they do to unchanged images and to the layer
+cache](releasing.md#values-of-the-run) is said there.
+
+## Several images of one entry
+
+An image with `matrix` stands for several: each has all keys of the entry, with the placeholders filled in.
+
+```yaml
+images:
+  - matrix:
+      tool: [regctl, regsync]
+      base: [{target: release-scratch, suffix: ""}, {target: release-alpine, suffix: -alpine}]
+    name: "{tool}{base.suffix}" # regctl, regctl-alpine, regsync, regsync-alpine
+    dockerfile: "build/Dockerfile.{tool}"
+    target: "{base.target}"
+    platforms: [linux/amd64, linux/arm64]
+    smoke: [{run: ["/{tool}", version]}]
+```
+
+A mapping makes an image of each combination of its lists; a list of mappings makes one of each:
+`matrix: [{tool: regctl, port: 8080}, {tool: regsync, port: 8081}]`. A placeholder that is the whole of a value becomes
+that value, be it a number, a list or a mapping; YAML wants quotes around it. It may stand in every key of the image.
+Braces are read as above, and a word that the matrix does not have is a mistake. The images are known by their names
+everywhere, and errors tell both the line and the image.
+"""
 _COUNTED = 1 << 20  # a limit that is worth telling
 
 
@@ -53,6 +100,9 @@ def render_reference() -> str:
     for name, title, where in _SECTIONS:
         record = schema["$defs"][name]
         lines += ["", f"## {title}", "", f"{where} {record['description']}", "", *_table(record)]
+        if name == "image":
+            words = "\n".join(f"| `{{{word}}}` | {what} |" for word, what in MEANING.items())
+            lines.append(f"{_VALUES}{words}\n{_VALUES_END}".rstrip())
     return "\n".join(lines) + "\n"
 
 
@@ -73,6 +123,7 @@ def _value(field: Mapping[str, Any]) -> str:
 
 
 def _kind(field: Mapping[str, Any]) -> str:
+    field = field.get("else", field)  # one image, of what is one or several
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_kind(option) for option in field["anyOf"]))
     if "$ref" in field:
@@ -86,7 +137,8 @@ def _kind(field: Mapping[str, Any]) -> str:
         return f"list of {'texts' if items == 'text' else items}"
     if field["type"] == "integer" and field["maximum"] < _COUNTED:
         return f"{field['minimum']} to {field['maximum']}"
-    return _TYPES[field["type"]]
+    # Whatever is taken as it is written is a text.
+    return "text" if isinstance(field["type"], list) else _TYPES[field["type"]]
 
 
 def _code(value: object) -> str:

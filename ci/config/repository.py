@@ -9,7 +9,7 @@ from dataclasses import replace
 from ci.config.checks import LINE
 from ci.config.cursor import Cursor, take
 from ci.core.errors import SelectionError
-from ci.core.model import Cache, CacheMode, Config
+from ci.core.model import Cache, CacheMode
 from ci.core.names import PLACEHOLDERS, TEMPLATE, fill_repository, repository_fault
 from ci.core.text import nearest, show
 
@@ -39,42 +39,12 @@ def read_repository(cursor: Cursor, names: Sequence[str]) -> str:
             accepted=", ".join(PLACEHOLDERS),
             nearest=nearest(placeholder, PLACEHOLDERS),
         )
-    if "{name}" not in template and len(names) > 1:
-        cursor.report(f"{show(template)} is the same for all images", accepted="a template that holds {name}")
     known = [name for name in names if name] or ["name"]
     filled = (fill_repository(template, name=name, owner="owner") for name in known)
     faults = (repository_fault(repository) for repository in filled)
     if not unknown and (fault := next(filter(None, faults), "")):
         cursor.report(fault, accepted=REPOSITORY_HELP)
     return template
-
-
-def check_shared(config: Config, images: Cursor) -> None:
-    """Hold the repositories that images have of their own against those of all others.
-
-    Args:
-        config: of which the images and the repositories have been read.
-        images: where the images stand.
-
-    """
-    taken: dict[str, int] = {}
-    items = images.quiet().items()
-    for number, image in enumerate(config.images):
-        for template in config.templates(image):
-            repository = fill_repository(template, name=image.name, owner="{owner}")
-            other = taken.setdefault(repository, number)
-            # What all images share is seen where it is read.
-            own = next((n for n in (number, other) if config.images[n].repositories), None)
-            if other == number or own is None:
-                continue
-            item = items[own]
-            first = config.images[other].name
-            images.report(
-                f"{show(repository)} is the repository of {show(first)} and of {show(image.name)}",
-                accepted="a repository of its own for each image",
-                key=f"{item.key}.repository",
-                line=item.entries()["repository"].line,
-            )
 
 
 def read_cache(cursor: Cursor, names: Sequence[str]) -> Cache:

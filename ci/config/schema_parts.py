@@ -9,6 +9,8 @@ from typing import Any
 Schema = dict[str, Any]
 
 NUL_FREE = re.compile("[^\x00]*")
+RELATIVE = re.compile(r"(?!/)(?!(?:[^\\]*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+FILE = re.compile(r"(?!(?:\.?/)*\.?$)" + RELATIVE.pattern)
 
 
 def record(properties: Schema, required: Iterable[str], optional: Iterable[str]) -> Schema:
@@ -64,13 +66,16 @@ def list_of(items: Schema, description: str = "", example: list[object] | None =
     }
 
 
-def map_of(names: re.Pattern[str], description: str, example: dict[str, str]) -> Schema:
+def map_of(names: re.Pattern[str], description: str, example: dict[str, object]) -> Schema:
     """Describe a mapping of names to texts, which are taken as they are written: 3.10 and on need no quotes."""
     return {
         "description": description,
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"pattern": _ecma(names)},
-        "additionalProperties": {"type": ["string", "number", "boolean"], "pattern": _ecma(NUL_FREE)},
+        "additionalProperties": VALUE,
         "examples": [example],
     }
+
+
+VALUE: Schema = {"type": ["string", "number", "boolean"], "pattern": _ecma(NUL_FREE)}  # as it is written

@@ -7,6 +7,9 @@ import re
 BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
 IMAGE = f"moby/buildkit:{BUILDKIT}"
 
+# A label of an image that stands in for that one: what its engine's user should read where a base image is not found.
+MISSING_BASE = "dev.drydock.missing-base"
+
 # BuildKit's own frontend is as new as any that `# syntax=docker/dockerfile` names; another one is pulled.
 FRONTEND = "docker/dockerfile"
 
@@ -14,6 +17,7 @@ UNFETCHED = "failed to resolve source metadata"  # is in what it says of an imag
 
 # As `solver/errdefs/source.go` and `cmd/buildctl/main.go` of moby/buildkit print them.
 _PLACE = re.compile(r"^\S.*:(?P<line>\d+)\n-{20}$", re.MULTILINE)
+_UNFETCHED = re.compile(rf"{UNFETCHED} for (?P<reference>\S+): .*: not found$")
 _SENTENCE = re.compile(r"^error: (?:failed to solve: )?(?P<sentence>.*)", re.MULTILINE | re.DOTALL)
 
 
@@ -27,6 +31,12 @@ def place_of(text: str) -> int | None:
     """Read the line of the Dockerfile that an error is about; None where BuildKit names none."""
     found = _PLACE.search(text)
     return int(found["line"]) if found else None
+
+
+def missing_of(sentence: str) -> str | None:
+    """Read which image is not there, from why a build failed; None where it failed for another reason."""
+    found = _UNFETCHED.search(sentence)
+    return found["reference"] if found else None
 
 
 def sentence_of(text: str) -> str:

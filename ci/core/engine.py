@@ -13,6 +13,7 @@ import dagger
 from dagger.mod._exceptions import FunctionError
 from opentelemetry import trace
 
+from ci.core.buildkit import IMAGE, MISSING_BASE
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import Failure
 from ci.core.text import last_lines
@@ -55,6 +56,19 @@ def explain(error: BaseException) -> str | None:
     if isinstance(cause, dagger.DaggerError):
         return f"the engine refused: {_sentence(cause)}"
     return None
+
+
+async def missing_base(reference: str) -> str:
+    """Say what an engine has to say of a base image that it does not find; nothing on most engines.
+
+    One whose images come from a mirror has a stand-in of BuildKit's image, with the sentence in a label.
+    """
+    try:
+        sentence = await dagger.dag.container().from_(IMAGE).label(MISSING_BASE)
+    except dagger.DaggerError:
+        return ""
+    name = reference.removeprefix("docker.io/").removeprefix("library/")  # as a FROM has it
+    return f". {sentence.replace('{reference}', name)}" if sentence else ""
 
 
 def failure_of(error: BaseException, step: str) -> Failure:

@@ -6,83 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ci.core.checks import TARGET, Service, SmokeCheck
 from ci.core.findings import Acceptance
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TextMatch:
-    """What a text has to look like: every condition given must hold.
-
-    `equals` compares after trailing white space is dropped, `contains` lists substrings,
-    `excludes` lists substrings that must not occur, `matches` is a regular expression searched for.
-    """
-
-    equals: str | None = None
-    contains: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
-    matches: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunCheck:
-    """Run a command in the image and compare its exit code and output."""
-
-    argv: tuple[str, ...]
-    exit_code: int = 0
-    stdout: TextMatch | None = None
-    stderr: TextMatch | None = None
-    deadline: float = 60.0  # seconds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HttpCheck:
-    """Start the image as it would run, and ask it one HTTP GET until it answers as expected."""
-
-    port: int
-    path: str = "/"
-    status: int = 200
-    body: TextMatch | None = None
-    deadline: float = 60.0  # seconds for the port to open, and as many for the answer
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileCheck:
-    """Look at one path of the image's file system."""
-
-    path: str
-    exists: bool = True
-    mode: int | None = None  # permission bits, such as 0o755
-    content: TextMatch | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigCheck:
-    """Compare the image's configuration; None means: not compared."""
-
-    user: str | None = None
-    entrypoint: tuple[str, ...] | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    ports: tuple[str, ...] | None = None  # "8000/tcp"
-    healthcheck: bool | None = None  # declared or not
-    architecture: str | None = None  # "amd64", "arm64"
-
-
-Check = RunCheck | HttpCheck | FileCheck | ConfigCheck
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SmokeCheck:
-    """One named check, and the platforms it runs on (none given: all of the image's)."""
-
-    name: str
-    check: Check
-    platforms: tuple[str, ...] = ()
-
 
 # What a named context begins with, as bake writes it; any other is a folder of the source.
 IMAGE_CONTEXT = "docker-image://"
-TARGET_CONTEXT = "target:"
+TARGET_CONTEXT = TARGET
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Affixes:
+    """What an image puts around all of its tags, so that another image may have the same repository."""
+
+    prefix: str = ""
+    suffix: str = ""
+    prefix_latest: bool = False  # whether it is put around `latest` too
+    suffix_latest: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +34,8 @@ class Image:
     platforms: tuple[str, ...]
     title: str | None = None
     description: str | None = None
-    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)  # the same for all platforms
+    platform_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # besides these, by platform
     target: str | None = None
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()  # names of agents that RUN --mount=type=ssh asks for
@@ -104,9 +44,16 @@ class Image:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)  # address by name
     shm_size: int | None = None  # bytes
     ulimits: tuple[str, ...] = ()  # such as "nofile=1024:2048"
+    git: bool = False  # whether its build is given .git, where the ignore file lets it
+    generated: tuple[str, ...] = ()  # paths and patterns in the source that a step makes before the build
     budget: int | None = None  # bytes, compressed, each variant
+    services: tuple[Service, ...] = ()  # beside it in checks; each reaches those before it
     smoke: tuple[SmokeCheck, ...] = ()
     smoke_reason: str | None = None  # why there is none
+    labels: Mapping[str, str] = field(default_factory=dict)  # besides those that say what it is
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    affixes: Affixes = field(default_factory=Affixes)  # of its flavor, as far as no event changes them
+    release: bool = True  # whether it gets a name in a registry, or is only built for those that are built on it
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
     tags: tuple[str, ...] | None = None  # rules in place of the configuration's
     flavor: tuple[str, ...] = ()  # what holds for all of them, besides the configuration's
@@ -117,6 +64,16 @@ class Image:
         targets = (value for value in self.contexts.values() if value.startswith(TARGET_CONTEXT))
         return tuple(dict.fromkeys(value.removeprefix(TARGET_CONTEXT) for value in targets))
 
+    def arguments(self, platform: str) -> dict[str, str]:
+        """Return the arguments of its build for a platform."""
+        return {**self.build_args, **self.platform_args.get(platform, {})}
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the images of the same configuration that come before it: for its build, or for its checks."""
+        targets = (service.target for service in self.services if service.target)
+        return tuple(dict.fromkeys((*self.built_on, *targets)))
+
 
 REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not older, unless told otherwise
 
@@ -124,8 +81,8 @@ REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not o
 class Compression(StrEnum):
     """How layers are compressed."""
 
-    GZIP = "gzip"
-    ZSTD = "zstd"
+    GZIP = "gzip"  # what everything that pulls images can read
+    ZSTD = "zstd"  # see schema.ZSTD_NEEDS
 
 
 class CacheMode(StrEnum):
@@ -151,7 +108,7 @@ class Config:
     repositories: tuple[str, ...]  # templates, such as "ghcr.io/acme/{name}"; the first one has the layer cache
     images: tuple[Image, ...]
     source: str | None = None  # URL of the source code, for the labels
-    compression: Compression = Compression.ZSTD
+    compression: Compression = Compression.GZIP
     cache: Cache = field(default_factory=Cache)
     accepted: tuple[Acceptance, ...] = ()  # findings of `validate` that are right as they are
     baseline: str | None = None  # a file of such findings, relative to the source
@@ -187,6 +144,7 @@ class Plan:
     config: Config
     variants: tuple[Variant, ...]
     revision: str | None = None  # full commit id, where known
+    mark: str = ""  # of a version, where it is built differently from the same commit without one
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -203,6 +161,7 @@ class Failure:
     command: str | None = None
     exit_code: int | None = None
     stderr: str | None = None  # the last lines
+    logs: Mapping[str, str] = field(default_factory=dict)  # the last lines of each service beside it, by name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

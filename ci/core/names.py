@@ -124,9 +124,9 @@ def check_tag(tag: str) -> str:
     return tag
 
 
-def sha_tag(revision: str) -> str:
-    """Name the tag that marks a revision, and never moves."""
-    return f"sha-{check_revision(revision)[:_SHORT]}"
+def sha_tag(revision: str, mark: str = "") -> str:
+    """Name the tag that marks a revision, and never moves; with the mark of a version that is built for itself."""
+    return f"sha-{check_revision(revision)[:_SHORT]}" + (f"-{mark}" if mark else "")
 
 
 def rebuilt_tag(revision: str) -> str:
@@ -136,13 +136,15 @@ def rebuilt_tag(revision: str) -> str:
 
 def image_tag(image: Image, tag: str) -> str:
     """Spell a tag as it is in the image's repositories: with what the image puts around all of its tags."""
-    del image  # none puts anything around them yet
-    return check_tag(tag)
+    around = image.affixes
+    prefix = around.prefix if tag != LATEST or around.prefix_latest else ""
+    suffix = around.suffix if tag != LATEST or around.suffix_latest else ""
+    return check_tag(f"{prefix}{tag}{suffix}")
 
 
-def own_tag(image: Image, revision: str) -> str:
+def own_tag(image: Image, revision: str, mark: str = "") -> str:
     """Name the tag that marks a revision of an image."""
-    return image_tag(image, sha_tag(revision))
+    return image_tag(image, sha_tag(revision, mark))
 
 
 def origin_of(revision: str) -> str:

@@ -121,6 +121,9 @@ class ImageConfig:
     created: str = ""  # when its newest layer was made (RFC 3339)
     user: str = ""
     entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    workdir: str = ""
+    volumes: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[str, ...] = ()  # such as "8000/tcp"
     healthcheck: bool = False  # whether one is declared
@@ -149,6 +152,9 @@ def read_image_config(body: bytes, digest: str) -> ImageConfig:
             created=str(document.get("created") or ""),
             user=str(config.get("User") or ""),
             entrypoint=tuple(map(str, config.get("Entrypoint") or [])),
+            cmd=tuple(map(str, config.get("Cmd") or [])),
+            workdir=str(config.get("WorkingDir") or ""),
+            volumes=tuple(config.get("Volumes") or {}),
             env={name: value for name, _, value in pairs},
             ports=tuple(config.get("ExposedPorts") or {}),
             healthcheck=bool(test) and test != ["NONE"],

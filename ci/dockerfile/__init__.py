@@ -1,9 +1,10 @@
-"""What a Dockerfile and its ignore file say, as BuildKit reads them.
+"""What a Dockerfile and its ignore file say, as BuildKit reads them, and what git keeps elsewhere than in the source.
 
 Open `stages.py` first: it walks over a Dockerfile once, and all that judge one stand on that walk.
 """
 
-from ci.dockerfile.bases import Base, final_base, list_bases
+from ci.dockerfile.bases import Base, final_base, fixed_platform, list_bases
+from ci.dockerfile.git import ATTRIBUTES, GIT, MODULES, is_tracked, list_submodules, read_attributes
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.parser import (
     AUTOMATIC,
@@ -25,9 +26,13 @@ from ci.dockerfile.stages import (
     needed_stages,
     read_stages,
 )
+from ci.dockerfile.taken import clean_source, list_taken, meets, relative_to
 
 __all__ = [
+    "ATTRIBUTES",
     "AUTOMATIC",
+    "GIT",
+    "MODULES",
     "NO_TEXT",
     "SCRATCH",
     "Base",
@@ -37,17 +42,25 @@ __all__ = [
     "Scope",
     "Step",
     "assignments",
+    "clean_source",
     "expand",
     "final_base",
     "find_remote",
     "find_target",
+    "fixed_platform",
     "glob_expression",
     "ignore_files",
+    "is_tracked",
     "lineage",
     "list_bases",
     "list_mounts",
+    "list_submodules",
+    "list_taken",
+    "meets",
     "needed_stages",
     "parse_dockerfile",
     "parse_ignore",
+    "read_attributes",
     "read_stages",
+    "relative_to",
 ]

@@ -81,6 +81,48 @@ def list_bases(
     return tuple(dict.fromkeys(base for _, base in uses))
 
 
+def _final_scope(
+    dockerfile: Dockerfile,
+    target: str | None,
+    arguments: Mapping[str, str],
+    platform: str,
+    contexts: Mapping[str, str] | None,
+) -> Scope | None:
+    """Find the stage that the image to be built descends from, whose FROM names no other; None where nobody knows."""
+    number = None if dockerfile.faults else find_target(dockerfile, target)
+    if number is None:
+        return None
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None, contexts=contexts)
+    return lineage(scopes, number)[0]
+
+
+def fixed_platform(
+    dockerfile: Dockerfile,
+    *,
+    target: str | None,
+    arguments: Mapping[str, str],
+    platform: str,
+    contexts: Mapping[str, str] | None = None,
+) -> tuple[Stage, str] | None:
+    """Find the stage that makes an image one of another platform; None where it is of the platform that is asked for.
+
+    BuildKit says in the image's configuration what was asked for, also where everything in the image is of the platform
+    that the FROM names, so that nobody sees it afterwards. `scratch` has nothing that is of a platform. The arguments
+    are those of final_base.
+
+    Returns:
+        The stage, and the platform that it names; "" where only the builder knows which that is.
+
+    """
+    scope = _final_scope(dockerfile, target, arguments, platform, contexts)
+    if scope is None or not scope.origin.image:
+        return None
+    fixed = _platform(scope, platform)
+    if not fixed and "BUILD" not in scope.stage.platform:
+        return None
+    return None if fixed.split("/")[:2] == platform.split("/")[:2] else (scope.stage, fixed)
+
+
 def final_base(
     dockerfile: Dockerfile,
     *,
@@ -99,11 +141,9 @@ def final_base(
         contexts: the named contexts of the build.
 
     """
-    number = None if dockerfile.faults else find_target(dockerfile, target)
-    if number is None:
+    scope = _final_scope(dockerfile, target, arguments, platform, contexts)
+    if scope is None:
         return None
-    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None, contexts=contexts)
-    scope = lineage(scopes, number)[0]
     reference, wanted = scope.origin.image, _platform(scope, platform)
     return Base(reference=reference, platform=wanted) if reference and wanted else None
 

@@ -45,6 +45,11 @@ class IgnoreFile:
                 last = None if pattern.keep else pattern
         return last
 
+    def brings_back(self, path: str) -> Pattern | None:
+        """Find the line that asks by ! for a path, or for something in it; None where no line does."""
+        kept = (p for p in self.patterns if p.keep and (p.path == path or p.path.startswith(f"{path}/")))
+        return next((p for p in kept if not self.excluded_by(p.path)), None)
+
     def _matches(self, path: str) -> tuple[bool, ...]:
         """Say of each pattern whether it matches a path or a folder above it."""
         if not path or path == ".":

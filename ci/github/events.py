@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan
-from ci.core.names import LATEST, check_tag, image_tag, own_tag
+from ci.core.names import LATEST, check_tag, image_tag, own_tag, utc_text
 from ci.core.text import clean
-from ci.tags import Event, Names, names_of, parse_flavor, parse_rule
-
-# What stands for `tags:` where a configuration has none: the default branch is latest, and v1.2.3 is v1.2.3.
-DEFAULT_TAGS = ("type=raw,value=latest,enable={{is_default_branch}}", r"type=match,pattern=^v(\d.*)$,group=1,prefix=v")
-DEFAULT_FLAVOR = ("latest=false",)
+from ci.core.values import Values
+from ci.tags import Event, Names, names_of, rules_for
 
 _CHECKING = {
     "pull_request": "A pull request is built and checked; nothing is published.",
@@ -84,6 +81,17 @@ def decide(event: Event, plan: Plan) -> Decision:
     )
 
 
+def values_of(event: Event, decision: Decision, *, owner: str | None) -> Values:
+    """Say what the texts of the configuration are told of an event."""
+    return Values(
+        revision=event.revision or None,
+        created=utc_text(event.committed) if event.committed else "",
+        ref=event.ref,
+        version=decision.version or "",
+        owner=owner or "",
+    )
+
+
 def name_image(event: Event, plan: Plan, image: Image) -> Names:
     """Say how the rules name an image on an event, as it is spelled in its repositories; `latest` comes last.
 
@@ -91,11 +99,9 @@ def name_image(event: Event, plan: Plan, image: Image) -> Names:
         DrydockError: a name is not legal, or marks another commit.
 
     """
-    given = image.tags if image.tags is not None else plan.config.tags
-    usual = () if given is not None else DEFAULT_FLAVOR
-    flavor = parse_flavor((*usual, *plan.config.flavor, *image.flavor))
-    names = names_of([parse_rule(rule) for rule in (DEFAULT_TAGS if given is None else given)], flavor, event)
-    tags = [_checked(image_tag(image, check_tag(tag)), event) for tag in names.tags]
+    rules, flavor = rules_for(plan.config, image)
+    names = names_of(rules, flavor, event)
+    tags = [_checked(check_tag(tag), event) for tag in names.tags]
     last = image_tag(image, LATEST)
     ordered = (*(tag for tag in tags if tag != last), *(tag for tag in tags if tag == last))
     return Names(tags=ordered, version=names.version, notes=names.notes)

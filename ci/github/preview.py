@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
 from ci.core.names import own_tag
 from ci.core.text import Format, clean, columns, markdown_table
-from ci.github.events import Decision, decide
+from ci.github.events import Decision, decide, values_of
 from ci.tags import Event
 
 
@@ -19,6 +20,7 @@ class Preview:
 
     event: Event
     decision: Decision
+    plan: Plan  # told of the event
     names: tuple[tuple[str, str, tuple[str, ...]], ...]  # image, repository, tags: what marks the commit is first
 
     def add_to(self, plan: str, wanted: Format) -> str:
@@ -44,23 +46,29 @@ class Preview:
         return "\n\n".join((plan, *map(clean, parts)))
 
 
-def preview_event(event: Event, plan: Plan, repositories: Mapping[str, Sequence[str]]) -> Preview:
+def preview_event(event: Event, plan: Plan, repositories: Mapping[str, Sequence[str]], *, owner: str | None) -> Preview:
     """Say what an event would lead to.
 
     Args:
         event: what would happen.
         plan: of the images.
         repositories: of each image, by its name.
+        owner: of the repository, where that is known.
 
     Raises:
         DrydockError: the event makes no sense, or gives an illegal name.
 
     """
     decision = decide(event, plan)
+    plan = fill_plan(plan, values_of(event, decision, owner=owner), Missing.STAYS)
     names = [
-        (image.name, where, ((own_tag(image, event.revision),) if event.revision else ()) + decision.tags[image.name])
+        (
+            image.name,
+            where,
+            ((own_tag(image, event.revision, plan.mark),) if event.revision else ()) + decision.tags[image.name],
+        )
         for image in plan.images
-        if decision.publish
+        if decision.publish and image.release
         for where in repositories[image.name]
     ]
-    return Preview(event=event, decision=decision, names=tuple(names))
+    return Preview(event=event, decision=decision, plan=plan, names=tuple(names))

@@ -13,9 +13,10 @@ import dagger
 from ci.build import Builder
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
+from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
 from ci.core.text import Format, clean
-from ci.github.events import SCHEDULE, Decision, decide
+from ci.github.events import SCHEDULE, Decision, decide, values_of
 from ci.release import (
     Delivery,
     Destination,
@@ -68,6 +69,8 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
         created = parse_created(run.created)
         event = run.event(created)
         decision = decide(event, plan)
+        values = values_of(event, decision, owner=destination.owner)
+        plan = fill_plan(plan, values, Missing.IS_REFUSED if decision.publish else Missing.STANDS_IN)
         if not decision.publish:
             delivery = Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import dagger
@@ -10,6 +10,7 @@ import dagger
 from ci.config import DEFAULT_CONFIG
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
+from ci.init.checkout import describing
 from ci.init.project import MANIFESTS, project_name
 from ci.init.proposal import Proposal, propose
 from ci.init.proposal_yaml import render_proposal, schema_address
@@ -43,25 +44,29 @@ async def adopt(
     async def template(path: str, adapt: Callable[[str, str], str]) -> str:
         return adapt(await templates.file(path).contents(), module)
 
-    wanted: dict[str, Callable[[], Awaitable[str]]] = {
-        DEFAULT_CONFIG: partial(propose_config, source, module),
-        WORKFLOW: partial(template, WORKFLOW, adapt_workflow),
+    paths = (DEFAULT_CONFIG, WORKFLOW, HOOK, INSTALL)
+    wanted = [path for path in paths if overwrite or not await source.exists(path, do_not_follow_symlinks=True)]
+    # What a configuration that is there needs of the checkout, validate says.
+    proposal = await read_proposal(source) if DEFAULT_CONFIG in wanted else Proposal(images=())
+    write: dict[str, Callable[[], Awaitable[str]]] = {
+        DEFAULT_CONFIG: partial(_render, proposal, module),
+        WORKFLOW: partial(template, WORKFLOW, partial(adapt_workflow, inputs=proposal.inputs)),
         HOOK: partial(template, HOOK, adapt_hook),
         INSTALL: partial(template, INSTALL, lambda text, _: text),
     }
     after = source
-    for path, write in wanted.items():
-        if overwrite or not await source.exists(path, do_not_follow_symlinks=True):
-            after = after.with_new_file(path, await write(), permissions=0o755 if path in (HOOK, INSTALL) else 0o644)
+    for path in wanted:
+        permissions = 0o755 if path in (HOOK, INSTALL) else 0o644
+        after = after.with_new_file(path, await write[path](), permissions=permissions)
     return after.changes(source)
 
 
-async def propose_config(source: dagger.Directory, module: str) -> str:
-    """Write a configuration for the Dockerfiles of a source.
+async def _render(proposal: Proposal, module: str) -> str:
+    return render_proposal(proposal, schema=schema_address(module), file=DEFAULT_CONFIG)
 
-    Args:
-        source: the repository.
-        module: the address of this module, from which that of the schema follows.
+
+async def read_proposal(source: dagger.Directory) -> Proposal:
+    """Propose images for the Dockerfiles of a source.
 
     Raises:
         DrydockError: there is no Dockerfile that could be proposed.
@@ -70,14 +75,38 @@ async def propose_config(source: dagger.Directory, module: str) -> str:
     listed = await source.filter(exclude=_UNLISTED).glob("**")
     files = [path for path in listed if not path.endswith("/")]
     chosen, aside = find_dockerfiles(files)
+    links = await _links(source, chosen)
     texts = await _read(source, chosen)
+    same = {path: other for path in links if (other := _target(texts, links, path))}
+    linked = tuple(LeftOut(path=path, reason=f"a link to {other}, which is one image") for path, other in same.items())
     unread = tuple(LeftOut(path=path, reason="the engine cannot read it") for path in chosen if path not in texts)
     manifests = await _read(source, [file for file in MANIFESTS if file in files])
-    proposal = propose(texts, {path.rstrip("/") for path in listed}, project=project_name(manifests))
-    proposal = Proposal(images=proposal.images, left_out=(*aside, *unread, *proposal.left_out))
+    proposal = propose(
+        {path: text for path, text in texts.items() if path not in same},
+        {path.rstrip("/") for path in listed},
+        project=project_name(manifests),
+        beside=await _read(source, describing(texts, set(files))),
+    )
+    proposal = Proposal(images=proposal.images, left_out=(*aside, *linked, *unread, *proposal.left_out))
     if not proposal.images:
         raise DrydockError(_nothing(proposal.left_out))
-    return render_proposal(proposal, schema=schema_address(module), file=DEFAULT_CONFIG)
+    return proposal
+
+
+async def _links(source: dagger.Directory, paths: Sequence[str]) -> list[str]:
+    """List the links among files."""
+
+    async def is_link(path: str) -> bool:
+        found = await source.stat(path, do_not_follow_symlinks=True).file_type()
+        return found == dagger.FileType.SYMLINK
+
+    found = await fan_out(paths, is_link, limit=_AT_A_TIME)
+    return [path for path, link in zip(paths, found, strict=True) if link]
+
+
+def _target(texts: Mapping[str, str], links: Sequence[str], path: str) -> str:
+    """Find the file that a link leads to, which has the same text; "" where it is none of the Dockerfiles."""
+    return next((other for other, text in texts.items() if other not in links and text == texts.get(path)), "")
 
 
 async def _read(source: dagger.Directory, paths: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ci.dockerfile import (
@@ -19,7 +19,8 @@ from ci.dockerfile import (
     read_stages,
 )
 
-_REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)[^{}]*\})")
+_REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?-)?[^{}]*\})")
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]*\})")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _MAX_PORT = 65535
 _MAX_PORTS = 50  # more are a range that nobody would check one by one
@@ -101,7 +102,9 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         state.apply(step)
     bases = [scope.origin for scope in needed if scope.origin.stage is None]
     known = scopes[0].variables
-    unfilled = [name for base in bases if not base.reference for name in _names(base.written) if not known.get(name)]
+    defaults = {name: value for made in dockerfile.arguments for name, value in assignments(made).items()}
+    given = {name: value for name, value in defaults.items() if value is not None}
+    unfilled = [name for base in bases if not base.reference for name in _unfilled(base.written, given)]
     steps = [step for scope in needed for step in scope.steps]
     run = [step.made for step in steps]
     mounts = [mount for made in run for mount in list_mounts(made)]
@@ -138,7 +141,18 @@ def _unset(steps: Iterable[Step], outer: Collection[str]) -> Iterator[str]:
 
 def _ends(scopes: Sequence[Scope]) -> tuple[str, ...]:
     used = {parent for scope in scopes for parent in scope.parents}
-    return tuple(scope.stage.name for scope in scopes[:-1] if scope.stage.name and scope.number not in used)
+    # Which stage a name such as build_$TARGETARCH stands for, the build finds out.
+    meant = [
+        re.compile(".*".join(re.escape(part) for part in _VARIABLE.split(origin.written)), re.IGNORECASE)
+        for scope in scopes
+        for origin in scope.origins
+        if origin.reference is None and _VARIABLE.sub("", origin.written)
+    ]
+    return tuple(
+        name
+        for scope in scopes[:-1]
+        if (name := scope.stage.name) and scope.number not in used and not any(p.fullmatch(name) for p in meant)
+    )
 
 
 def _healthcheck(step: Step) -> str | None:
@@ -172,8 +186,16 @@ def _sources(step: Step) -> Iterator[str]:
             yield mount.source
 
 
-def _names(text: str) -> list[str]:
-    return [found[1] or found[2] for found in _REFERENCE.finditer(text)]
+def _unfilled(text: str, defaults: Mapping[str, str], seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """List the variables of a text that have no default: neither there, as in ${NAME:-x}, nor at their ARG."""
+    for found in _REFERENCE.finditer(text):
+        name = found[1] or found[2]
+        if name in seen or found[3]:
+            continue
+        if name in defaults:
+            yield from _unfilled(defaults[name], defaults, seen | {name})
+        else:
+            yield name
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:

@@ -10,18 +10,21 @@ from fnmatch import fnmatchcase
 from itertools import chain, count
 
 from ci.config import LINE
-from ci.core.model import ConfigCheck, HttpCheck, Image, SmokeCheck
+from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
+from ci.core.model import Image
 from ci.core.names import COMPONENT
 from ci.dockerfile import SCRATCH, parse_dockerfile
+from ci.init.checkout import Input, read_brought
 from ci.init.facts import Facts, read_facts
-from ci.init.search import LeftOut, dockerfile_end
+from ci.init.search import WORKFLOWS, LeftOut, dockerfile_end
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 
 # Folders that say how an image is made and not which.
 _PLAIN = frozenset(
     "docker dockerfile dockerfiles container containers image images build builds deploy deployment deployments "
-    "package packaging ci infra ops release scripts config etc src prod production compose docker-compose".split()
+    "package packaging ci infra ops release scripts config etc src prod production compose docker-compose "
+    ".github workflows".split()
 )
 _CODE = frozenset(("src",))  # plain as a name, and a context of its own
 # Ends of a Dockerfile's name that say nothing.
@@ -54,6 +57,7 @@ class Proposed:
 
     image: Image
     notes: tuple[str, ...] = ()
+    inputs: frozenset[Input] = frozenset()  # of the checkout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,14 +67,26 @@ class Proposal:
     images: tuple[Proposed, ...]
     left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the checkout has to be given so that all images can be built."""
+        return tuple(known for known in Input if any(known in proposed.inputs for proposed in self.images))
 
-def propose(texts: Mapping[str, str], paths: AbstractSet[str], *, project: str = "app") -> Proposal:
+
+def propose(
+    texts: Mapping[str, str],
+    paths: AbstractSet[str],
+    *,
+    project: str = "app",
+    beside: Mapping[str, str] | None = None,
+) -> Proposal:
     """Propose an image for each Dockerfile.
 
     Args:
         texts: the Dockerfiles by their paths.
         paths: all files and folders of the source, to find out which context a Dockerfile is written for.
         project: the name for a Dockerfile whose path tells none.
+        beside: the texts of the files that say what a checkout has to bring.
 
     """
     facts: dict[str, Facts] = {}
@@ -82,7 +98,7 @@ def propose(texts: Mapping[str, str], paths: AbstractSet[str], *, project: str =
         else:
             left_out.append(LeftOut(path=path, reason=reason))
     names = name_images(facts, project)
-    images = tuple(_image(names[path], path, found, paths) for path, found in facts.items())
+    images = tuple(_image(names[path], path, found, paths, beside or {}) for path, found in facts.items())
     return Proposal(images=images, left_out=tuple(left_out))
 
 
@@ -132,6 +148,8 @@ def _name_parts(path: str) -> list[str]:
     """List the parts of a path that tell what the image is, the last the most telling."""
     *folders, file = path.split("/")
     end = dockerfile_end(file) or ""
+    if folders[:1] == [WORKFLOWS]:
+        end = re.sub("^ci[._-]", "", end)
     parts = [part for folder in folders if (part := folder.lower()) not in _PLAIN]
     if end and end.lower() not in _FINAL:
         # A folder's own variants are told apart by both: backend/Dockerfile.slim is backend-slim.
@@ -146,12 +164,15 @@ def _component(text: str) -> str:
     return name if COMPONENT.fullmatch(name) else "app"
 
 
-def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str]) -> Proposed:
+def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str], beside: Mapping[str, str]) -> Proposed:
     context, missing = guess_context(path, facts.sources, paths)
     platforms, why = _platforms(path, facts)
     notes = [why] if why else []
     if missing:
-        notes.append(f"COPY names what the source does not hold: {', '.join(missing[:5])}")
+        made = ", ".join(missing[:5])
+        notes.append(f"COPY names what the source does not hold: {made}; generated: names what a step makes before")
+    brought = read_brought(path, context, facts.sources, paths, beside)
+    notes += brought.notes
     if facts.unfilled:
         notes.append(f"FROM needs build-args for {', '.join(facts.unfilled)}")
     if facts.unset:
@@ -173,9 +194,10 @@ def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str]) -> Propo
         platforms=platforms,
         secrets=secrets,
         ssh=ssh,
+        git=Input.HISTORY in brought.inputs,
         smoke=_smoke(facts, platforms),
     )
-    return Proposed(image=image, notes=tuple(notes))
+    return Proposed(image=image, notes=tuple(notes), inputs=brought.inputs)
 
 
 def guess_context(path: str, sources: Iterable[str], paths: AbstractSet[str]) -> tuple[str, list[str]]:
@@ -187,7 +209,9 @@ def guess_context(path: str, sources: Iterable[str], paths: AbstractSet[str]) ->
     folders = path.split("/")[:-1]
     named = [clean for source in sources if (clean := _clean(source)) != "."]
     choices = ["/".join(folders[:count]) for count in range(len(folders), -1, -1)]
-    if not named and folders and folders[-1].lower() in _PLAIN - _CODE:
+    if folders[:1] == [WORKFLOWS]:
+        choices = choices[-1:] + choices[:-1]  # it stands beside the workflow that builds it
+    elif not named and folders and folders[-1].lower() in _PLAIN - _CODE:
         # It copies everything or nothing, and stands in a folder of Dockerfiles: its context is a folder above.
         choices = choices[1:] + choices[:1]
     missing = {choice: [name for name in named if not _exists(choice, name, paths)] for choice in choices}

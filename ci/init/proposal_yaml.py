@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ci.config import parse_config
-from ci.core.model import ConfigCheck, HttpCheck, SmokeCheck
+from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
 from ci.init.proposal import Proposal, Proposed
 
 REPOSITORY = "ghcr.io/{owner}/{name}"
@@ -41,6 +41,8 @@ def render_proposal(proposal: Proposal, *, schema: str, file: str) -> str:
         "# The images of this repository: how each is built, where it runs, and what is checked before a release.",
         "# Proposed from the Dockerfiles by `dagger call init`, which never changes it again; it is yours to edit.",
         f"repository: {REPOSITORY}",
+        "# Everything can pull gzip. zstd is written in half the time, and needs Docker 23, containerd 1.5 or Podman.",
+        "compression: gzip",
         "",
         "images:",
     ]
@@ -63,6 +65,8 @@ def _image(proposed: Proposed) -> Iterator[str]:
         yield f"    secrets: {_flow(image.secrets)}"
     if image.ssh:
         yield f"    ssh: {_flow(image.ssh)}"
+    if image.git:
+        yield "    git: true"
     yield "    smoke:"
     for check in image.smoke:
         yield from _check(check)

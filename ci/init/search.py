@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 SKIPPED = tuple(
     "node_modules vendor third_party third-party bower_components site-packages venv __pycache__ .*".split()
 )
+# Workflows and what they build stand there; no other folder of a tool holds Dockerfiles for release.
+WORKFLOWS = ".github"
 # Folders whose Dockerfiles are not for release; they are named, so that nobody looks for them in vain.
 _ASIDE = {
     "tests": frozenset("test tests __tests__ testdata testfiles test-data fixtures e2e spec integration".split()),
@@ -53,9 +55,12 @@ def find_dockerfiles(paths: Iterable[str]) -> tuple[tuple[str, ...], tuple[LeftO
         end = dockerfile_end(file)
         if end is None:
             continue
-        if any(fnmatchcase(folder.lower(), pattern) for folder in folders for pattern in SKIPPED):
+        ours = folders[1:] if folders[:1] == [WORKFLOWS] else folders
+        if any(fnmatchcase(folder.lower(), pattern) for folder in ours for pattern in SKIPPED):
             continue
         words = set(re.split("[._-]", end.lower()))
+        if ours != folders:
+            words -= {"ci"}  # beside a workflow, it tells who builds it
         reason = next((f"for {what}" for what, names in _PURPOSES.items() if names & words), "")
         reason = next(
             (f"in a folder of {what}" for what, names in _ASIDE.items() if names & {f.lower() for f in folders}), reason

@@ -11,7 +11,8 @@ from ci.core.names import COMPONENT, MAX_REPOSITORY, check_digest, check_tag
 
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:.]+\])(?::[0-9]{{1,5}})?")
-_API_HOSTS = {"docker.io": "registry-1.docker.io"}  # where the name and the address of a registry differ
+_HUB = "registry-1.docker.io"
+_API_HOSTS = {"docker.io": _HUB, "index.docker.io": _HUB}  # where the name and the address of a registry differ
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,8 +13,10 @@ import httpx
 
 from ci.core.errors import DrydockError
 from ci.registry.address import RegistryAddress
-from ci.registry.errors import Refusal, RegistryError, error_of
-from ci.registry.http import Request, Response, Transport, host_of, parse_retry_after, parse_url, protocol_error
+from ci.registry.errors import RegistryError, error_of
+from ci.registry.headers import wait_asked
+from ci.registry.http import Request, Response, Transport, host_of, parse_url, protocol_error
+from ci.registry.refusals import Refusal
 from ci.registry.retry import Clock
 
 _MAX_TOKEN = 256 * 1024  # bytes of a token server's answer
@@ -51,6 +53,7 @@ class Authenticator:
 
         """
         self._address, self._credentials, self._transport, self._clock = address, credentials, transport, clock
+        self.asks_for_tokens = False  # whether the registry looks at what a token allows
         self._basic = False
         self._tokens: dict[str, _Token] = {}  # by the scope that is needed
         self._secrets: set[str] = set()
@@ -90,6 +93,7 @@ class Authenticator:
         challenges = parse_challenges(refused.headers.get("WWW-Authenticate", ""))
         bearer = next((c for c in challenges if c.scheme == "bearer"), None)
         if bearer:
+            self.asks_for_tokens = True
             async with self._lock:
                 # Another request may have renewed the token while this one waited.
                 if (header := self.known(scope)) and header != sent:
@@ -98,7 +102,9 @@ class Authenticator:
                 token = await self._fetch(bearer, what=what, scope=scope)
                 self._tokens[scope] = token
                 return token.header
-        if any(c.scheme == "basic" for c in challenges) and self._credentials and sent != self._credentials.basic:
+        # One that wants a login and does not say which (as ECR has done) can only mean a user name and a password.
+        basic = not challenges or any(c.scheme == "basic" for c in challenges)
+        if basic and self._credentials and sent != self._credentials.basic:
             self._basic = True
             return self._credentials.basic
         return None
@@ -106,12 +112,15 @@ class Authenticator:
     async def _fetch(self, challenge: Challenge, *, what: str, scope: str) -> _Token:
         realm = self._realm(challenge, what)
         asked = widen_scope(challenge.parameters.get("scope"), scope)
-        query = {"scope": asked}
+        # Each of several is a parameter of its own (token specification, "Requesting a Token").
+        query = httpx.QueryParams(realm.query.decode("ascii", "replace"))
+        for one in asked.split():
+            query = query.add("scope", one)
         if service := challenge.parameters.get("service"):
-            query["service"] = service
+            query = query.set("service", service)
         request = Request(
             method="GET",
-            url=str(realm.copy_merge_params(query)),
+            url=str(realm.copy_with(params=query)),
             what=f"{what}: asking for a token",
             headers={"Accept": "application/json"},
             limit=_MAX_TOKEN,
@@ -173,8 +182,10 @@ class Authenticator:
             body=answer.body,
             scope=scope,
             logged_in=self._credentials is not None,
+            registry=self._address.host,
             insufficient=any(c.parameters.get("error") == "insufficient_scope" for c in challenges),
-            retry_after=parse_retry_after(answer.headers.get("Retry-After", ""), now=self._clock.wall()),
+            retry_after=wait_asked(answer.headers, now=self._clock.wall()),
+            exhausted=answer.headers.get("X-RateLimit-Remaining", "").strip() == "0",
         )
         return error_of(refusal, redact=self.redact)
 
@@ -234,10 +245,10 @@ def widen_scope(asked: str | None, needed: str) -> str:
         needed: such as "repository:acme/backend:pull,push".
 
     """
-    resource, _, actions = needed.rpartition(":")
     if not asked:
         return needed
-    if asked.rpartition(":")[0] != resource:
+    resource, _, actions = asked.rpartition(":")
+    if " " in asked or not resource.startswith("repository:"):
         return asked
-    both = dict.fromkeys([*asked.rpartition(":")[2].split(","), *actions.split(",")])
+    both = dict.fromkeys([*actions.split(","), *needed.rpartition(":")[2].split(",")])
     return f"{resource}:{','.join(both)}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -12,32 +11,30 @@ from ci.core.errors import DrydockError
 from ci.core.names import check_digest, check_tag, is_digest
 from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Descriptor, Manifest, digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference
-from ci.registry.answers import DIGEST_HEADER, check_manifest, upload_place
-from ci.registry.auth import Authenticator, Credentials
-from ci.registry.errors import RegistryError, RegistryErrorKind, parse_refusal
-from ci.registry.http import Request, Response, Transport, origin_of, protocol_error
-from ci.registry.retry import Clock, Effort, ExhaustedError, Retry, RetryPolicy
+from ci.registry.answers import DIGEST_HEADER, check_manifest, check_tags
+from ci.registry.auth import Credentials
+from ci.registry.errors import RegistryError
+from ci.registry.headers import whole_size
+from ci.registry.http import Request, Response, protocol_error
+from ci.registry.refusals import parse_refusal
+from ci.registry.retry import Clock, Effort, RetryPolicy
+from ci.registry.session import Call, Session
+from ci.registry.uploads import Content, Upload
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
-_UNAUTHORIZED = 401
-_UPLOAD = 3600.0  # seconds for one blob, with all repetitions: a large layer on a slow line takes long
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Call:
-    """What is asked of the registry, and what a token has to allow for it."""
-
-    request: Request
-    scope: str
+_NOT_FOUND, _FORBIDDEN = 404, 403
+_PAGE, _MAX_PAGES = 1000, 1000  # tags of one answer, and answers of one list
+_MAX_PAGE = 4 * 1024 * 1024  # bytes
 
 
 class RegistryClient:
     """An asynchronous client of one registry, to be used as a context manager.
 
-    Every operation repeats what may pass: 429, 500, 502, 503, 504, broken connections, timeouts, and on writing a
-    manifest "unknown blob". It never repeats after any other refusal. All raise RegistryError when the registry does
-    not do what was asked, and DrydockError when a name, tag or digest is not legal.
+    Every operation repeats what may pass: 500, 502, 503, 504, broken connections, timeouts, on writing a manifest
+    "unknown blob", and a limit of requests, which is a 429 or a 403 that says so. It never repeats after any other
+    refusal. All raise RegistryError when the registry does not do what was asked, and DrydockError when a name, tag or
+    digest is not legal.
     """
 
     def __init__(
@@ -61,15 +58,14 @@ class RegistryClient:
             clock: stands in for time and chance in tests.
 
         """
-        clock = clock or Clock()
         self._address = address
-        self._transport = Transport(address, verify=verify, timeout=timeout)
-        self._auth = Authenticator(address, credentials, self._transport, clock)
-        policy = policy or RetryPolicy()
-        self._retry = Retry(wait_of=_wait_of, policy=policy, clock=clock)
-        # A large layer on a slow line takes long.
-        self._uploads = Retry(
-            wait_of=_wait_of, policy=replace(policy, deadline=max(policy.deadline, _UPLOAD)), clock=clock
+        self._session = Session(
+            address,
+            credentials=credentials,
+            verify=verify,
+            timeout=timeout,
+            policy=policy or RetryPolicy(),
+            clock=clock or Clock(),
         )
 
     def __repr__(self) -> str:
@@ -81,39 +77,96 @@ class RegistryClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._transport.close()
+        await self._session.transport.close()
 
     @property
     def effort(self) -> Effort:
         """How many attempts were repeated and how long all operations took, so far."""
-        return self._retry.effort + self._uploads.effort
+        return self._session.effort
 
     async def resolve(self, repository: str, reference: str) -> str | None:
         """Return the digest behind a tag; nothing if the registry says that it or its repository does not exist.
 
-        A 404 without an error code of the specification is no such answer: a wrong address gives one too.
+        A 404 without an error code of the specification is no such answer: a wrong address gives one too. A 403 is one
+        where the registry lists its tags and this is none of them: Artifactory forbids what is absent.
         """
         call = self._manifest("HEAD", repository, reference)
-        answer = await self._send(call)
+        answer = await self._session.read(call)
         digest: str = answer.headers.get(DIGEST_HEADER, "")
         if answer.ok and is_digest(digest):
             if is_digest(reference) and digest != reference and _same_algorithm(digest, reference):
                 raise protocol_error(call.request.what, answer.where, f"it answers with another digest, {digest}")
             return digest
-        if answer.ok or answer.status == 404:  # noqa: PLR2004
+        if answer.ok or answer.status in {400, _FORBIDDEN, _NOT_FOUND, 405}:
             # A HEAD has no body to give the reason in, and the digest's header is optional.
             call = self._manifest("GET", repository, reference)
-            answer = await self._send(call)
-            if answer.status == 404 and parse_refusal(answer.body)[0] in _ABSENT:  # noqa: PLR2004
+            answer = await self._session.read(call)
+            if answer.status == _NOT_FOUND and parse_refusal(answer.body).code in _ABSENT:
                 return None
-        self._require(call, answer)
+            if answer.status == _FORBIDDEN and not is_digest(reference):
+                await self._require_unlisted(call, answer, repository, reference)
+                return None
+        self._session.require(call, answer)
         return check_manifest(call.request.what, answer, reference).digest
+
+    async def _require_unlisted(self, call: Call, refused: Response, repository: str, tag: str) -> None:
+        """Raise the refusal of a tag, unless the registry's own list of tags says that there is none.
+
+        A tag that cannot be read may exist, and would then be destroyed by a release that takes it for absent.
+        """
+        error = self._session.error(call, refused)
+        try:
+            listed = tag in await self.list_tags(repository)
+        except RegistryError:
+            raise RegistryError(
+                kind=error.kind,
+                what=error.what,
+                where=error.where,
+                why=error.why,
+                remedy=(
+                    "It does not list its tags either, so nobody knows whether this one exists, and no release can be "
+                    "sure to destroy nothing: the account needs to read the whole repository. (Artifactory answers 403 "
+                    f"for what does not exist, too.) {error.remedy}"
+                ),
+                status=error.status,
+                code=error.code,
+            ) from None
+        if listed:
+            raise error
+
+    async def list_tags(self, repository: str) -> frozenset[str]:
+        """Return all tags of a repository; none if it does not exist."""
+        call = Call(
+            request=Request(
+                method="GET",
+                url=f"{self._address.url}/v2/{check_name(repository)}/tags/list?n={_PAGE}",
+                what=f"GET the tags of {repository}",
+                limit=_MAX_PAGE,
+            ),
+            scope=f"repository:{repository}:pull",
+        )
+        tags: frozenset[str] = frozenset()
+        for _ in range(_MAX_PAGES):
+            answer = await self._session.read(call)
+            if answer.status == _NOT_FOUND and parse_refusal(answer.body).code in _ABSENT:
+                return tags
+            self._session.require(call, answer)
+            page, following = check_tags(call.request.what, answer)
+            tags |= page
+            if following is None and len(page) == _PAGE:
+                raise protocol_error(
+                    call.request.what, answer.where, "the list of tags may be cut: it names no next page"
+                )
+            if following is None:
+                return tags
+            call = replace(call, request=replace(call.request, url=str(following)))
+        raise protocol_error(call.request.what, str(self._address), "the list of tags does not end")
 
     async def get_manifest(self, repository: str, reference: str) -> Manifest:
         """Return a manifest whose digest and media type are as they claim to be."""
         call = self._manifest("GET", repository, reference)
-        answer = await self._send(call)
-        self._require(call, answer)
+        answer = await self._session.read(call)
+        self._session.require(call, answer)
         return check_manifest(call.request.what, answer, reference)
 
     async def put_manifest(self, repository: str, reference: str, body: bytes, media_type: str) -> str:
@@ -137,8 +190,8 @@ class RegistryClient:
                 raise DrydockError(f"The manifest to be written as {reference} has the digest {digest}")
         call = self._manifest("PUT", repository, reference)
         request = replace(call.request, headers={"Content-Type": media_type}, body=body)
-        answer = await self._send(replace(call, request=request))
-        self._require(call, answer)
+        answer = await self._session.send(replace(call, request=request))
+        self._session.require(call, answer)
         served = answer.headers.get(DIGEST_HEADER)
         if served is not None and served != digest_of(body, like=served if is_digest(served) else digest):
             raise protocol_error(request.what, answer.where, f"it says it stored another digest than {digest}")
@@ -147,57 +200,43 @@ class RegistryClient:
     async def get_blob(self, repository: str, digest: str, *, limit: int) -> bytes:
         """Return a blob of at most `limit` bytes whose digest is right."""
         call = self._blob("GET", repository, digest, limit=limit)
-        answer = await self._send(call)
-        self._require(call, answer)
+        answer = await self._session.send(call)
+        self._session.require(call, answer)
         if (found := digest_of(answer.body, like=digest)) != digest:
             raise protocol_error(call.request.what, answer.where, f"the body has the digest {found}")
         return answer.body
 
     async def blob_size(self, repository: str, digest: str) -> int | None:
-        """Return how many bytes a blob has, as the registry says; nothing if there is none."""
-        call = self._blob("HEAD", repository, digest, limit=0)
-        answer = await self._send(call)
-        if answer.status == 404:  # noqa: PLR2004
-            return None
-        self._require(call, answer)
-        length = answer.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()):
-            raise protocol_error(call.request.what, answer.where, "the answer names no size")
-        return int(length)
+        """Return how many bytes a blob has, as the registry says; nothing if there is none.
 
-    async def put_blob(self, repository: str, blob: Descriptor, content: Callable[[], AsyncIterator[bytes]]) -> None:
-        """Upload a blob in one piece.
+        Where a HEAD does not say, or is refused as on public.ecr.aws, a GET of its first byte does, or all of it.
+        """
+        call = self._blob("HEAD", repository, digest, limit=0)
+        answer = await self._session.read(call)
+        if answer.status == _NOT_FOUND:
+            return None
+        size = whole_size(answer.headers, answer.status) if answer.ok else None
+        if size or answer.status >= 500:  # noqa: PLR2004
+            self._session.require(call, answer)
+            return size
+        call = self._blob("GET", repository, digest, limit=0)
+        call = replace(call, request=replace(call.request, headers={"Range": "bytes=0-0"}, measure=True))
+        answer = await self._session.read(call)
+        if answer.status == _NOT_FOUND:
+            return None
+        self._session.require(call, answer)
+        return answer.size
+
+    async def put_blob(self, repository: str, blob: Descriptor, content: Content) -> None:
+        """Upload a blob.
 
         Args:
             repository: inside the registry.
             blob: its digest and size.
             content: hands out its bytes, once for each attempt.
 
-        Source: OCI distribution specification 1.1, "POST then PUT".
-
         """
-        scope = f"repository:{repository}:pull,push"
-        what = f"PUT blob {repository}@{blob.digest}"
-        begin = _Call(
-            request=Request(
-                method="POST", url=f"{self._address.url}/v2/{check_name(repository)}/blobs/uploads/", what=what
-            ),
-            scope=scope,
-        )
-
-        async def attempt() -> Response:
-            answer = await self._attempt(begin)
-            self._require(begin, answer)
-            place = upload_place(what, answer, blob.digest)
-            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
-            request = Request(method="PUT", url=str(place), what=what, headers=headers, content=content)
-            put = _Call(request=request, scope=scope)
-            if origin_of(place) == origin_of(answer.url):
-                return await self._attempt(put)
-            # Storage elsewhere has a right of its own in the address, and is not told ours.
-            return self._checked(put, await self._transport.send(request))
-
-        self._require(begin, await self._repeat(what, attempt, self._uploads))
+        await Upload(self._session, check_name(repository), blob, content).run()
 
     async def delete_tag(self, repository: str, tag: str) -> bool:
         """Remove a tag and leave the manifest; tell whether the registry says it did.
@@ -206,16 +245,16 @@ class RegistryClient:
         said about the tag; only `resolve` tells whether it is there (distribution specification, "Deleting tags").
         """
         call = self._manifest("DELETE", repository, check_tag(tag))
-        answer = await self._send(call)
+        answer = await self._session.send(call)
         if answer.status in {400, 404, 405} or parse_refusal(answer.body)[0] == "UNSUPPORTED":
             return False
-        self._require(call, answer)
+        self._session.require(call, answer)
         return True
 
-    def _manifest(self, method: str, repository: str, reference: str) -> _Call:
+    def _manifest(self, method: str, repository: str, reference: str) -> Call:
         actions = {"PUT": "pull,push", "DELETE": "delete"}.get(method, "pull")
         joined = "@" if ":" in reference else ":"
-        return _Call(
+        return Call(
             request=Request(
                 method=method,
                 url=f"{self._address.url}/v2/{check_name(repository)}/manifests/{check_reference(reference)}",
@@ -226,8 +265,8 @@ class RegistryClient:
             scope=f"repository:{repository}:{actions}",
         )
 
-    def _blob(self, method: str, repository: str, digest: str, *, limit: int) -> _Call:
-        return _Call(
+    def _blob(self, method: str, repository: str, digest: str, *, limit: int) -> Call:
+        return Call(
             request=Request(
                 method=method,
                 url=f"{self._address.url}/v2/{check_name(repository)}/blobs/{check_digest(digest)}",
@@ -237,62 +276,6 @@ class RegistryClient:
             ),
             scope=f"repository:{repository}:pull",
         )
-
-    async def _send(self, call: _Call) -> Response:
-        """Return the registry's last word on a request: an answer of any status that is not worth repeating."""
-
-        async def attempt() -> Response:
-            return await self._attempt(call)
-
-        return await self._repeat(call.request.what, attempt, self._retry)
-
-    async def _attempt(self, call: _Call) -> Response:
-        return self._checked(call, await self._authorized(call))
-
-    def _checked(self, call: _Call, answer: Response) -> Response:
-        """Return an answer of any status; raise for one that is worth a repetition."""
-        if not answer.ok and (error := self._error(call, answer)).wait is not None:
-            raise error
-        return answer
-
-    async def _repeat(self, what: str, attempt: Callable[[], Awaitable[Response]], retry: Retry) -> Response:
-        ended: ExhaustedError
-        try:
-            return await retry.run(attempt)
-        except ExhaustedError as error:
-            ended = error
-        # Outside the handler: a chain of exceptions is shown, and says nothing that the last one does not.
-        if isinstance(ended.last, RegistryError):
-            raise ended.last.after(ended.attempts, ended.seconds, redact=self._auth.redact)
-        if ended.last:
-            raise ended.last
-        raise RegistryError(
-            kind=RegistryErrorKind.UNAVAILABLE,
-            what=what,
-            where=str(self._address),
-            why=f"no answer in {ended.seconds:.1f} s",
-            remedy="Check the address and the network, then run the same command again.",
-        )
-
-    async def _authorized(self, call: _Call) -> Response:
-        header = self._auth.known(call.scope)
-        answer = await self._transport.send(call.request, header)
-        # Where a redirect led away, the challenge is not the registry's.
-        if answer.status != _UNAUTHORIZED or answer.left:
-            return answer
-        header = await self._auth.answer(answer, what=call.request.what, scope=call.scope, sent=header)
-        return await self._transport.send(call.request, header) if header else answer
-
-    def _require(self, call: _Call, answer: Response) -> None:
-        if not answer.ok:
-            raise self._error(call, answer)
-
-    def _error(self, call: _Call, answer: Response) -> RegistryError:
-        return self._auth.error(answer, what=call.request.what, scope=call.scope)
-
-
-def _wait_of(error: Exception) -> float | None:
-    return error.wait if isinstance(error, RegistryError) else None
 
 
 def _same_algorithm(one: str, other: str) -> bool:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ci.core.errors import DrydockError
-from ci.core.text import clean
+from ci.registry.refusals import Refusal, quote
+from ci.registry.remedies import remedy_for
 
-_MAX_TEXT = 300  # characters of a registry's own words
-_CODE = re.compile(r"[A-Z0-9_]{1,64}")
-_TRANSIENT = frozenset((429, 500, 502, 503, 504))
-_MISSING_BLOB = re.compile(r"BLOB_UNKNOWN|unknown blob|blob unknown", re.IGNORECASE)
+_TRANSIENT = frozenset((500, 502, 503, 504))
+_MISSING_BLOB = frozenset(("BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"))
+_MISSING_BLOB_TEXT = re.compile(r"unknown blob|blob unknown", re.IGNORECASE)
 
 
 class RegistryErrorKind(StrEnum):
@@ -86,37 +84,6 @@ class RegistryError(DrydockError):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """An answer with a status that says no."""
-
-    what: str
-    where: str
-    status: int
-    body: bytes
-    scope: str  # what a token needs for the request
-    logged_in: bool  # whether credentials were given
-    insufficient: bool = False  # the registry knows the token, and its scope is too small
-    retry_after: float | None = None
-
-
-def parse_refusal(body: bytes) -> tuple[str, str]:
-    """Read the first code and message of a registry's error (distribution specification, "Error Codes")."""
-    try:
-        first = json.loads(body)["errors"][0]
-        code, message = first.get("code"), first.get("message")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return "", ""
-    code = code if isinstance(code, str) and _CODE.fullmatch(code) else ""
-    return code, message if isinstance(message, str) else ""
-
-
-def quote(text: str, redact: Callable[[str], str] = str) -> str:
-    """Fit a server's own words into a message: on one line, short, without control characters and secrets."""
-    text = redact(" ".join(clean(text).split()))
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
-
-
 def error_of(refusal: Refusal, *, redact: Callable[[str], str]) -> RegistryError:
     """Turn an answer that says no into an error with a remedy.
 
@@ -125,23 +92,20 @@ def error_of(refusal: Refusal, *, redact: Callable[[str], str]) -> RegistryError
         redact: removes secrets from a text, since a server can repeat what it was sent.
 
     """
-    code, message = parse_refusal(refusal.body)
-    kind = _kind(refusal)
-    remedy = remedy_for(refusal.status, refusal.scope, logged_in=refusal.logged_in, insufficient=refusal.insufficient)
+    code, message = refusal.words
+    remedy = remedy_for(refusal)
     wait = None
-    if (
-        refusal.what.startswith("PUT ")
-        and refusal.status not in {401, 403}
-        and _MISSING_BLOB.search(f"{code} {message}")
-    ):
+    if refusal.limited:
+        wait = refusal.pause
+    elif refusal.what.startswith("PUT ") and refusal.status not in {401, 403} and _is_missing_blob(code, message):
         # Some registries answer a manifest before they see the layers that were uploaded a moment ago.
-        wait = refusal.retry_after or 0.0
+        wait = refusal.pause
         remedy = "The registry does not see layers or manifests that this one names; push them first."
     elif refusal.status in _TRANSIENT:
-        wait = refusal.retry_after or 0.0
+        wait = refusal.pause
     detail = ": ".join(part for part in (code, quote(message, redact)) if part)
     return RegistryError(
-        kind=kind,
+        kind=_kind(refusal),
         what=refusal.what,
         where=refusal.where,
         why=f"{refusal.status} {detail}".strip().rstrip("."),
@@ -152,37 +116,18 @@ def error_of(refusal: Refusal, *, redact: Callable[[str], str]) -> RegistryError
     )
 
 
-def remedy_for(status: int, scope: str, *, logged_in: bool, insufficient: bool = False) -> str:
-    """Say what helps against a status that says no; nothing where nobody can tell.
-
-    Args:
-        status: of the answer, such as 403.
-        scope: what a token needs for the request, such as "repository:acme/backend:pull,push".
-        logged_in: whether credentials were given.
-        insufficient: whether the registry knows the token, and its scope is too small.
-
-    """
-    permission = "packages: read" if scope.endswith(":pull") else "packages: write"
-    if status == 403 or (status == 401 and insufficient):  # noqa: PLR2004
-        return f"The token needs the scope {scope}; on GitHub, `{permission}`."
-    if status == 401 and logged_in:  # noqa: PLR2004
-        return "Check the user name and the token: wrong, expired, or not for this registry."
-    known = {
-        401: "Log in: give a user name and a token for this registry.",
-        404: "It does not exist, or the token cannot see it; check its name and the token's access.",
-        429: "Wait, then run the same command again.",
-    }
-    unavailable = "Run the same command again when the registry is well." if status >= 500 else ""  # noqa: PLR2004
-    return known.get(status, unavailable)
+def _is_missing_blob(code: str, message: str) -> bool:
+    return code in _MISSING_BLOB or bool(_MISSING_BLOB_TEXT.search(message))
 
 
 def _kind(refusal: Refusal) -> RegistryErrorKind:
     kinds = RegistryErrorKind
+    if refusal.limited:
+        return kinds.RATE_LIMITED
     known = {
         401: kinds.FORBIDDEN if refusal.insufficient else kinds.UNAUTHORIZED,
         403: kinds.FORBIDDEN,
         404: kinds.NOT_FOUND,
-        429: kinds.RATE_LIMITED,
     }
     if refusal.status >= 500:  # noqa: PLR2004
         return kinds.UNAVAILABLE

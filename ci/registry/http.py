@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import httpx
 
+from ci.core.errors import DrydockError
 from ci.registry.address import RegistryAddress
-from ci.registry.errors import RegistryError, RegistryErrorKind, quote
+from ci.registry.errors import RegistryError, RegistryErrorKind
+from ci.registry.headers import whole_size
+from ci.registry.refusals import quote
 
 _MAX_PORT = 65535
 _MAX_ERROR = 64 * 1024  # bytes of an answer that says no
@@ -23,7 +23,6 @@ _MAX_REDIRECTS = 5
 _CONNECT_SECONDS = 10.0
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
-_MAX_SECONDS_DIGITS = 9
 
 
 def _loud(_record: logging.LogRecord) -> bool:
@@ -57,6 +56,7 @@ class Request:
     content: Callable[[], AsyncIterator[bytes]] | None = None  # in place of a body: made anew for each attempt
     limit: int = _MAX_ERROR  # bytes of the answer's body
     leave: bool = False  # whether a redirect may lead to another origin
+    measure: bool = False  # whether only the size of the body is wanted, and not the body
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +68,7 @@ class Response:
     body: bytes
     url: httpx.URL  # of the request that was answered, after redirects
     left: bool  # whether a redirect led away from the origin that was asked
+    size: int | None = None  # bytes of the whole body, where only that was wanted
 
     @property
     def ok(self) -> bool:
@@ -163,22 +164,39 @@ class Transport:
             request.method, url, headers=headers, content=request.content() if request.content else request.body
         )
         failure: RegistryError
+        size = None
         try:
             with _quiet():
                 response = await self._client.send(outgoing, stream=True)
                 try:
-                    body, whole = await _read(response, request.limit)
+                    if request.measure and response.is_success:
+                        size, body, whole = await _measure(response), b"", True
+                    else:
+                        body, whole = await _read(response, request.limit)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             failure = _failure(request.what, host_of(url), error)
         else:
-            answer = Response(status=response.status_code, headers=response.headers, body=body, url=url, left=left)
+            answer = Response(
+                status=response.status_code, headers=response.headers, body=body, url=url, left=left, size=size
+            )
             if whole or not answer.ok:
                 return answer
             failure = protocol_error(request.what, answer.where, f"the answer is longer than {request.limit} bytes")
         # Outside the handler, since the exceptions of httpx hold the request with its headers.
         raise failure
+
+
+async def _measure(response: httpx.Response) -> int:
+    """Count the bytes of a body where its answer does not say how many they are."""
+    known = whole_size(response.headers, response.status_code)
+    if known is not None:
+        return known
+    count = 0
+    async for chunk in response.aiter_raw():
+        count += len(chunk)
+    return count
 
 
 async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
@@ -222,7 +240,7 @@ def _failure(what: str, where: str, error: Exception) -> RegistryError:
             what=what,
             where=where,
             why="its certificate is not trusted",
-            remedy="Check the address; a registry with certificates of its own needs its CA given.",
+            remedy="Check the address; for a registry with a CA of its own give that: --registry-ca FILE.",
         )
     why = "no answer in time" if isinstance(error, httpx.TimeoutException) else quote(str(error))
     return RegistryError(
@@ -243,25 +261,21 @@ def _distrust(error: BaseException | None) -> bool:
     return False
 
 
-def parse_retry_after(value: str, *, now: float) -> float | None:
-    """Read how many seconds a Retry-After header asks to wait; nothing if it says nothing legible.
+def trust_also(authorities: str) -> ssl.SSLContext:
+    """Trust certificates besides those that are trusted anyway.
 
     Args:
-        value: seconds, or a date (RFC 9110, section 10.2.3).
-        now: seconds since 1970, to compare a date with.
+        authorities: the certificates of the authorities, in PEM.
+
+    Raises:
+        DrydockError: they are none.
 
     """
-    value = value.strip()
-    if re.fullmatch(r"[0-9]+", value):
-        return float(value[:_MAX_SECONDS_DIGITS])
+    context = httpx.create_ssl_context()
     try:
-        date = parsedate_to_datetime(value)
-        stamp = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, stamp - now)
-
-
-def parse_media_type(header: str) -> str:
-    """Read the media type of a Content-Type header, without its parameters."""
-    return header.partition(";")[0].strip().lower()
+        context.load_verify_locations(cadata=authorities)
+    except (ssl.SSLError, ValueError):
+        raise DrydockError(
+            "--registry-ca holds no certificates: give a file in PEM, with lines such as -----BEGIN CERTIFICATE-----"
+        ) from None
+    return context

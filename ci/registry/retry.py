@@ -28,9 +28,10 @@ class RetryPolicy:
     """How often and how long."""
 
     attempts: int = 6
-    deadline: float = 120.0  # seconds, all attempts and the waits between them
+    deadline: float = 120.0  # seconds, all attempts and the waits between them that nobody asked for
     base: float = 0.5  # seconds; the longest first wait, doubled each time
-    longest: float = 30.0  # seconds; no wait is longer, whoever asks for it
+    longest: float = 30.0  # seconds; no wait is longer that nobody asked for
+    patience: float = 600.0  # seconds, all waits that the other side asks for: a limit of GitHub's lasts minutes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +68,8 @@ class Retry:
     async def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Return what the first successful attempt returns.
 
-        An attempt that runs past the deadline is cancelled. A wait that would end after the deadline is not begun.
+        An attempt that runs past the deadline is cancelled. A wait that would end after the deadline is not begun, nor
+        one that is asked for and too long: to come back earlier than asked would only prolong it.
 
         Raises:
             ExhaustedError: there was none.
@@ -75,29 +77,28 @@ class Retry:
         """
         start = self.clock.monotonic()
         attempt = 0
+        asked = 0.0  # seconds of waits that the other side asked for; the deadline does not count them
         last: Exception | None = None
         try:
             while True:
                 attempt += 1
-                with anyio.move_on_after(self.policy.deadline - (self.clock.monotonic() - start)):
+                left = self.policy.deadline + asked - (self.clock.monotonic() - start)
+                with anyio.move_on_after(left) as scope:
                     try:
                         return await work()
                     except Exception as error:  # noqa: BLE001  # wait_of says which end the work
                         last = error
-                    wait = self._wait(last, attempt)
-                    spent = self.clock.monotonic() - start
-                    if wait is not None and attempt < self.policy.attempts and spent + wait < self.policy.deadline:
-                        await self.clock.sleep(wait)
-                        continue
-                break
+                wait = None if scope.cancelled_caught or last is None else self.wait_of(last)
+                if wait is None or attempt >= self.policy.attempts:
+                    break
+                backoff = self.clock.random() * min(self.policy.longest, self.policy.base * 2.0 ** (attempt - 1))
+                asked += wait if wait > backoff else 0.0
+                pause = max(wait, backoff)
+                late = self.clock.monotonic() - start + pause >= self.policy.deadline + asked
+                if late or asked > self.policy.patience:
+                    break
+                await self.clock.sleep(pause)
         finally:
             seconds = self.clock.monotonic() - start
             self.effort += Effort(retries=attempt - 1, seconds=seconds)
         raise ExhaustedError(last, attempts=attempt, seconds=seconds)
-
-    def _wait(self, error: Exception, attempt: int) -> float | None:
-        asked = self.wait_of(error)
-        if asked is None:
-            return None
-        backoff = self.clock.random() * min(self.policy.longest, self.policy.base * 2.0 ** (attempt - 1))
-        return max(backoff, min(asked, self.policy.longest))

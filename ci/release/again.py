@@ -6,11 +6,12 @@ moves: the newest release of the commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ci.core.names import VERSION, image_tag, rebuilt_tag, sha_tag
+from ci.core.fill import version_mark
+from ci.core.names import REVISION, VERSION, image_tag, rebuilt_tag, sha_tag
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.request import Staged, Target
@@ -63,6 +64,19 @@ def with_version(target: Target, named: Manifest) -> Manifest:
     if not version or not named.is_index or named.annotations.get(VERSION) == version:
         return named
     return Manifest.of_index(named.entries, {**named.annotations, VERSION: version})
+
+
+def tags_of_commit(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """List the tags, without what an image puts around them, that may mark what an index says it is.
+
+    They are that of its commit, that of the newest release of it, and, where a version is built for itself, that of the
+    version.
+    """
+    revision, version = annotations.get(REVISION, ""), annotations.get(VERSION, "")
+    if not revision:
+        return ()
+    marked = (sha_tag(revision, version_mark(version)),) if version else ()
+    return (sha_tag(revision), rebuilt_tag(revision), *marked)
 
 
 def same_variants(one: Manifest, other: Manifest) -> bool:

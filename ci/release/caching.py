@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import dagger
 
 from ci.build import CacheUse
-from ci.core.model import CacheMode, Plan, Variant
+from ci.core.model import CacheMode, Image, Plan, Variant
 from ci.core.names import check_tag, repository_of
+from ci.core.order import needed_variants
 from ci.release.destination import Destination
 
 _HOST = "registry"  # of a registry that is handed in as a service, for BuildKit alone
@@ -43,14 +44,22 @@ async def choose_caches(plan: Plan, destination: Destination, *, most: CacheMode
         port = (await destination.service.endpoint()).rpartition(":")[2]
         place, services, insecure = f"{_HOST}:{port}", {_HOST: destination.service}, True
     uses = {}
-    for variant in plan.variants:
-        template = cache.repository or destination.templates(plan, variant.image)[0]
-        repository = repository_of(template, variant.image, owner=destination.owner)
+    for variant in needed_variants(plan):
+        keeper = _keeper(plan, variant.image)
+        template = cache.repository or destination.templates(plan, keeper)[0]
+        repository = repository_of(template, keeper, owner=destination.owner)
         if place:
             repository = f"{place}/{repository.partition('/')[2]}"
         reference = f"{repository}:{cache_tag(variant)}"
         uses[str(variant)] = CacheUse(read=(reference,), write=reference if write else "", insecure=insecure)
     return Caches(uses=uses, services=services)
+
+
+def _keeper(plan: Plan, image: Image) -> Image:
+    """Choose the image whose repository an image's cache is kept in: of one that is not released, what needs it."""
+    while not image.release:
+        image = next(other for other in plan.config.images if image.name in other.built_on)
+    return image
 
 
 def cache_tag(variant: Variant) -> str:

@@ -36,7 +36,7 @@ async def build_unreleased(
 
     """
     targets = destination.targets(plan, created=created)
-    definitions = await read_definitions(plan, builder.source)
+    definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
     return await _build(job, targets, found, most=CacheMode.READ)
@@ -55,6 +55,7 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
         DrydockError: the registry could not be asked at all, or the request makes no sense.
 
     """
+    request = replace(request, mark=plan.mark)
     if request.began:
         # Time alone is no reason for a run that looks for bases that have moved.
         plan = replace(plan, config=replace(plan.config, rebuild_after=None))
@@ -81,7 +82,7 @@ async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destina
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
-    definitions = await read_definitions(plan, builder.source)
+    definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
@@ -91,7 +92,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
-    login = destination.login
+    resmoke = partial(smoke_published, login=destination.login, made={**built.needed, **built.images})
     async with destination.connect(targets) as client:
         released = await release(
             client,
@@ -100,7 +101,7 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
             push=partial(push_target, client, built.images),
             reused=found.entries,
             records=found.inputs.records,
-            resmoke=partial(smoke_published, client, login) if request.resmoke else None,
+            resmoke=partial(resmoke, client) if request.resmoke else None,
         )
     return Delivery(built=built.report, released=released)
 
@@ -163,18 +164,19 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
     """Move the tags to what is released already; None where the commit has not been released, or not in full.
 
     A commit is released once: its version tag comes after the default branch, a job is run again. A second build would
-    have other digests, and what people have tested would not be what the version names.
+    have other digests, and what people have tested would not be what the version names. Where texts of the
+    configuration hold the version, it is another build, with a mark of its own.
     """
-    tag = sha_tag(request.revision)
+    tag = sha_tag(request.revision, plan.mark)
     targets = destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     bare = [without_version(target) for target in targets]
     async with destination.connect(targets) as client:
-        found = await verify(client, bare, request.revision)
+        found = await verify(client, bare, request.revision, plan.mark)
         if not found.ok:
             return None
         newest = rebuilt_tag(request.revision)
-        renewed = [replace(target, own=image_tag(target.image, newest)) for target in bare]
-        if (again := await verify(client, renewed, request.revision)).ok:
+        renewed = [replace(target, own=image_tag(target.image, newest)) for target in bare if not plan.mark]
+        if renewed and (again := await verify(client, renewed, request.revision)).ok:
             tag, found = newest, again
         moving = any(target.tags for target in targets)
         done = await promote(client, targets, tag, created=utc_text(request.created)) if moving else found

@@ -14,7 +14,7 @@ import dagger
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan, Variant
 from ci.core.names import labels_of, own_tag, repository_of
-from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository
+from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository, trust_also
 from ci.release.request import Target
 
 _DOCKER_NAMES = {"docker.io": "https://index.docker.io/v1/"}  # what Docker's config.json calls it
@@ -42,6 +42,7 @@ class Destination:
         username: at the registry; with a password, or not at all.
         password: at the registry.
         service: the registry as a service, where the functions' network does not reach it by its name.
+        authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
 
@@ -50,6 +51,7 @@ class Destination:
     username: str | None = None
     password: dagger.Secret | None = None
     service: dagger.Service | None = None
+    authorities: dagger.File | None = None
 
     @property
     def login(self) -> Login | None:
@@ -106,10 +108,11 @@ class Destination:
                 name=repository.partition("/")[2],
                 variants=tuple(Variant(image=image, platform=platform) for platform in image.platforms),
                 labels=labels_of(plan, image, version=version if image.name in versioned else None, created=created),
-                own=own_tag(image, plan.revision) if plan.revision else "",
+                own=own_tag(image, plan.revision, plan.mark) if plan.revision else "",
                 tags=(tags or {}).get(image.name, ()),
             )
             for image in plan.images
+            if image.release
             for repository in (repository_of(t, image, owner=self.owner) for t in self.templates(plan, image))
         ]
         _check_names(targets)
@@ -135,7 +138,8 @@ class Destination:
         credentials = None
         if login := self.login:
             credentials = Credentials(username=login.username, password=await login.password.plaintext())
-        async with RegistryClient(address, credentials=credentials) as client:
+        verify = trust_also(await self.authorities.contents()) if self.authorities else None
+        async with RegistryClient(address, credentials=credentials, verify=verify) as client:
             yield client
 
 

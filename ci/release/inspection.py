@@ -47,7 +47,10 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
         annotations = manifest.annotations
     except DrydockError as error:
         return Inspection(fact=known, problems=(f"{target.repository}: {error}",))
-    problems = [f"{where}: {text}" for text in _differences("annotation", target.labels, annotations)]
+    problems = [
+        f"{where}: {text}"
+        for text in _differences("annotation", {**target.labels, **target.image.annotations}, annotations)
+    ]
     wanted, found = [v.platform for v in target.variants], [entry.platform for entry in entries]
     if sorted(wanted) != sorted(found):
         problems.append(f"{where} has the platforms {', '.join(found) or 'none'} instead of {', '.join(wanted)}")
@@ -65,6 +68,7 @@ async def _inspect_variant(
     recorded = entry.annotations if INPUTS in entry.annotations else {}
     built_from = of_commit(recorded)
     labels = {**target.labels, **{key: value for key, value in built_from.items() if key in target.labels}}
+    labels |= target.image.labels
     revision = built_from.get(REVISION, "")
     reused = origin_of(revision) if revision and revision != annotations.get(REVISION, "") else ""
     fact = VariantFact(variant=name, digest=entry.digest, size=entry.size)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION, image_tag, is_digest, of_commit, rebuilt_tag, sha_tag
+from ci.core.names import REVISION, image_tag, is_digest, of_commit
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
-from ci.release.again import with_version
+from ci.release.again import tags_of_commit, with_version
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import ImageFact, Release
 from ci.release.request import Target
@@ -76,8 +76,8 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     if named is None:
         return None, None
     # Whose labels these are, the release decides: only the shape is the configuration's.
-    labels = of_commit(named.annotations)
-    return named, await inspect_image(client, replace(target, labels=labels), named)
+    shape = replace(target, labels=of_commit(named.annotations), image=replace(target.image, labels={}, annotations={}))
+    return named, await inspect_image(client, shape, named)
 
 
 async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str) -> str:
@@ -86,8 +86,9 @@ async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str
     for target in targets:
         if not await client.resolve(target.name, digest):
             continue
-        revision = (await client.get_manifest(target.name, digest)).annotations.get(REVISION, "")
-        for tag in (sha_tag(revision), rebuilt_tag(revision)) if revision else ():
+        notes = (await client.get_manifest(target.name, digest)).annotations
+        revision = notes.get(REVISION, "")
+        for tag in tags_of_commit(notes):
             if await client.resolve(target.name, image_tag(target.image, tag)) == digest:
                 return tag
         unnamed = f"{target.repository}@{digest} is not what the sha- tag of its commit ({revision or 'none'}) names"

@@ -76,8 +76,18 @@ def _reader(file: Path, start: int, size: int) -> Callable[[], AsyncIterator[byt
     return read
 
 
-async def smoke_published(client: RegistryClient, login: Login | None, staged: Staged) -> Sequence[str]:
-    """Pull every variant by its digest and run its smoke checks; return what failed."""
+async def smoke_published(
+    client: RegistryClient, staged: Staged, *, login: Login | None, made: Mapping[str, Made]
+) -> Sequence[str]:
+    """Pull every variant by its digest and run its smoke checks; return what failed.
+
+    Args:
+        client: of the registry.
+        staged: what was pushed.
+        login: to the registry.
+        made: what the same run has built, by variant: what checks start beside an image is taken from there.
+
+    """
     failures: list[str] = []
     for variant, entry in zip(staged.target.variants, staged.index.entries, strict=True):
         container = dagger.dag.container(platform=dagger.Platform(variant.platform))
@@ -85,14 +95,26 @@ async def smoke_published(client: RegistryClient, login: Login | None, staged: S
             container = login.on(container, staged.target.repository)
         container = container.from_(f"{staged.target.repository}@{entry.digest}")
         manifest = await client.get_manifest(staged.target.name, entry.digest)
-        failures += await _smoke(client, container, staged.target, manifest, variant)
+        failures += await _smoke(client, container, made, staged.target, manifest, variant)
     return failures
 
 
 async def _smoke(
-    client: RegistryClient, container: dagger.Container, target: Target, manifest: Manifest, variant: Variant
+    client: RegistryClient,
+    container: dagger.Container,
+    made: Mapping[str, Made],
+    target: Target,
+    manifest: Manifest,
+    variant: Variant,
 ) -> list[str]:
     digest = manifest.image.config.digest
     config = read_image_config(await client.get_blob(target.name, digest, limit=_MAX_CONFIG), digest)
-    found = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME)
+    images = {
+        service.target: dagger.dag.container(platform=dagger.Platform(variant.platform)).import_(
+            made[f"{service.target}@{variant.platform}"].archive
+        )
+        for service in variant.image.services
+        if service.target
+    }
+    found = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
     return [f"{variant} as published: {failure.step}: {failure.reason}" for failure in found]

@@ -18,7 +18,7 @@ from ci.release.again import list_renewals
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.outcome import Release, TagOutcome
 from ci.release.request import ReleaseRequest, Staged, Target, rank_tags
-from ci.release.tags import Move, leave_newer, list_moves, move_tags, read_before, untouched
+from ci.release.tags import Move, find_unreadable, leave_newer, list_moves, move_tags, read_before, untouched
 
 # Pushes all variants of a target under no tag, and returns what its index names.
 Push = Callable[[Target], Awaitable[tuple[Descriptor, ...]]]
@@ -93,6 +93,8 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
     named = {target.key: target for target in job.targets}
     try:
         with anyio.fail_after(_STAGING_SECONDS):
+            if unreadable := await find_unreadable(job.client, job.targets):
+                return replace(done, problems=unreadable), ()
             pushed, failed = await gather(named, partial(_push, job), limit=_AT_A_TIME)
             if failed:
                 return replace(done, problems=tuple(map(str, failed.values()))), ()
@@ -116,7 +118,7 @@ async def _push(job: _Job, target: Target) -> Staged:
     What is reused is there already. Its entries say what commit it was built from; the index is this release's own.
     """
     entries = job.reused.get(target.image.name) or await _push_variants(job, target)
-    return Staged(target=target, index=Manifest.of_index(entries, target.labels))
+    return Staged(target=target, index=Manifest.of_index(entries, {**target.labels, **target.image.annotations}))
 
 
 async def _push_variants(job: _Job, target: Target) -> tuple[Descriptor, ...]:
@@ -140,7 +142,7 @@ async def _inspect(job: _Job, staged: Staged) -> Inspection:
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Give every image its `sha-` tag, once it is sure that none of them means something else already."""
-    tag = sha_tag(job.request.revision)
+    tag = sha_tag(job.request.revision, job.request.mark)
     moves = [Move(target=one.target, tag=one.target.own, manifest=one.index) for one in staged]
     before = await read_before(job.client, moves)
     taken = tuple(

@@ -38,6 +38,7 @@ class ReleaseRequest:
     revision: str
     created: datetime  # when the commit was made, with its time zone
     version: str | None = None  # of the software, for the labels
+    mark: str = ""  # of that version, where it is built differently from the same commit without one
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # to be moved after sha-…, by image
     overwrite: bool = False  # an existing sha- tag
     allow_older: bool = False  # commits than the live one

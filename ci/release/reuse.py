@@ -93,8 +93,18 @@ async def _describe(
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
-    if reason := definition.fault or why_not_reusable(image, definition.dockerfile):
+    faults = (
+        definition.fault,
+        *map(definition.fault_of, image.platforms),
+        why_not_reusable(image, definition.dockerfile),
+    )
+    if reason := next(filter(None, faults), ""):
         raise DrydockError(reason)
+    if definition.history and not plan.revision:
+        raise DrydockError("its build is given .git, and no --revision says at which commit")
+    # What needs it is built, and a registry's image is nothing to build on.
+    if needing := [other.name for other in plan.images if image.name in other.needs]:
+        raise DrydockError(f"another image of the same run needs it: {', '.join(needing)}")
     try:
         folders = (definition.context, *definition.folders.values())
         context = " ".join([await folder.digest() for folder in folders])
@@ -106,10 +116,11 @@ async def _describe(
             dockerfile=definition.text,
             context=context,
             bases={str(base): digest for base, digest in definition.bases(variant.platform).items()},
-            arguments=definition.arguments,
+            arguments=definition.arguments(variant.platform),
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,
+            history=plan.revision if definition.history else None,
         )
         for variant in plan.variants
         if variant.image.name == image.name

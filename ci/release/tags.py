@@ -8,6 +8,7 @@ from itertools import groupby
 
 import anyio
 
+from ci.core.engine import gather
 from ci.core.errors import DrydockError
 from ci.core.names import CREATED, VERSION
 from ci.core.oci import Manifest
@@ -16,6 +17,7 @@ from ci.release.outcome import Change, TagOutcome
 from ci.release.request import Target, rank_tags
 from ci.tags import compare_versions
 
+_AT_A_TIME = 4
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long
 
 
@@ -55,6 +57,19 @@ async def read_live(client: RegistryClient, name: str, tag: str) -> Manifest | N
     """Read what a tag names now; nothing where there is no such tag."""
     digest = await client.resolve(name, tag)
     return await client.get_manifest(name, digest) if digest else None
+
+
+async def find_unreadable(client: RegistryClient, targets: Sequence[Target]) -> tuple[str, ...]:
+    """Ask what each tag names, and return why where nobody says: what cannot be read cannot be given back either."""
+    asked = {
+        f"{target.repository}:{tag}": (target.name, tag) for target in targets for tag in (target.own, *target.tags)
+    }
+
+    async def ask(one: tuple[str, str]) -> str | None:
+        return await client.resolve(*one)
+
+    _, failed = await gather(asked, ask, limit=_AT_A_TIME)
+    return tuple(f"{reference}: {error}" for reference, error in failed.items())
 
 
 async def untouched(client: RegistryClient, target: Target, tag: str) -> TagOutcome:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION, image_tag, rebuilt_tag, sha_tag
+from ci.core.names import REVISION, image_tag, sha_tag
 from ci.core.oci import Manifest
 from ci.registry import RegistryClient
-from ci.release.again import same_variants
+from ci.release.again import same_variants, tags_of_commit
 from ci.release.inspection import inspect_image
 from ci.release.outcome import Change, ImageFact, Release, TagOutcome
 from ci.release.request import Target
 from ci.release.tags import read_live
 
 
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str) -> Release:
+async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, mark: str = "") -> Release:
     """Read back a revision's images and tags, and compare them with what the configuration promises."""
     start = time.monotonic()
     images: list[ImageFact] = []
@@ -52,23 +52,26 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
-        next=_next(revision, outcomes, unread=unread, complete=complete) if problems else "",
+        next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete) if problems else "",
         retries=client.effort.retries,
         seconds=time.monotonic() - start,
     )
 
 
 async def _is_of(client: RegistryClient, target: Target, named: Manifest, digest: str, problems: list[str]) -> bool:
-    """Tell whether an image is the same commit's: its variants under a version, or what it was rebuilt to later."""
+    """Tell whether an image is the same commit's: its variants under a version, or what was built of it later."""
     other = await client.get_manifest(target.name, digest)
     revision = named.annotations.get(REVISION, "")
     if not revision or other.annotations.get(REVISION) != revision:
         return False
     if same_variants(named, other):
         return True
-    if await client.resolve(target.name, image_tag(target.image, rebuilt_tag(revision))) != digest:
+    _, *others = tags_of_commit(other.annotations)
+    if not any([await client.resolve(target.name, image_tag(target.image, tag)) == digest for tag in others]):
         return False
-    inspection = await inspect_image(client, _of_commit(target, other, revision), other)
+    # What the texts of the configuration become for a version, nobody has said.
+    expected = replace(target, image=replace(target.image, labels={}, annotations={}))
+    inspection = await inspect_image(client, _of_commit(expected, other, revision), other)
     problems += inspection.problems
     return True
 
@@ -79,9 +82,8 @@ def _of_commit(target: Target, named: Manifest, revision: str) -> Target:
     return replace(target, labels={**target.labels, REVISION: whole}) if whole.startswith(revision) else target
 
 
-def _next(revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
+def _next(tag: str, revision: str, outcomes: Sequence[TagOutcome], *, unread: bool, complete: bool) -> str:
     """Say what to type: only tags that differ can be put right without a build, and nothing while it is not known."""
-    tag = sha_tag(revision)
     if unread:
         return "Not everything could be read, so nothing is said of it: mend that, then run the same command again."
     if not complete:

@@ -6,12 +6,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ci.core.model import Config, Image
 from ci.core.names import LATEST
 from ci.tags.errors import RuleError
 from ci.tags.event import Event
-from ci.tags.rules import Flavor, Rule
+from ci.tags.rules import Flavor, Rule, parse_flavor, parse_rule
 from ci.tags.templates import NOTHING
 from ci.tags.versions import Parsed, parse_pep440, parse_semver
+
+# What stands for `tags:` where a configuration has none: the default branch is latest, and v1.2.3 is v1.2.3.
+DEFAULT_TAGS = ("type=raw,value=latest,enable={{is_default_branch}}", r"type=match,pattern=^v(\d.*)$,group=1,prefix=v")
+DEFAULT_FLAVOR = ("latest=false",)
 
 _ILLEGAL = re.compile("[^a-zA-Z0-9._-]+")
 
@@ -33,6 +38,19 @@ class _Found:
     latest: bool | None = None  # the first rule that gives a name decides
     version: str | None = None
     notes: list[str] = field(default_factory=list)
+
+
+def rules_for(config: Config, image: Image) -> tuple[tuple[Rule, ...], Flavor]:
+    """Read the rules that name an image, and its flavor.
+
+    Raises:
+        RuleError: one cannot be read.
+
+    """
+    given = image.tags if image.tags is not None else config.tags
+    usual = () if given is not None else DEFAULT_FLAVOR
+    rules = tuple(parse_rule(rule) for rule in (DEFAULT_TAGS if given is None else given))
+    return rules, parse_flavor((*usual, *config.flavor, *image.flavor))
 
 
 def names_of(rules: Sequence[Rule], flavor: Flavor, event: Event) -> Names:

@@ -151,7 +151,10 @@ def _line(answer: _Answer) -> int:
     if answer.line:
         return answer.line
     scopes = read_stages(
-        subject.dockerfile, arguments=subject.image.build_args, platform=answer.request.platform, undeclared=None
+        subject.dockerfile,
+        arguments=subject.image.arguments(answer.request.platform),
+        platform=answer.request.platform,
+        undeclared=None,
     )
     for origin in (origin for scope in scopes for origin in scope.origins):
         unfilled = "--from" in why and "$" in origin.written

@@ -101,7 +101,7 @@ class Subject:
     @property
     def syntax(self) -> str:
         """The frontend that is asked for; "" for BuildKit's own."""
-        return self.image.build_args.get("BUILDKIT_SYNTAX", self.dockerfile.syntax)
+        return self.image.arguments(self.image.platforms[0]).get("BUILDKIT_SYNTAX", self.dockerfile.syntax)
 
     @property
     def is_own(self) -> bool:
@@ -159,7 +159,7 @@ def _words(request: Request, *, bases: bool) -> Iterator[str]:
         options["target"] = image.target
     if request.subject.syntax:
         options["cmdline"] = f"{FRONTEND}:1"
-    options |= {f"build-arg:{key}": value for key, value in image.build_args.items()}
+    options |= {f"build-arg:{key}": value for key, value in image.arguments(request.platform).items()}
     options |= {f"context:{key}": value for key, value in _contexts(request, bases=bases).items()}
     for key, value in options.items():
         yield from ("--opt", f"{key}={value}")
@@ -176,7 +176,7 @@ def _contexts(request: Request, *, bases: bool) -> dict[str, str]:
     if not bases:
         scopes = read_stages(
             request.subject.dockerfile,
-            arguments=image.build_args,
+            arguments=image.arguments(request.platform),
             platform=request.platform,
             undeclared=None,
             contexts=image.contexts,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import yaml
 
-ACTION = "dagger/dagger-for-github"
+ACTION, CHECKOUT = "dagger/dagger-for-github", "actions/checkout"
 UNKNOWN = "\0"  # stands in a word for what only the run can know
 _BREAK = "\1"  # stands for the end of a line that does not end the command
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
@@ -38,10 +38,28 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Checkout:
+    """One step that checks out."""
+
+    line: int
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """The steps of one job."""
+
+    calls: tuple[Call, ...]
+    checkouts: tuple[Checkout, ...]
+    scripts: str  # the commands of all steps
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Workflow:
     """What was read in a workflow."""
 
     calls: tuple[Call, ...] = ()
+    jobs: tuple[Job, ...] = ()
     fault: str = ""  # why it is no YAML
     fault_line: int = 1
 
@@ -51,12 +69,13 @@ def read_workflow(text: str) -> Workflow:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         calls = tuple(_steps(root)) if root else ()
+        jobs = tuple(_jobs(root)) if root else ()
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         return Workflow(fault=problem.problem or "it cannot be read", fault_line=mark.line + 1 if mark else 1)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return Workflow(fault="it cannot be read")
-    return Workflow(calls=calls)
+    return Workflow(calls=calls, jobs=jobs)
 
 
 def _steps(root: yaml.Node) -> Iterator[Call]:
@@ -71,19 +90,47 @@ def _steps(root: yaml.Node) -> Iterator[Call]:
         if isinstance(node, yaml.SequenceNode):
             waiting += reversed(node.value)
         elif isinstance(node, yaml.MappingNode):
-            fields = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
-            yield from _step(fields)
+            yield from _step(_fields(node))
             waiting += reversed([value for _, value in node.value])
 
 
-def _step(fields: dict[str, yaml.Node]) -> Iterator[Call]:
-    run, uses = fields.get("run"), fields.get("uses")
+def _jobs(root: yaml.Node) -> Iterator[Job]:
+    for job in _fields(_fields(root).get("jobs")).values():
+        steps = _fields(job).get("steps")
+        nodes = steps.value if isinstance(steps, yaml.SequenceNode) else []
+        fields = [_fields(node) for node in nodes]
+        uses = [(each, _fields(each.get("with"))) for each in fields if _uses(each) == CHECKOUT]
+        yield Job(
+            calls=tuple(call for each in fields for call in _step(each)),
+            checkouts=tuple(
+                Checkout(
+                    line=each["uses"].start_mark.line + 1,
+                    inputs={key: value.value for key, value in given.items() if isinstance(value, yaml.ScalarNode)},
+                )
+                for each, given in uses
+            ),
+            scripts="\n".join(run.value for each in fields if isinstance(run := each.get("run"), yaml.ScalarNode)),
+        )
+
+
+def _fields(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """List the values of a mapping by their keys; none of anything else."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return {key.value: value for key, value in pairs if isinstance(key, yaml.ScalarNode)}
+
+
+def _uses(fields: Mapping[str, yaml.Node]) -> str:
+    uses = fields.get("uses")
+    return uses.value.partition("@")[0].lower() if isinstance(uses, yaml.ScalarNode) else ""
+
+
+def _step(fields: Mapping[str, yaml.Node]) -> Iterator[Call]:
+    run = fields.get("run")
     if isinstance(run, yaml.ScalarNode):
         yield from find_calls(run.value, _first_line(run))
-    if isinstance(uses, yaml.ScalarNode) and uses.value.partition("@")[0].lower() == ACTION:
-        given = fields.get("with")
-        pairs = given.value if isinstance(given, yaml.MappingNode) else []
-        inputs = {key.value: value for key, value in pairs if isinstance(value, yaml.ScalarNode)}
+    if _uses(fields) == ACTION:
+        given = _fields(fields.get("with"))
+        inputs = {key: value for key, value in given.items() if isinstance(value, yaml.ScalarNode)}
         text = inputs.get("args") or inputs.get("call")
         verb = inputs["verb"].value.strip() if "verb" in inputs else "call"
         if text and verb == "call":

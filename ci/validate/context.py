@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.text import nearest, show, size_text
-from ci.dockerfile import IgnoreFile, Scope, glob_expression, ignore_files, list_mounts, parse_ignore
+from ci.dockerfile import (
+    IgnoreFile,
+    Scope,
+    clean_source,
+    glob_expression,
+    ignore_files,
+    list_mounts,
+    meets,
+    parse_ignore,
+    relative_to,
+)
+from ci.validate.taken import asks_for_git, fetch_submodule, generated_in
 from ci.validate.tree import Tree
 
 LARGE = 100_000_000  # bytes of a context that deserve a second look
@@ -21,6 +32,7 @@ _CREDENTIALS = re.compile(
 _WILDCARD = re.compile(r"[*?\[]")
 _ALIKE = 1000  # paths that are compared with a missing one
 _DESCRIBING = (".dockerignore", "Dockerfile")  # what the engine needs of a context, whoever copies it
+_GENERATED = "If a step makes it before the build, name it under generated:"
 _SHOWN = 5  # credentials that are listed one by one
 
 
@@ -34,6 +46,12 @@ class Context:
     files: Mapping[str, int]  # path in the context: bytes
     sent: frozenset[str]  # the files that reach the build, and the folders they are in
     entries: frozenset[str]  # all files and folders
+    hollow: tuple[str, ...] = ()  # submodules that hold nothing
+
+    @property
+    def name(self) -> str:
+        """What a message calls it."""
+        return "the root of the source" if self.path == "." else f"the context {self.path}"
 
     def in_source(self, path: str) -> str:
         """Name a path of the context as a path of the source."""
@@ -64,6 +82,7 @@ def read_context(tree: Tree, path: str, ignore_file: str) -> Context:
         files=files,
         sent=_with_parents(other for other in everything if not ignore.excluded_by(other)),
         entries=_with_parents(everything),
+        hollow=tuple(inside for each in tree.submodules if tree.is_empty(each) and (inside := relative_to(path, each))),
     )
 
 
@@ -104,9 +123,6 @@ def _ignore_file(context: Context, config: str, line: int) -> Iterator[Finding]:
         yield warning(config, line, "dockerignore-missing", message, "Write one: * first, then !what the build needs.")
         return
     yield from (*context.ignore.faults, *context.ignore.remarks)
-    if context.path == "." and not context.ignore.excluded_by(".git/config"):
-        message = ".git is not excluded: credentials that a checkout left there may end up in the image"
-        yield warning(context.ignore_file, 1, "dockerignore-git", message, "Add a line that says .git")
 
 
 def _credentials(context: Context) -> Iterator[Finding]:
@@ -122,12 +138,12 @@ def _credentials(context: Context) -> Iterator[Finding]:
 def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Finding]:
     """Look for one source of a COPY among what reaches the build."""
     file = image.dockerfile
-    clean = posixpath.normpath(path.lstrip("/") or ".")
+    clean = clean_source(path)
     if clean == ".." or clean.startswith("../"):
         message = f"{show(path)} leads out of the context {context.path}, where no build can reach"
         yield error(file, line, "copy-outside", message, "Name a path in the context, or widen context: to hold it.")
         return
-    if clean == "." or _any(clean, context.sent):
+    if clean == "." or _any(clean, context.sent) or asks_for_git(clean, context.path, image):
         return
     if hidden := _any(clean, context.entries):
         by = context.ignore.excluded_by(hidden) or next(
@@ -142,14 +158,27 @@ def _copied(context: Context, image: Image, line: int, path: str) -> Iterator[Fi
         message = f"{show(path)} is copied, and {why} keeps it from the build"
         yield error(file, line, "copy-ignored", message, f"Add !{clean} below that line.")
         return
+    if made := next((other for other in generated_in(image, context.path) if meets(clean, other)), ""):
+        yield from _made(context, image, line, clean, made)
+        return
     if _WILDCARD.search(clean):
         message = f"no file of the context {context.path} matches {show(path)}, which copies nothing then"
         yield note(file, line, "copy-empty", message, "That is no mistake where the file need not be there.")
         return
     close = nearest(clean, _alike(clean, context.sent))
-    where = "the root of the source" if context.path == "." else f"the context {context.path}"
-    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in {where}."
+    remedy = f"Did you mean {close!r}?" if close else f"Paths are looked up in {context.name}. {_GENERATED}"
+    if hollow := next((each for each in context.hollow if meets(clean, each)), ""):
+        remedy = f"{hollow} is a submodule that holds nothing here. {fetch_submodule(context.in_source(hollow))}"
     yield error(file, line, "copy-missing", f"{show(path)} is copied, and is not in the context", remedy)
+
+
+def _made(context: Context, image: Image, line: int, path: str, made: str) -> Iterator[Finding]:
+    """Look whether what a step makes would reach the build."""
+    there = made if _WILDCARD.search(path) else path
+    back = any(p.keep and p.path.startswith(f"{there}/") for p in context.ignore.patterns)
+    if not _WILDCARD.search(there) and not back and (by := context.ignore.excluded_by(there)):
+        message = f"{show(path)} is copied, and {context.ignore_file}:{by.line} {by.text!r} keeps it from the build"
+        yield error(image.dockerfile, line, "copy-ignored", message, f"Add !{there} below that line.")
 
 
 def _unread(context: Context, image: Image, copies: Sequence[str | None]) -> Iterator[Finding]:

@@ -12,14 +12,16 @@ from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.names import REFERENCE
 from ci.core.text import nearest, show
+from ci.core.values import STAND_IN
 from ci.dockerfile import (
     AUTOMATIC,
     Dockerfile,
     Scope,
     assignments,
-    find_target,
+    fixed_platform,
     list_bases,
     parse_dockerfile,
+    read_stages,
 )
 from ci.validate.promises import check_promises
 
@@ -43,6 +45,16 @@ class Answer:
     digest: str = ""
     missing: str = ""  # why there is no such image
     unknown: str = ""  # why the registry did not say
+
+
+def scopes_of(dockerfile: Dockerfile, image: Image) -> tuple[tuple[Scope, ...], ...]:
+    """Follow the stages of a Dockerfile once for each set of arguments that the platforms of an image have."""
+    sets = {tuple(image.arguments(platform).items()) for platform in image.platforms}
+    first = tuple(image.arguments(image.platforms[0]).items())
+    return tuple(
+        read_stages(dockerfile, arguments=dict(arguments), contexts=image.contexts)
+        for arguments in (first, *sorted(sets - {first}))
+    )
 
 
 def bases_of(scopes: Sequence[Scope]) -> tuple[BaseImage, ...]:
@@ -120,10 +132,11 @@ def check_dockerfile(
 
 def check_pins(text: str, image: Image) -> Iterator[Finding]:
     """Find what keeps the images that a build takes from being given by digest; the Dockerfile has no errors."""
-    arguments = {"BUILDPLATFORM": image.platforms[0], "REVISION": "0" * 40, **image.build_args}
+    given = {"BUILDPLATFORM": image.platforms[0], "REVISION": STAND_IN["revision"]}
     dockerfile = parse_dockerfile(text)
     for platform in image.platforms:
         try:
+            arguments = {**given, **image.arguments(platform)}
             list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
         except DrydockError as reason:
             message = f"{reason}: {image.name} is built anew in each run, and never reused"
@@ -186,15 +199,22 @@ def _misspelt(name: str, stages: Sequence[str]) -> str:
 
 
 def _platforms(dockerfile: Dockerfile, image: Image) -> Iterator[Finding]:
-    number = find_target(dockerfile, image.target)
-    if number is None:
-        return
-    stage = dockerfile.stages[number]
-    fixed = stage.platform
-    if not fixed or "$" in fixed:
-        return
+    """Find what makes an image of another platform than it is wanted for: the FROM that it descends from says which."""
+    remedy = "Leave out --platform there, and copy from another stage what only that one can make."
     for platform in image.platforms:
-        if platform.split("/")[:2] != fixed.split("/")[:2]:
-            message = f"the stage is always {fixed}, and {image.name} is wanted for {platform}"
-            remedy = f"Delete --platform={fixed}, or that platform from the configuration."
-            yield error(image.dockerfile, stage.line, "platform-fixed", message, remedy)
+        found = fixed_platform(
+            dockerfile,
+            target=image.target,
+            arguments=image.arguments(platform),
+            platform=platform,
+            contexts=image.contexts,
+        )
+        if found:
+            stage, fixed = found
+            of = fixed or "the builder's own platform"
+            message = f"the image holds programs of {of}, and {image.name} is wanted for {platform}"
+            # A builder of the only platform that is wanted makes the right one.
+            say = error if fixed or len(image.platforms) > 1 else warning
+            yield say(image.dockerfile, stage.line, "platform-fixed", message, remedy)
+            if not fixed:
+                return

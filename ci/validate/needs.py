@@ -12,6 +12,7 @@ from ci.core.text import show
 from ci.dockerfile import Dockerfile, Scope, Step, assignments, find_target, needed_stages
 from ci.validate.context import Context
 from ci.validate.promises import PREDEFINED
+from ci.validate.taken import generated_in
 from ci.validate.tree import Tree
 
 # What a program looks for in the folder that it is started in; the first word of a command names it.
@@ -47,7 +48,8 @@ def check_needs(
     """
     for number in needed_stages(scopes, find_target(dockerfile, image.target)):
         yield from _arguments(scopes[number], image)
-        yield from _folders(tree, scopes[number], context, image)
+        if not generated_in(image, context.path):  # it may be what is looked for
+            yield from _folders(tree, scopes[number], context, image)
 
 
 def _arguments(scope: Scope, image: Image) -> Iterator[Finding]:
@@ -73,7 +75,12 @@ def _arguments(scope: Scope, image: Image) -> Iterator[Finding]:
 
 
 def _given(name: str, scope: Scope, image: Image) -> bool:
-    return name in image.build_args or name in PREDEFINED or name == "REVISION" or bool(scope.variables.get(name))
+    return (
+        name in image.arguments(image.platforms[0])
+        or name in PREDEFINED
+        or name == "REVISION"
+        or bool(scope.variables.get(name))
+    )
 
 
 def _written_out(name: str, text: str) -> bool:

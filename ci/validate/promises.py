@@ -43,7 +43,7 @@ def check_promises(
 def _arguments(dockerfile: Dockerfile, image: Image, config: str, lines: Mapping[str, int]) -> Iterator[Finding]:
     file, made = image.dockerfile, dockerfile.instructions
     declared = {name for each in made if each.keyword == "ARG" for name in assignments(each)}
-    for name in image.build_args:
+    for name in image.arguments(image.platforms[0]):
         if name not in declared | PREDEFINED and not name.startswith("BUILDKIT_"):
             message = f"{file} has no ARG {show(name)}, so that the value does nothing"
             close = nearest(name, declared)

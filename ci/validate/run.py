@@ -14,7 +14,7 @@ from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
 from ci.config import find_config, referenced_paths
-from ci.core.engine import failure_of, fan_out
+from ci.core.engine import failure_of, fan_out, missing_base
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
 from ci.core.text import parse_word
@@ -26,7 +26,7 @@ from ci.validate.linter_reports import parse_reports, raised_rules
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
 from ci.validate.report import parse_style, report_or_fail, sort_findings
-from ci.validate.source import Validation, dockerfiles_of, validate_source
+from ci.validate.source import Validation, dockerfiles_of, follow_links, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
 from ci.validate.workflow import Workflows, list_workflows
@@ -90,7 +90,7 @@ async def find_all(
     read, answers = await _ask_both(source, checked, name, offline=offline)
     found = merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read)
     return leave_accepted(
-        dict.fromkeys(found),
+        dict.fromkeys(follow_links(tree, found)),
         checked.config.accepted if checked.config else (),
         read=lambda path: text if path == config else tree.text(path),
         config=config,
@@ -168,7 +168,7 @@ async def _ask(reference: str) -> Answer:
     except dagger.DaggerError as problem:
         reason = failure_of(problem, "resolve").reason
         gone = any(text in reason for text in ("not found", "denied", "does not exist"))
-        return Answer(missing=reason) if gone else Answer(unknown=reason)
+        return Answer(missing=reason + await missing_base(reference)) if gone else Answer(unknown=reason)
     return Answer(digest=found.rpartition("@")[2])
 
 

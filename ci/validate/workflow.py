@@ -45,10 +45,11 @@ def list_workflows(tree: Tree, surface: Surface, which: Workflows) -> tuple[str,
 
 def _calls(text: str, tree: Tree, surface: Surface) -> bool:
     """Tell whether a workflow calls this module, or would, if it were not for a mistake in it."""
-    return bool(_NAMED.search(text)) or any(_is_own(call, tree, surface) for call in read_workflow(text).calls)
+    return bool(_NAMED.search(text)) or any(is_own(call, tree, surface) for call in read_workflow(text).calls)
 
 
-def _is_own(call: Call, tree: Tree, surface: Surface) -> bool:
+def is_own(call: Call, tree: Tree, surface: Surface) -> bool:
+    """Tell whether a call is one of this module, or would be."""
     if call.module in ("", ".", "./"):
         local = _local_module(tree)
         return local is None or (local == surface.module and "ci/main.py" in tree.files)
@@ -74,7 +75,7 @@ def check_workflows(tree: Tree, surface: Surface) -> Iterator[Finding]:
 
 
 def _check_call(call: Call, file: str, tree: Tree, surface: Surface) -> Iterator[Finding]:
-    if not _is_own(call, tree, surface):
+    if not is_own(call, tree, surface):
         return
     if call.module in ("", ".", "./") and _local_module(tree) is None:
         message = "the call names no module, and there is no dagger.json here"

@@ -1,211 +1,154 @@
-"""Stand-ins for base images, made of Debian packages, where no image registry can be reached.
+"""Stand-ins of base images, made of what package registries serve, where no image registry can be reached.
 
-The native root file system is installed by mmdebstrap. The arm64 one holds the arm64 packages of the same names,
-unpacked without running anything, plus the files that configuring the native one produced: passwd, alternatives,
-certificate links, compiled Python modules. They do not depend on the architecture; what does (the linker's cache,
-paths with a machine name in them) is left out. That takes seconds where configuring every package under
-emulation takes minutes.
+They are for tests and rehearsals. Each holds at least the Debian packages of the genuine image, has its users, paths
+and variables, and says by a label that it is not that image.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-import subprocess
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.engine import debian
 from deploy.engine.cache import Cache, key_of, remove
 from deploy.engine.commands import run
-from deploy.engine.debian import NATIVE, UNUSED, host_certificates, install, pack
-from deploy.engine.errors import EngineError
-from deploy.engine.host import REACH_DEBIAN
-from deploy.engine.places import HERE
+from deploy.engine.debian import NATIVE
+from deploy.engine.foreign import FOREIGN, assemble
+from deploy.engine.mirror import annotation, push
+from deploy.engine.oci import Rootfs, write_layout
+from deploy.engine.progress import say, step
+from deploy.engine.recipe import Layer, Recipe, trust
 
-PACKAGES = ("ca-certificates", "netbase", "python3-pip", "python3.13", "python3.13-venv", "tzdata")
-LINKS = {"python": "python3.13", "python3": "python3.13", "pip": "pip3"}
-FOREIGN = "arm64"
-MACHINE = "x86_64"  # in the paths that depend on the native architecture
-# State of the native root file system that is not configuration.
-NOT_COPIED = (
-    "dev/",
-    "proc/",
-    "run/",
-    "sys/",
-    "tmp/",
-    "var/cache/apt/",
-    "var/cache/ldconfig/",
-    "var/lib/apt/",
-    "var/lib/dpkg/",
-    "var/log/",
+KEY = "dev.drydock.stand-in.key"  # the annotation of an index by which it is known to be there
+MADE_OF = "Debian packages and what PyPI and npm serve"
+# What apt does in genuine images: keep no archives and no translations.
+APT = (
+    'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\n'
+    'Acquire::Languages "none";\nAPT::AutoRemove::SuggestsImportant "false";\n'
 )
 
 
-def base_images(cache: Cache) -> Path:
-    """Return the folder with `amd64.tar` and `arm64.tar`, the layers of the stand-ins, and `qemu-aarch64`."""
+def publish(cache: Cache, recipe: Recipe, emulator: Path, *, keep: bool = False) -> None:
+    """Make a stand-in and put it into the local mirror, unless it is there.
+
+    Args:
+        cache: holds what is made until it is in the mirror.
+        recipe: of the stand-in.
+        emulator: the folder with QEMU.
+        keep: whether the image stays in the cache afterwards.
+
+    """
+    if annotation(recipe.repository, recipe.tag, KEY) == recipe.key:
+        say(f"{recipe.name}: already there")
+        return
+    layout = image(cache, recipe, emulator)
+    with step(f"{recipe.name} into the mirror"):
+        push(cache, layout, recipe.repository, recipe.tag)
+    if not keep:
+        remove(layout)
+
+
+def image(cache: Cache, recipe: Recipe, emulator: Path) -> Path:
+    """Make the image layout of a stand-in for both platforms, in two steps of which a finished one is not repeated."""
+    slug = recipe.name.replace(":", "-")
+    log = cache.log(f"base-{slug}")
+
+    def install(folder: Path) -> None:
+        roots = {name: folder / name for name in (NATIVE, FOREIGN)}
+        hooks = [_account(line) for line in recipe.users]
+        debian.install(roots[NATIVE], "minbase", recipe.packages, log, suite=recipe.suite, hooks=hooks)
+        for command in recipe.commands:
+            run(["chroot", roots[NATIVE], *command], log=log, remedy="Run the command again.")
+        assemble(roots[FOREIGN], roots[NATIVE], recipe.arm64, emulator=emulator / "qemu-aarch64", log=log)
+
+    def lay(folder: Path) -> None:
+        variables: dict[str, str] = {}
+        images = []
+        layers = folder / "layers"
+        for name, root in ((name, roots / name) for name in (NATIVE, FOREIGN)):
+            upper = Layer(
+                cache=cache, log=log, work=layers / "work", packages=root, root=layers / name, architecture=name
+            )
+            upper.folder("")
+            variables |= dict(recipe.lay(upper)) if recipe.lay else {}
+            _settle(root, upper)
+            tars = []
+            for part, kind in ((root, "lower"), (upper.root, "upper")):
+                tars.append(layers / f"{name}-{kind}.tar")
+                debian.pack(part, tars[-1], log)
+            remove(layers / "work")
+            remove(upper.root)
+            images.append((name, tars))
+        config = configuration(recipe, variables)
+        rootfs = [Rootfs(layers=tars, architecture=name, config=config) for name, tars in images]
+        write_layout(folder, rootfs, recipe.tag, annotations={KEY: recipe.key})
+        remove(layers)
+
+    done = cache.root / f"base-{slug}-{recipe.key}"
+    if done.exists():
+        return cache.made(f"base-{slug}", recipe.key, lay)
+    roots = cache.made(f"packages-{slug}", recipe.key, install)
+    layout = cache.made(f"base-{slug}", recipe.key, lay)
+    remove(roots)
+    return layout
+
+
+def _account(line: str) -> str:
+    """Write the shell command that adds a user, and its group, before packages could."""
+    name, _, user, group, *_ = line.split(":")
+    if user != group:
+        raise ValueError(f"{name} has a group of another number")
+    return f"echo '{name}:x:{group}:' >> \"$1/etc/group\" && echo '{line}' >> \"$1/etc/passwd\""
+
+
+def _settle(root: Path, layer: Layer) -> None:
+    """Add what every genuine image has: apt's sources in the form of today, its settings, the machine's authorities."""
+    layer.write("etc/apt/apt.conf.d/docker-clean", APT)
+    sources = root / "etc/apt/sources.list"
+    if sources.exists():
+        entries = [line.split() for line in sources.read_text().splitlines() if line.startswith("deb ")]
+        keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+        texts = [
+            f"Types: deb\nURIs: {line[-3]}\nSuites: {line[-2]}\nComponents: {line[-1]}\nSigned-By: {keyring}\n"
+            for line in entries
+        ]
+        layer.write("etc/apt/sources.list.d/debian.sources", "\n".join(texts))
+        sources.unlink()
+    own = debian.host_certificates()
+    if own and not (root / "usr/sbin/update-ca-certificates").exists():
+        # ca-certificates takes them up when a build installs it. Until then, only these are trusted.
+        for certificate in own:
+            shutil.copy(certificate, layer.folder("usr/local/share/ca-certificates") / certificate.name)
+        layer.write(debian.BUNDLE.lstrip("/"), "".join(certificate.read_text() for certificate in own))
+
+
+def configuration(recipe: Recipe, variables: dict[str, str]) -> dict[str, object]:
+    """Write the configuration of a stand-in's images."""
+    env = [f"{name}={value}" for name, value in (*recipe.env, *variables.items())]
+    return {
+        "Env": [*env, *trust(has_own=bool(debian.host_certificates()))],
+        **recipe.config,
+        "Labels": labels(MADE_OF, recipe.name),
+    }
+
+
+def labels(made_of: str, name: str) -> dict[str, str]:
+    """Write the label by which a stand-in is known."""
+    return {"dev.drydock.stand-in": f"{made_of} in place of {name}, not that image"}
+
+
+def emulator(cache: Cache) -> Path:
+    """Take QEMU from the suite of the bases: onnxruntime crashes on the QEMU 7.2 of the release before."""
+    log = cache.log("emulator")
 
     def make(folder: Path) -> None:
-        work = cache.root / "bases-work"
-        remove(work)
-        work.mkdir()
-        # The variant that the genuine image starts from: with groupadd and useradd, for one.
-        install(work / NATIVE, "minbase", PACKAGES, cache.log("bases"))
-        _link_python(work / NATIVE)
-        _assemble_foreign(work / FOREIGN, work / NATIVE, cache.log("bases"))
-        _take_emulator(folder, work, cache.log("bases"))
-        for name in (NATIVE, FOREIGN):
-            pack(work / name, folder / f"{name}.tar", cache.log("bases"))
-        remove(work)
+        root = folder / "root"
+        debian.install(root, "apt", (), log)
+        unpacked = Layer(
+            cache=cache, log=log, work=folder / "work", packages=root, root=folder, architecture=NATIVE
+        ).unpacked(["qemu-user"])
+        shutil.copy2(unpacked / "usr/bin/qemu-aarch64", folder / "qemu-aarch64")
+        for path in (folder / "work", root, folder / f"apt-{NATIVE}"):
+            remove(path)
 
-    return cache.made("bases", key_of(HERE / "bases.py", HERE / "debian.py", *host_certificates()), make)
-
-
-def _link_python(root: Path) -> None:
-    """Make Debian's Python look like the one of the genuine image, which lives in /usr/local/bin."""
-    for name, target in LINKS.items():
-        (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{target}")
-    for marker in (root / "usr/lib").glob("python3*/EXTERNALLY-MANAGED"):
-        marker.unlink()
-
-
-def _assemble_foreign(root: Path, native: Path, log: Path) -> None:
-    packages = _download_foreign(root.parent / "packages", native, log)
-    root.mkdir()
-    database = root / "var/lib/dpkg"
-    (database / "info").mkdir(parents=True)
-    status = "\n".join([_unpack(package, root, log) for package in packages])
-    (database / "status").write_text(status)
-    for part in ("info/format", "diversions", "statoverride", "alternatives", "triggers"):
-        source = native / "var/lib/dpkg" / part
-        if source.is_dir():
-            shutil.copytree(source, database / part, symlinks=True, dirs_exist_ok=True)
-        elif source.exists():
-            shutil.copy2(source, database / part)
-    for path in _produced(native):
-        _copy(native / path, root / path)
-    for marker in (root / "usr/lib").glob("python3*/EXTERNALLY-MANAGED"):
-        marker.unlink()
-
-
-def _take_emulator(folder: Path, work: Path, log: Path) -> None:
-    """Take QEMU from the suite of the bases: onnxruntime crashes on the QEMU 7.2 of the release before."""
-    apt = _apt(work / "emulator", work / NATIVE, NATIVE, log)
-    run([*apt, "download", "qemu-user"], log=log, remedy=REACH_DEBIAN, cwd=work)
-    (package,) = work.glob("qemu-user_*.deb")
-    run(["dpkg-deb", "-x", package, work / "qemu"], log=log, remedy="Run the command again.")
-    shutil.copy2(work / "qemu/usr/bin/qemu-aarch64", folder / "qemu-aarch64")
-
-
-def _download_foreign(folder: Path, native: Path, log: Path) -> list[Path]:
-    """Download the foreign packages of the names installed natively, from the same sources."""
-    query = ["dpkg-query", f"--admindir={native}/var/lib/dpkg", "-W", "-f=${Package}\n"]
-    names = run(query, log=log, remedy="Run the command again.", keep=True).split()
-    apt = _apt(folder, native, FOREIGN, log)
-    run([*apt, "install", "--download-only", *names], log=log, remedy=REACH_DEBIAN)
-    packages = sorted((folder / "cache/archives").glob("*.deb"))
-    # base-files first: it brings /bin -> usr/bin and its like, which the others unpack through.
-    return sorted(packages, key=lambda p: not p.name.startswith("base-files_"))
-
-
-def _apt(folder: Path, native: Path, architecture: str, log: Path) -> list[str]:
-    """Set up apt in a folder, with the sources and keys of the native root file system and nothing installed."""
-    for part in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "etc/apt.conf.d"):
-        (folder / part).mkdir(parents=True)
-    (folder / "status").touch()
-    etc = native / "etc/apt"
-    settings = {
-        "APT::Architecture": architecture,
-        "APT::Architectures": architecture,
-        "Dir::State": folder / "state",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder / "cache",
-        "Dir::Etc": folder / "etc",
-        "Dir::Etc::sourcelist": etc / "sources.list",
-        "Dir::Etc::sourceparts": etc / "sources.list.d",
-        "Dir::Etc::trusted": etc / "trusted.gpg",
-        "Dir::Etc::trustedparts": etc / "trusted.gpg.d",
-        "APT::Sandbox::User": "root",
-        "APT::Install-Recommends": "false",
-    }
-    apt = ["apt-get", "-qq", "-y", *(part for key, value in settings.items() for part in ("-o", f"{key}={value}"))]
-    run([*apt, "update"], log=log, remedy=REACH_DEBIAN)
-    return apt
-
-
-def _unpack(package: Path, root: Path, log: Path) -> str:
-    """Unpack one package and its entry in dpkg's database; return its status paragraph."""
-    remedy = "Run the command again."
-    paths: list[str] = []
-    with (
-        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as stream,
-        tarfile.open(fileobj=stream.stdout, mode="r|") as archive,
-    ):
-        archive.extraction_filter = lambda member, _: member  # a package owns what it likes, set-uid files too
-        for member in archive:
-            path = member.name.removeprefix(".").removeprefix("/")
-            paths.append(f"/{path}" if path else "/.")
-            if path and not f"{path}/".startswith(UNUSED):
-                archive.extract(member, root, numeric_owner=True)
-    if stream.returncode != 0:
-        raise EngineError(f"{package.name} cannot be unpacked.\n  {remedy}\n  log: {log}")
-    control = root.parent / "control"
-    remove(control)
-    run(["dpkg-deb", "--control", package, control], log=log, remedy=remedy)
-    paragraph = (control / "control").read_text()
-    fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
-    name = fields["Package"]
-    qualified = f"{name}:{FOREIGN}" if fields.get("Multi-Arch") == "same" else name
-    info = root / "var/lib/dpkg/info"
-    (info / f"{qualified}.list").write_text("\n".join(paths) + "\n")
-    conffiles = ""
-    for part in control.iterdir():
-        if part.name != "control":
-            shutil.copy2(part, info / f"{qualified}.{part.name}")
-        if part.name == "conffiles":
-            conffiles = _conffiles(part.read_text().split("\n"), root)
-    return paragraph.replace("\n", "\nStatus: install ok installed\n", 1) + conffiles
-
-
-def _conffiles(lines: list[str], root: Path) -> str:
-    """Write the Conffiles field of a status paragraph; dpkg compares these digests on an upgrade."""
-    text = "Conffiles:\n"
-    for line in filter(None, lines):
-        file = root / line.split()[-1].lstrip("/")
-        if file.is_file():
-            text += f" {line.split()[-1]} {hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()}\n"
-    return text
-
-
-def _produced(native: Path) -> Iterator[str]:
-    """Yield what configuration made: the paths no package owns, parents before children."""
-    owned = {
-        line.lstrip("/")
-        for listing in (native / "var/lib/dpkg/info").glob("*.list")
-        for line in listing.read_text().splitlines()
-    }
-    for folder, folders, files in os.walk(native):
-        inside = Path(folder).relative_to(native)
-        folders.sort()
-        for name in sorted([*folders, *files]):
-            path = str(inside / name)
-            if path in owned or MACHINE in path or path == "etc/ld.so.cache":
-                continue
-            if not f"{path}/".startswith(NOT_COPIED + UNUSED):
-                yield path
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_symlink():
-        if not target.is_symlink():
-            target.symlink_to(source.readlink())
-        return
-    if source.is_dir():
-        target.mkdir(exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
-    shutil.copystat(source, target)
-    owner = source.stat()
-    os.chown(target, owner.st_uid, owner.st_gid)
-    target.chmod(owner.st_mode & 0o7777)
+    return cache.made("emulator", key_of(debian.SUITE, "qemu-user"), make)

@@ -42,6 +42,8 @@ class Cache:
             say(f"{name}: already there")
             return done
         partial = self.root / f"{name}-{key}.partial"
+        for interrupted in self.root.glob(f"{name}-????????????.partial"):
+            remove(interrupted)
         remove(partial)
         partial.mkdir(parents=True)
         with step(name):

@@ -1,6 +1,6 @@
 """Bring up a Dagger engine where none can be fetched: built from package registries, run beside the host.
 
-Usage: python3 deploy/engine up [--embedded] | down | status | env | logs
+Usage: python3 deploy/engine up [--embedded] | base IMAGE... | down | status | env | logs
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.engine import daemons, processes
-from deploy.engine.bases import base_images
+from deploy.engine.bases import KEY, emulator, image, publish
 from deploy.engine.binaries import build_binaries, build_buildkit, drop_work
 from deploy.engine.cache import Cache
+from deploy.engine.catalogue import recipe
 from deploy.engine.content import sdk_content
 from deploy.engine.errors import EngineError
 from deploy.engine.host import install_packages, preflight
-from deploy.engine.mirror import MIRROR, NAMES, bridge_mirror, start_mirror
-from deploy.engine.places import RUN, SOCKET, VERSION
+from deploy.engine.mirror import MIRROR, NAMES, annotation, bridge_mirror, push, start_mirror
+from deploy.engine.places import PYTHON, RUN, SOCKET, VERSION
 from deploy.engine.progress import say, step
-from deploy.engine.stand_ins import buildkit_base, buildkit_stand_in, push, python_stand_in
+from deploy.engine.recipe import Recipe
+from deploy.engine.stand_ins import StandIn, buildkit_base, buildkit_stand_in
 
+STANDARD = f"python:{PYTHON}-slim"  # the base image of Drydock's own checks, and of its linters
 GIVEN = "_EXPERIMENTAL_DAGGER_RUNNER_HOST"
 
 
@@ -54,21 +57,23 @@ def up(cache: Cache, *, embedded: bool) -> None:
 
 def _up_embedded(cache: Cache) -> None:
     reachable = bridge_mirror()
+    standard = recipe(cache, STANDARD)
     unpacked = install_packages(cache)
     # Compiling is bound by the processor, the other lane by the network and the disk: together they take less.
     with ThreadPoolExecutor(2) as lanes:
         compiled = lanes.submit(lambda: (build_binaries(cache), build_buildkit(cache)))
-        bases = base_images(cache)
+        qemu = emulator(cache)
+        image(cache, standard, qemu)
         base = buildkit_base(cache)
         content = sdk_content(cache)
         binaries, buildkit = compiled.result()
     drop_work(cache)
-    images = (python_stand_in(cache, bases), buildkit_stand_in(cache, base, buildkit, reachable))
-    layouts = tuple(image.layout for image in images)
-    parts = daemons.Parts(binaries=binaries, unpacked=unpacked, content=content, bases=bases, layouts=layouts)
+    builder = buildkit_stand_in(cache, base, buildkit, reachable)
+    parts = daemons.Parts(binaries=binaries, unpacked=unpacked, content=content, emulator=qemu)
     running = processes.read_record("engine")
     mirrored = all(processes.read_record(name) for name in NAMES)
     if running and running.key == parts.key and mirrored and daemons.socket_answers():
+        _fill_mirror(cache, standard, qemu, builder)
         say("the engine is already running")
         return
     if running:
@@ -76,10 +81,32 @@ def _up_embedded(cache: Cache) -> None:
             daemons.stop_all()
     RUN.mkdir(parents=True, exist_ok=True)
     start_mirror(cache, unpacked)
-    with step("mirror"):
-        for image in images:
-            push(cache, image)
+    _fill_mirror(cache, standard, qemu, builder)
     daemons.start_engine(cache, parts)
+
+
+def _fill_mirror(cache: Cache, standard: Recipe, qemu: Path, builder: StandIn) -> None:
+    """Put what every build needs into the mirror, unless it is there."""
+    publish(cache, standard, qemu, keep=True)
+    if annotation(builder.repository, builder.tag, KEY) != builder.layout.name:
+        with step("mirror"):
+            push(cache, builder.layout, builder.repository, builder.tag)
+
+
+def base(cache: Cache, references: list[str]) -> None:
+    """Make stand-ins of base images, and put them into the local mirror, where a FROM of that name finds them."""
+    if not references:
+        raise EngineError(f"Name the images as in a FROM: python3 deploy/engine base {STANDARD}")
+    recipes = [recipe(cache, reference) for reference in references]  # refused before anything is made
+    preflight(cache)
+    if not processes.read_record(NAMES[0]):
+        raise EngineError("The mirror does not run.\n  Run `python3 deploy/engine up --embedded` first.")
+    with _alone(cache):
+        qemu = emulator(cache)
+        for one in recipes:
+            if one.note:
+                say(f"{one.name}: {one.note}, on Debian {one.suite}")
+            publish(cache, one, qemu)
 
 
 def _kind() -> str:
@@ -170,7 +197,8 @@ def logs(cache: Cache) -> None:
 def main() -> int:
     """Run one command; every failure is one message with its remedy."""
     parser = argparse.ArgumentParser(prog="python3 deploy/engine", description=__doc__.split("\n")[0])
-    parser.add_argument("command", choices=["up", "down", "status", "env", "logs"])
+    parser.add_argument("command", choices=["up", "base", "down", "status", "env", "logs"])
+    parser.add_argument("images", nargs="*", help="base: images as in a FROM, such as node:22-slim")
     parser.add_argument("--embedded", action="store_true", help="up: whatever other engine there is")
     options = parser.parse_args()
     command = options.command
@@ -180,6 +208,8 @@ def main() -> int:
     try:
         if command == "up":
             up(cache, embedded=options.embedded)
+        elif command == "base":
+            base(cache, options.images)
         elif command == "down":
             down(cache)
         elif command == "status":

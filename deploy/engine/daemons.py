@@ -27,13 +27,12 @@ class Parts:
     binaries: Path
     unpacked: Path
     content: Path
-    bases: Path
-    layouts: tuple[Path, ...]  # of the stand-ins
+    emulator: Path
 
     @property
     def key(self) -> str:
         """Digest them, with the way they are started."""
-        names = (path.name for path in (self.binaries, self.unpacked, self.content, self.bases, *self.layouts))
+        names = (path.name for path in (self.binaries, self.unpacked, self.content, self.emulator))
         return key_of(HERE / "enter.sh", HERE / "daemons.py", HERE / "mirror.py", *names, MIRROR, *NETWORK)
 
 
@@ -62,7 +61,7 @@ def start_engine(cache: Cache, parts: Parts) -> None:
     unshare = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     enter = [HERE / "enter.sh", view, parts.binaries, parts.unpacked, parts.content, cache.root / "state"]
     engine = [f"--config={config}", "--root=/run/drydock/state", f"--addr=unix://{SOCKET}", *NETWORK]
-    command: list[str | Path] = [*unshare, "sh", *enter, parts.bases / "qemu-aarch64", *engine]
+    command: list[str | Path] = [*unshare, "sh", *enter, parts.emulator / "qemu-aarch64", *engine]
     passed = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     env = {
         **passed,

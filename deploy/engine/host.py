@@ -118,29 +118,21 @@ def _has_venv() -> bool:
     return subprocess.run(probe, check=False, capture_output=True, timeout=60).returncode == 0
 
 
+def pip(cache: Cache) -> list[str | Path]:
+    """Find pip in a virtual environment of our own, made where it is missing."""
+    venv = cache.root / "venv"
+    if not (venv / "done").exists():
+        command: list[str | Path] = [sys.executable, "-m", "venv", "--clear", venv]
+        run(command, log=cache.log("pip"), remedy="Install python3-venv.", limit=180)
+        (venv / "done").touch()
+    return [venv / "bin/python", "-m", "pip", "--disable-pip-version-check"]
+
+
 def pip_install(cache: Cache, requirements: Path, folder: Path, *options: str) -> None:
     """Install a hash-checked requirements file into a folder, with a pip of our own."""
-    venv = cache.root / "venv"
-    log = cache.log("pip")
-    if not (venv / "done").exists():
-        run(
-            [sys.executable, "-m", "venv", "--clear", venv],
-            log=log,
-            remedy="Install python3-venv.",
-            limit=180,
-        )
-        (venv / "done").touch()
-    pip: list[str | Path] = [
-        venv / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]
+    checked: list[str | Path] = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--target", folder]
     run(
-        [*pip, "--require-hashes", "--only-binary=:all:", "--target", folder, *options, "-r", requirements],
-        log=log,
+        [*pip(cache), "install", "-q", *checked, *options, "-r", requirements],
+        log=cache.log("pip"),
         remedy="Check that PyPI can be reached: pip download pip",
     )

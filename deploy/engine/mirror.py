@@ -7,6 +7,7 @@ starts from.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import socket
 import urllib.request
@@ -14,7 +15,9 @@ from pathlib import Path
 
 from deploy.engine import processes
 from deploy.engine.cache import Cache
+from deploy.engine.commands import run
 from deploy.engine.errors import EngineError
+from deploy.engine.oci import INDEX
 
 PORT = int(os.environ.get("DRYDOCK_MIRROR_PORT", "5000"))
 MIRROR = f"127.0.0.1:{PORT}"
@@ -73,3 +76,27 @@ def _answers(address: str) -> bool:
             return bool(answer.status == 200)  # noqa: PLR2004
     except OSError:
         return False
+
+
+def annotation(repository: str, tag: str, name: str) -> str | None:
+    """Read an annotation of an index in the mirror; None where the mirror, the tag or the annotation is not there."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(f"http://{MIRROR}/v2/{repository}/manifests/{tag}", headers={"Accept": INDEX})
+    try:
+        with opener.open(request, timeout=10) as answer:
+            found = json.load(answer).get("annotations", {}).get(name)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def push(cache: Cache, layout: Path, repository: str, tag: str) -> None:
+    """Put an image layout into the mirror, where the engine looks before it asks an image registry."""
+    source, target = f"oci:{layout}:{tag}", f"docker://{MIRROR}/{repository}:{tag}"
+    run(
+        ["skopeo", "copy", "--quiet", "--all", "--dest-tls-verify=false", source, target],
+        log=cache.log("mirror"),
+        remedy="Run `python3 deploy/engine down`, then `up` again.",
+        limit=900,
+        env={**os.environ, "HTTP_PROXY": "", "http_proxy": ""},
+    )

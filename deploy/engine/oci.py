@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,18 @@ class Rootfs:
     config: Mapping[str, object]
 
 
-def write_layout(folder: Path, images: Sequence[Rootfs], tag: str) -> list[str]:
-    """Write one layout whose `tag` is the index of the images; return each manifest's digest."""
+def write_layout(
+    folder: Path, images: Sequence[Rootfs], tag: str, *, annotations: Mapping[str, str] | None = None
+) -> list[str]:
+    """Write one layout whose `tag` is the index of the images; return each manifest's digest.
+
+    Layers are linked into it, so they have to be on its file system.
+    """
     blobs = folder / "blobs/sha256"
     blobs.mkdir(parents=True)
     manifests = [_write_image(blobs, image) for image in images]
-    index = _write_blob(blobs, {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}, INDEX)
+    content = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    index = _write_blob(blobs, {**content, "annotations": annotations} if annotations else content, INDEX)
     index["annotations"] = {"org.opencontainers.image.ref.name": tag}
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
@@ -52,7 +58,8 @@ def _write_image(blobs: Path, image: Rootfs) -> Descriptor:
 def _copy_layer(blobs: Path, layer: Path) -> Descriptor:
     with layer.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    shutil.copyfile(layer, blobs / digest)
+    if not (blobs / digest).exists():
+        os.link(layer, blobs / digest)
     return {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": layer.stat().st_size}
 
 

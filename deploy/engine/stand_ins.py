@@ -1,24 +1,26 @@
-"""The images that the local mirror serves in place of genuine ones, which need an image registry."""
+"""The image of BuildKit that the local mirror serves in place of the genuine one, which needs an image registry."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.core.buildkit import MISSING_BASE
 from deploy.engine import debian
+from deploy.engine.bases import KEY, labels
 from deploy.engine.cache import Cache, key_of, remove
-from deploy.engine.commands import run
-from deploy.engine.mirror import MIRROR
 from deploy.engine.oci import Rootfs, write_layout
-from deploy.engine.places import BUILDKIT, HERE, PYTHON
+from deploy.engine.places import BUILDKIT, HERE
+from deploy.engine.recipe import PATH
 
-PATH = "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What buildkitd runs: runc for each step, git and ssh for sources, xz to unpack them.
 BUILDKIT_PACKAGES = ("ca-certificates", "git", "openssh-client", "runc", "xz-utils")
-# Programs that bring authorities of their own, and the variable with which each is told of the machine's.
-TRUST = ("NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+# What the engine's user reads where a base image is not found: only the mirror is asked, and it can be filled.
+MISSING = (
+    "This engine has base images from its local mirror alone. `python3 deploy/engine base {reference}`, in Drydock's "
+    "repository, makes a stand-in of it, or says at once why there is none."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,28 +30,6 @@ class StandIn:
     repository: str
     tag: str
     layout: Path
-
-
-def python_stand_in(cache: Cache, bases: Path) -> StandIn:
-    """Make the base image of Python, for both platforms, of the layers in `bases`."""
-    repository, tag = "library/python", f"{PYTHON}-slim"
-    config = {
-        "Env": [PATH, "LANG=C.UTF-8", *trust(has_own=bool(debian.host_certificates()))],
-        "Cmd": ["python3"],
-        "Labels": _labels("Debian packages", repository, tag),
-    }
-
-    def make(folder: Path) -> None:
-        images = [Rootfs(layers=[bases / f"{a}.tar"], architecture=a, config=config) for a in ("amd64", "arm64")]
-        write_layout(folder, images, tag)
-
-    key = key_of(HERE / "stand_ins.py", HERE / "oci.py", bases.name)
-    return StandIn(repository=repository, tag=tag, layout=cache.made("python-image", key, make))
-
-
-def trust(*, has_own: bool) -> list[str]:
-    """Name the bundle for programs that do not look there; only a machine with authorities of its own needs it."""
-    return [*(f"{name}={debian.BUNDLE}" for name in TRUST), "UV_SYSTEM_CERTS=1"] if has_own else []
 
 
 def buildkit_base(cache: Cache) -> Path:
@@ -72,10 +52,15 @@ def buildkit_stand_in(cache: Cache, base: Path, binaries: Path, mirror: str) -> 
     settings = buildkitd_settings(mirror)
     config = {
         # The genuine image sets it too: without it the daemon's control group cannot limit a step.
-        "Env": [PATH, "BUILDKIT_SETUP_CGROUPV2_ROOT=1"],
+        "Env": [f"PATH={PATH}", "BUILDKIT_SETUP_CGROUPV2_ROOT=1"],
         "Entrypoint": ["buildkitd"],
-        "Labels": _labels("Go modules and Debian packages", repository, tag),
+        "Labels": {
+            **labels("Go modules and Debian packages", f"{repository}:{tag}"),
+            MISSING_BASE: MISSING,
+        },
     }
+
+    key = key_of(*(HERE / name for name in ("stand_ins.py", "bases.py", "oci.py")), base.name, binaries.name, settings)
 
     def make(folder: Path) -> None:
         programs, layer = folder / "programs", folder / "layer.tar"
@@ -85,10 +70,10 @@ def buildkit_stand_in(cache: Cache, base: Path, binaries: Path, mirror: str) -> 
         debian.pack(programs, layer, cache.log("buildkit-image"))
         remove(programs)
         layers = [base / "layer.tar", layer]
-        write_layout(folder, [Rootfs(layers=layers, architecture=debian.NATIVE, config=config)], tag)
+        images = [Rootfs(layers=layers, architecture=debian.NATIVE, config=config)]
+        write_layout(folder, images, tag, annotations={KEY: f"buildkit-image-{key}"})
         layer.unlink()
 
-    key = key_of(HERE / "stand_ins.py", HERE / "oci.py", base.name, binaries.name, settings)
     return StandIn(repository=repository, tag=tag, layout=cache.made("buildkit-image", key, make))
 
 
@@ -102,20 +87,4 @@ def buildkitd_settings(mirror: str) -> str:
         '[worker.oci]\n  networkMode = "host"\n'
         # As in the engine's own settings: by default a fifth of the disk has to be free.
         '  reservedSpace = "10GB"\n  maxUsedSpace = "15GB"\n  minFreeSpace = "2GB"\n'
-    )
-
-
-def _labels(made_of: str, repository: str, tag: str) -> dict[str, str]:
-    return {"dev.drydock.stand-in": f"{made_of} in place of {repository}:{tag}, not that image"}
-
-
-def push(cache: Cache, image: StandIn) -> None:
-    """Put a stand-in into the local mirror, where the engine looks before it asks an image registry."""
-    source, target = f"oci:{image.layout}:{image.tag}", f"docker://{MIRROR}/{image.repository}:{image.tag}"
-    run(
-        ["skopeo", "copy", "--quiet", "--all", "--dest-tls-verify=false", source, target],
-        log=cache.log("mirror"),
-        remedy="Run `python3 deploy/engine down`, then `up` again.",
-        limit=300,
-        env={**os.environ, "HTTP_PROXY": "", "http_proxy": ""},
     )

@@ -117,11 +117,11 @@ def kebab(name: str) -> str:
 
 MODULE = default_module().get_object("Ci")
 FUNCTIONS = {kebab(name): function for name, function in MODULE.functions.items() if name}
-CONSTRUCTOR = {parameter.name for parameter in MODULE.get_constructor().parameters.values()}
+CONSTRUCTOR = {kebab(parameter.name) for parameter in MODULE.get_constructor().parameters.values()}
 
 
 def test_the_constructor_is_as_it_is_documented() -> None:
-    assert set(ci.main.Ci.__annotations__) == CONSTRUCTOR
+    assert {kebab(name) for name in ci.main.Ci.__annotations__} == CONSTRUCTOR
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -14,14 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
-CONSTRUCTOR = {"source", "config", "owner", "repository", "username", "password", "registry", "cache", "ssh"}
+CONSTRUCTOR = {"source", "git", "config", "owner", "repository", "username", "password", "registry", "registry_ca"} | {
+    "cache",
+    "ssh",
+}
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created", "event", "ref", "default_branch"},
-    "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "format"},
+    "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "version", "ref", "format"},
     "publish": {"format", "parallel", "secrets", "rebuild"}
-    | {"revision", "created", "latest", "tags", "version", "overwrite", "allow_older", "smoke_published"},
+    | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
     "validate": {"offline", "fail", "workflows", "format"},
-    "verify": {"format", "revision", "latest", "tags"},
+    "verify": {"format", "revision", "latest", "tags", "version", "ref"},
     "promote": {"format", "from", "tag"},
     "rollback": {"format", "to"},
     "init": {"module", "overwrite"},

@@ -28,14 +28,19 @@ class Kind(StrEnum):
     EOF = "eof"  # half of the answer's body, or of its head where it has no body, then the end
     STALL = "stall"  # no answer, for as long as the client waits
     STALL_BODY = "stall-body"  # half of the answer's body, then nothing
+    WITHOUT = "without"  # the registry's answer without the headers that are named
+
+
+_NEEDS_AN_ANSWER = frozenset((Kind.EOF, Kind.STALL_BODY, Kind.WITHOUT))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
     """What happens to one request.
 
-    `after` lets the registry do what it is asked before the answer is spoilt; EOF and STALL_BODY need its answer, so
-    they always do. `run` is called first, such as to kill the client.
+    `after` lets the registry do what it is asked before the answer is spoilt; EOF, STALL_BODY and WITHOUT need its
+    answer, so they always do. `only` spoils no answer but those of a status; it comes with `after`. `run` is called
+    first, such as to kill the client.
     """
 
     kind: Kind
@@ -43,6 +48,7 @@ class Fault:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     after: bool = False
+    only: int | None = None
     run: Callable[[], None] | None = None
 
     def __str__(self) -> str:
@@ -86,6 +92,10 @@ class _Head:
 
     def get(self, name: str) -> str:
         return next((value for key, value in self.fields if key.lower() == name), "")
+
+    @property
+    def status(self) -> int:
+        return int(self.start.split(" ")[1])
 
     def without(self, *names: str) -> "_Head":
         return replace(self, fields=tuple(f for f in self.fields if f[0].lower() not in names))
@@ -205,7 +215,7 @@ class FaultProxy:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if fault and fault.run:
             await asyncio.to_thread(fault.run)
-        if fault is None or fault.after or fault.kind in {Kind.EOF, Kind.STALL_BODY}:
+        if fault is None or fault.after or fault.kind in _NEEDS_AN_ANSWER:
             return await self._forward(head, reader, writer, fault)
         await _copy_body(head, reader, None)
         return await self._spoil(fault, head, reader, writer)
@@ -241,6 +251,9 @@ class FaultProxy:
                 if not answer:
                     raise ConnectionResetError("the registry closed the connection")
                 answer = self._localize(answer, head)
+                if fault and (fault.kind is Kind.WITHOUT or fault.only not in {None, answer.status}):
+                    answer = answer.without(*(name.lower() for name, _ in fault.headers))
+                    fault = None
                 if fault is None:
                     alive = await _relay(head, answer, source, writer)
                 elif fault.kind in {Kind.EOF, Kind.STALL_BODY}:
@@ -266,7 +279,7 @@ class FaultProxy:
 
 
 async def _relay(head: _Head, answer: _Head, source: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    bodiless = head.start.startswith("HEAD ") or answer.start.split(" ")[1] in {"204", "304"}
+    bodiless = head.start.startswith("HEAD ") or answer.status in {204, 304}
     framed = bodiless or bool(answer.get("transfer-encoding") or answer.get("content-length"))
     if not framed:  # then only the end of the connection ends the body
         answer = replace(answer, fields=(*answer.fields, ("Connection", "close")))

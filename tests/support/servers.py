@@ -44,7 +44,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A key and a certificate for 127.0.0.1 that is its own authority."""
+    """A key and a certificate for 127.0.0.1 and other addresses that is its own authority."""
 
     key: Path
     certificate: Path
@@ -53,10 +53,11 @@ class Certificate:
         return ssl.create_default_context(cafile=str(self.certificate))
 
 
-def make_certificate(folder: Path) -> Certificate:
+def make_certificate(folder: Path, *addresses: str) -> Certificate:
     made = Certificate(folder / "key.pem", folder / "certificate.pem")
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=drydock.test"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    more = "".join(f",IP:{address}" for address in addresses)
+    names = ["-addext", f"subjectAltName=IP:127.0.0.1,DNS:localhost{more}"]
     files = ["-keyout", str(made.key), "-out", str(made.certificate)]
     subprocess.run([*command, *names, *files], check=True, capture_output=True, timeout=60)
     return made
@@ -69,10 +70,11 @@ class Registry:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    address: str = "127.0.0.1"
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     def copy(self, source: str, target: str) -> None:
         """Give all repositories below a prefix to another one: they are links to blobs that all repositories share."""
@@ -88,6 +90,9 @@ def run_registry(
     token: "TokenServer | None" = None,
     tls: Certificate | None = None,
     deletes: bool = True,
+    relative: bool = False,
+    host: str = "127.0.0.1",
+    program: Path | None = None,
 ) -> Iterator[Registry]:
     """Run a registry that keeps its data in a folder, and stop it by its process.
 
@@ -97,9 +102,12 @@ def run_registry(
         token: the server whose tokens are asked for.
         tls: makes it speak HTTPS.
         deletes: whether it allows deletes.
+        relative: whether it names places for uploads without itself, as ghcr.io does.
+        host: the address it listens on.
+        program: another than Debian's.
 
     """
-    binary = registry_binary()
+    binary = program or registry_binary()
     assert binary, "no docker-registry; `make test` installs one with the engine"
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -108,7 +116,7 @@ def run_registry(
         "log": {"level": "info", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": deletes}},
     }
-    http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "for-tests"}
+    http: dict[str, object] = {"addr": f"{host}:{port}", "secret": "for-tests", "relativeurls": relative}
     if tls:
         http["tls"] = {"certificate": str(tls.certificate), "key": str(tls.key)}
     config["http"] = http
@@ -124,19 +132,20 @@ def run_registry(
     with log.open("wb") as out:
         process = subprocess.Popen([str(binary), "serve", str(file)], stdout=out, stderr=out)
     try:
-        _wait(port, process, log)
-        yield Registry(port=port, process=process, log=log)
+        wait_for(port, process, log, host)
+        yield Registry(port=port, process=process, log=log, address=host)
     finally:
         process.kill()
         process.wait(_STARTING)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path, host: str = "127.0.0.1") -> None:
+    """Wait until a process listens on a port."""
     end = time.monotonic() + _STARTING
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.05)
     raise AssertionError(log.read_text())
@@ -190,7 +199,7 @@ class Stub:
                 if self.command != "HEAD":
                     self.wfile.write(reply.body)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815
+            do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -242,7 +251,9 @@ class TokenServer(Stub):
         self.anonymous = anonymous  # actions without logging in
         self.grant: tuple[str, ...] = ("pull", "push", "delete")
         self.life = 300
+        self.says_life = True
         self.field = "token"
+        self.known: set[str] | None = None  # repositories of which one may be told that they are there, as on Quay
         self.broken: Reply | None = None
         self.tokens: list[str] = []
 
@@ -267,10 +278,13 @@ class TokenServer(Stub):
         access = []
         for scope in request.query.get("scope", []):
             kind, name, actions = scope.split(":")
-            access.append({"type": kind, "name": name, "actions": [a for a in actions.split(",") if a in allowed]})
+            granted = [a for a in actions.split(",") if a in allowed]
+            if self.known is not None and name not in self.known and "push" not in granted:
+                granted = []
+            access.append({"type": kind, "name": name, "actions": granted})
         token = self._sign(access)
         self.tokens.append(token)
-        answer = {self.field: token, "expires_in": self.life}
+        answer = {self.field: token, **({"expires_in": self.life} if self.says_life else {})}
         return Reply(headers={"Content-Type": "application/json"}, body=json.dumps(answer).encode())
 
     def _sign(self, access: Sequence[Mapping[str, object]]) -> str:

@@ -128,3 +128,36 @@ network: none
 smoke: [{file: {path: /network, content: {equals: lo}}}]
 """)
     assert failures(await build(repository.path)) == {"app@linux/amd64": ()}
+
+
+@pytest.mark.parametrize("flag", ["$BUILDPLATFORM", "linux/amd64"])
+async def test_an_image_that_would_hold_programs_of_another_platform_is_refused(
+    repository: Repository, flag: str
+) -> None:
+    """BuildKit builds it, and says in its configuration that it is of the platform that was asked for."""
+    repository.write({"Dockerfile": f"FROM --platform={flag} python:3.13-slim AS base\nFROM base\nENV A=b\n"})
+    repository.configure(f"""
+name: app
+dockerfile: Dockerfile
+platforms: {BOTH}
+smoke: [{{run: ["true"]}}]
+""")
+    found = failures(await build(repository.path))
+    assert found["app@linux/amd64"] == ()
+    (failure,) = found["app@linux/arm64"]
+    assert re.match(r"Dockerfile:1 says --platform=\S+", failure.reason)
+    assert "the image for linux/arm64 would hold programs of linux/amd64" in failure.reason
+
+
+async def test_arguments_by_platform_choose_a_base_and_a_value(repository: Repository) -> None:
+    repository.write({"Dockerfile": "ARG BASE\nFROM ${BASE}\nARG MACHINE\nRUN test $(uname -m) = $MACHINE\n"})
+    repository.configure(f"""
+name: app
+dockerfile: Dockerfile
+platforms: {BOTH}
+build-args:
+  BASE: {{linux/amd64: "python:3.13-slim", linux/arm64: "docker.io/library/python:3.13-slim"}}
+  MACHINE: {{linux/amd64: x86_64, linux/arm64: aarch64}}
+smoke: [{{run: ["true"]}}]
+""")
+    assert failures(await build(repository.path)) == {"app@linux/amd64": (), "app@linux/arm64": ()}

@@ -91,6 +91,7 @@ def test_a_push_is_refused_until_the_mistake_is_mended_or_git_is_told_not_to_ver
 
 def test_build_all_on_the_native_platform_is_a_setting(clone: Clone, repository: Repository) -> None:
     clone.git("config", "drydock.prePush", "build-all")
+    repository.configure(f"{IMAGE}git: true\n")  # without .git, such a build is refused
     clone.commit("Begin")
     built = clone.git("push", "origin", "main")
     assert "app@linux/amd64" in built.stdout + built.stderr

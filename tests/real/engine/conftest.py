@@ -12,9 +12,9 @@ import pytest_asyncio
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def engine(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def engine(*arguments: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(ROOT / "deploy/engine"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import subprocess
+import time
 import uuid
 from contextlib import closing
 
@@ -11,6 +12,10 @@ import dagger
 import pytest
 from dagger import dag
 
+from ci.build.definition import _resolve
+from ci.core.errors import DrydockError
+from ci.dockerfile import Base
+from ci.validate.run import _ask
 from deploy.engine.mirror import MIRROR, PORT, bridge_mirror
 from deploy.engine.places import BUILDKIT
 
@@ -59,6 +64,19 @@ async def test_its_programs_are_of_the_version_said() -> None:
     for command in (["runc", "--version"], ["git", "--version"], ["ssh", "-V"], ["xz", "--version"]):
         await image.with_exec(command).sync()
     assert "not that image" in (await image.label("dev.drydock.stand-in") or "")
+
+
+@pytest.mark.usefixtures("session")
+async def test_a_base_that_the_mirror_lacks_is_told_of_at_once_with_what_to_do() -> None:
+    begin = time.monotonic()
+    answer = await _ask("node:22-alpine")
+    assert "not found" in answer.missing
+    assert "`python3 deploy/engine base node:22-alpine`" in answer.missing
+    with pytest.raises(
+        DrydockError, match=r"the digest of node:22-alpine for linux/arm64 is not known.*engine base node"
+    ):
+        await _resolve(Base(reference="node:22-alpine", platform="linux/arm64"))
+    assert time.monotonic() - begin < 20
 
 
 @pytest.mark.usefixtures("session")

@@ -13,6 +13,7 @@ from ci.core.oci import OCI_INDEX, OCI_MANIFEST, digest_of
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
+from ci.registry.http import trust_also
 from tests.support.servers import PASSWORD, USER, Certificate, Registry, Reply, TokenServer
 
 from .conftest import LOGIN, Content, client, fill
@@ -60,6 +61,17 @@ async def test_over_tls(secure: Registry, certificate: Certificate) -> None:
     content = fill(f"https://{secure.host}", BASIC, verify=certificate.trust())
     async with client(secure.host, login=True, verify=certificate.trust()) as registry:
         await exercise(registry, content)
+
+
+async def test_a_ca_of_ones_own_besides_the_usual_ones(secure: Registry, certificate: Certificate) -> None:
+    content = fill(f"https://{secure.host}", BASIC, verify=certificate.trust())
+    trusted = trust_also(certificate.certificate.read_text())
+    async with client(secure.host, login=True, verify=trusted) as registry:
+        assert await registry.resolve(content.repository, "v1") == content.digest
+    assert len(trusted.get_ca_certs()) > 1
+    for text in ("", "no certificate", certificate.key.read_text()):
+        with pytest.raises(DrydockError, match="give a file in PEM"):
+            trust_also(text)
 
 
 async def test_a_certificate_nobody_vouches_for_is_refused_at_once(secure: Registry) -> None:
@@ -117,11 +129,11 @@ async def test_a_token_is_renewed_before_it_expires_and_when_it_is_refused(
         assert len(tokens.tokens) - before == 1
         # A token the registry no longer takes.
         scope = f"repository:{content.repository}:pull"
-        known = registry._auth._tokens[scope]
-        registry._auth._tokens[scope] = type(known)(header=known.header + "x", until=known.until)
+        known = registry._session.auth._tokens[scope]
+        registry._session.auth._tokens[scope] = type(known)(header=known.header + "x", until=known.until)
         assert await registry.resolve(content.repository, "v1") == content.digest
         assert len(tokens.tokens) - before == 2
-        registry._auth._tokens[scope] = type(known)(header=known.header, until=0.0)
+        registry._session.auth._tokens[scope] = type(known)(header=known.header, until=0.0)
         assert await registry.resolve(content.repository, "v1") == content.digest
         assert len(tokens.tokens) - before == 3
 
@@ -253,7 +265,7 @@ async def test_names_that_would_lead_elsewhere_are_not_sent(plain: Registry, con
 def test_nothing_shows_the_password(plain: Registry) -> None:
     registry = client(plain.host, login=True)
     encoded = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    for value in (LOGIN, registry, registry._auth, registry._transport):
+    for value in (LOGIN, registry, registry._session.auth, registry._session.transport):
         for text in (repr(value), str(value), f"{value}"):
             assert PASSWORD not in text
             assert encoded not in text

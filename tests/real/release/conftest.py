@@ -100,7 +100,7 @@ async def publish(
             request,
             commit.at(host, prefix, *tags),
             push=partial(push_target, registry, commit.images),
-            resmoke=partial(smoke_published, registry, entry) if resmoke else None,
+            resmoke=partial(smoke_published, registry, login=entry, made=commit.images) if resmoke else None,
         )
 
 

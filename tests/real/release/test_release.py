@@ -170,7 +170,8 @@ async def test_verify_names_what_is_not_there_and_what_was_moved(old: Commit, ne
 
 async def test_verify_advises_no_release_where_the_registry_gave_no_answer(old: Commit, plain: Registry) -> None:
     assert (await publish(old, plain.host, "unread")).ok
-    with FaultProxy(plain.port, rule=always(DENIED, "HEAD", "beta/manifests")) as proxy:
+    # Where only the HEAD is refused, a GET asks for the reason, and finds none.
+    with FaultProxy(plain.port, rule=always(DENIED, path="beta/manifests")) as proxy:
         async with client(proxy.host) as registry:
             done = await verify(registry, old.at(proxy.host, "unread", "latest"), old.revision)
     assert not done.ok

@@ -134,12 +134,13 @@ async def publish(
     prefix: str,
     *,
     rebuild: bool = False,
+    resmoke: bool = False,
     secrets: Sequence[dagger.Secret] = (),
 ) -> Delivery:
     """Release a commit, as `dagger call publish --latest` does."""
     commit = await commit_of(files, revision, host, prefix, secrets=secrets)
     created = parse_created(WHEN[revision])
-    request = ReleaseRequest(revision=revision, created=created, tags=LATEST, rebuild=rebuild)
+    request = ReleaseRequest(revision=revision, created=created, tags=LATEST, rebuild=rebuild, resmoke=resmoke)
     return await deliver(commit.plan, request, commit.builder, commit.destination)
 
 
@@ -483,3 +484,41 @@ async def test_the_context_is_what_buildkit_builds_from(name: str, file: str) ->
     plan = Plan(config=config, variants=(Variant(image=image, platform="linux/amd64"),))
     ours = await (await read_definitions(plan, context))["x"].context.glob("**")
     assert sorted(path.strip("/") for path in ours) == sorted(path.strip("/") for path in built)
+
+
+async def test_what_another_image_needs_is_built_again_with_it_and_smoked_as_published(plain: Registry) -> None:
+    """An image of a registry is nothing to build on, nor to start beside another one."""
+    files = {
+        **FILES,
+        "docker/Dockerfile.alpha": "FROM python:3.13-slim\nCOPY hello.txt /srv/\nWORKDIR /srv\n"
+        'CMD ["python", "-m", "http.server", "8000"]\n',
+        "beta/Dockerfile": "FROM alpha\nCOPY hello.txt /\n",
+        "deploy/images.yaml": """
+repository: registry.test/{name}
+images:
+  - name: alpha
+    dockerfile: docker/Dockerfile.alpha
+    context: alpha
+    platforms: [linux/amd64]
+    smoke: [{tcp: {port: 8000}}]
+  - name: beta
+    dockerfile: beta/Dockerfile
+    context: beta
+    platforms: [linux/amd64]
+    contexts: {alpha: "target:alpha"}
+    services: {files: {image: "target:alpha", port: 8000}}
+    smoke:
+      - run: [python, -c, "import urllib.request as u; print(u.urlopen('http://files:8000/hello.txt').read().decode())"]
+        services: [files]
+        stdout: {equals: hello}
+""",
+    }
+    for revision in (FIRST, SECOND):
+        done = await publish(files, revision, plain.host, "needs", resmoke=True)
+        assert done.ok, done
+        assert set(reused(done).values()) == {""}
+    assert done.built
+    assert done.built.reasons == {
+        "alpha": "another image of the same run needs it: beta",
+        "beta": "it is built on, or checked beside, another image of the same run: alpha",
+    }

@@ -94,6 +94,10 @@ def test_nothing_of_a_cache_can_fail_a_build() -> None:
     (export,) = values(wanted, "--export-cache")
     assert export.startswith("type=registry,ref=r/a:cache,mode=max,")
     assert "ignore-error=true" in export
+    # As of the image, whose layers are in it.
+    assert export.endswith(",compression=zstd")
+    (export,) = values(replace(wanted, compression=Compression.GZIP), "--export-cache")
+    assert export.endswith(",compression=gzip")
     assert values(WANTED, "--import-cache") == values(WANTED, "--export-cache") == []
 
 

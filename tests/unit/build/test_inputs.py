@@ -10,18 +10,21 @@ import pytest
 
 import ci.build.inputs
 from ci.build.inputs import INPUTS, PARTS, Inputs, digest_inputs, why_not_reusable
-from ci.core.model import (
+from ci.core.checks import (
     Check,
-    Compression,
     ConfigCheck,
     FileCheck,
+    GrpcCheck,
     HttpCheck,
-    Image,
+    MetadataCheck,
     RunCheck,
+    Service,
+    Setting,
     SmokeCheck,
+    TcpCheck,
     TextMatch,
-    Variant,
 )
+from ci.core.model import Affixes, Compression, Image, Variant
 from ci.dockerfile.ignore import parse_ignore
 from ci.dockerfile.parser import parse_dockerfile
 
@@ -59,7 +62,7 @@ BASIS = inputs()
 
 def test_the_same_values_give_the_same_digest_on_any_machine() -> None:
     """Where this fails without a change of the rules, what was released before is built again for nothing."""
-    assert BASIS.digest == "sha256:07b4e8b7b4513d228430800f134512ec5f3cad41c4e4c1a398ac9bbe01c4a39f"
+    assert BASIS.digest == "sha256:f9a9119d56fdff2708bf7e9dd057a83cca84767a5550bf5aeced140ef163697c"
     assert inputs(bases=dict(GIVEN["bases"])) == BASIS
     assert inputs().changed(BASIS.annotations) == ""
 
@@ -76,11 +79,12 @@ def test_the_same_values_give_the_same_digest_on_any_machine() -> None:
         ("labels", {"org.opencontainers.image.title": "Other"}),
         ("labels", {**GIVEN["labels"], "org.opencontainers.image.version": "1"}),
         ("builder", "v0.21.9"),
+        ("history", "1" * 40),
     ],
 )
 def test_each_value_by_itself_changes_the_digest(part: str, value: object) -> None:
     changes: dict[str, Any] = {part: value}
-    assert inputs(**changes).changed(BASIS.annotations) == part
+    assert inputs(**changes).changed(BASIS.annotations) == {"history": "git"}.get(part, part)
 
 
 # Every field of an image, with another value and the part that it changes; None: it decides nothing by itself.
@@ -100,12 +104,20 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "budget": (1, "budget"),
     "smoke": ((), "smoke"),
     "smoke_reason": ("because", None),
+    "services": ((Service(name="db", image="postgres:17", port=5432),), "smoke"),
     "ssh": (("default",), None),  # never reused
     "contexts": ({"x": "docker-image://x"}, "options"),
     "network": ("none", "options"),
     "extra_hosts": ({"x": "127.0.0.1"}, "options"),
     "shm_size": (1, "options"),
     "ulimits": (("nofile=1",), "options"),
+    "git": (True, None),  # the commit, where .git reaches the build
+    "generated": (("ui",), None),  # its files are in the context
+    "platform_args": ({AMD: {"ARCH": "x64"}, ARM: {"ARCH": "arm"}}, "build-args"),
+    "labels": ({"a": "b"}, "labels"),
+    "annotations": ({"a": "b"}, "annotations"),
+    "release": (False, None),  # never looked for
+    "affixes": (Affixes(suffix="-x"), None),
 }
 
 
@@ -127,13 +139,31 @@ CHECKS: tuple[Check, ...] = (
     RunCheck(argv=("true",), stdout=TextMatch(equals="a")),
     RunCheck(argv=("true",), stdout=TextMatch(contains=("a",))),
     RunCheck(argv=("true",), stderr=TextMatch(contains=("a",))),
+    RunCheck(argv=("true",), stdout=TextMatch(matches=("a",))),
+    RunCheck(argv=("true",), stdout=TextMatch(rejects=("a",))),
     RunCheck(argv=("true",), deadline=61.0),
+    RunCheck(argv=("true",), setup=(("true",),)),
+    RunCheck(argv=("true",), user="app"),
     HttpCheck(port=1),
     HttpCheck(port=2),
     HttpCheck(port=1, status=201),
+    HttpCheck(port=1, redirects=1),
+    HttpCheck(port=1, headers={"A": "b"}),
+    HttpCheck(port=1, response_headers={"A": TextMatch(equals="b")}),
+    TcpCheck(port=1),
+    GrpcCheck(port=1),
+    GrpcCheck(port=1, service="a"),
     FileCheck(path="/a"),
     FileCheck(path="/a", exists=False),
     FileCheck(path="/a", mode=0o644),
+    FileCheck(path="/a", follow=False),
+    FileCheck(path="/a", permissions="-rw-r--r--"),
+    FileCheck(path="/a", uid=0),
+    FileCheck(path="/a", gid=0),
+    FileCheck(path="/a", executable_by="any"),
+    MetadataCheck(),
+    MetadataCheck(env=(Setting(name="A", value="b"),)),
+    MetadataCheck(env=(Setting(name="A", value="b", pattern=True),)),
     ConfigCheck(),
     ConfigCheck(user=""),
     ConfigCheck(env={"A": "b"}),
@@ -148,6 +178,13 @@ def test_no_two_smoke_checks_are_the_same() -> None:
         for platforms in ((), (AMD,))
     }
     assert len(digests) == 2 * len(CHECKS)
+
+
+def test_what_surrounds_a_check_decides() -> None:
+    check = SmokeCheck(name="x", check=RunCheck(argv=("true",)))
+    others = [replace(check, env={"A": "b"}), replace(check, services=("db",)), replace(check, expands={})]
+    digests = {inputs(replace(IMAGE, smoke=(each,))).digest for each in (check, *others)}
+    assert len(digests) == 4
 
 
 def test_a_check_of_another_platform_decides_nothing() -> None:

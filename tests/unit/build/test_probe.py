@@ -22,8 +22,9 @@ from ci.build.probe import Match, compare
             ["expected body to contain 'x', got 'hello'", "expected body to contain 'y', got 'hello'"],
         ),
         (Match(excludes=["ell"]), ["expected body not to contain 'ell', got 'hello'"]),
-        (Match(matches="^h.llo$"), []),
-        (Match(matches="^H"), ["expected body to match '^H', got 'hello'"]),
+        (Match(matches=["^h.llo$"]), []),
+        (Match(matches=["h", "^H"]), ["expected body to match '^H', got 'hello'"]),
+        (Match(rejects=["H", "l+"]), ["expected body not to match 'l+', got 'hello'"]),
     ],
 )
 def test_a_text_is_held_against_every_condition(match: Match, problems: list[str]) -> None:

@@ -80,7 +80,7 @@ def test_a_table_of_one_variant() -> None:
 
 @pytest.mark.parametrize("render", [render_table, render_markdown, render_json])
 def test_no_output_drives_a_terminal(render: Callable[[Report], str]) -> None:
-    hostile = Failure(step=HOSTILE, reason=HOSTILE, command=HOSTILE, stderr=HOSTILE)
+    hostile = Failure(step=HOSTILE, reason=HOSTILE, command=HOSTILE, stderr=HOSTILE, logs={"db": HOSTILE})
     outcome = Outcome(variant=AMD, build_seconds=1, failures=(hostile,))
     text = render(Report(plan=PLAN, outcomes=(outcome,), seconds=1))
     assert not re.search(r"[^\n\x20-\x7e·]", text)
@@ -132,7 +132,7 @@ def test_the_json_report() -> None:
     }
     assert bad["size"] is None
     [failure] = bad["failures"]
-    assert list(failure) == ["step", "reason", "command", "exit_code", "stderr"]
+    assert list(failure) == ["step", "reason", "command", "exit_code", "stderr", "logs"]
     assert failure["exit_code"] == 1
     assert failure["stderr"].splitlines()[0] == "line 13"
     assert none["smoke"] == {"passed": 0, "total": 0, "reason": "holds data only"}
@@ -142,7 +142,7 @@ def test_json_of_a_failure_with_nothing_but_a_reason() -> None:
     outcome = Outcome(variant=AMD, build_seconds=1, failures=(Failure(step="build", reason="no"),))
     value = json.loads(render_json(Report(plan=PLAN, outcomes=(outcome,), seconds=1)))
     assert value["variants"][0]["failures"] == [
-        {"step": "build", "reason": "no", "command": None, "exit_code": None, "stderr": None}
+        {"step": "build", "reason": "no", "command": None, "exit_code": None, "stderr": None, "logs": {}}
     ]
 
 
@@ -237,6 +237,7 @@ def test_the_plan_as_json() -> None:
         "dockerfile": "docker/Dockerfile.backend",
         "context": ".",
         "target": None,
+        "build_args": {},
         "checks": ["imports its package", "answers"],
         "smoke_reason": None,
         "budget": 300_000_000,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ci.config.parse import parse_config
+from ci.core.checks import RunCheck
 from ci.core.findings import Finding
-from ci.core.model import RunCheck
 
 Problems = Callable[..., tuple[Finding, ...]]
 
@@ -59,6 +59,30 @@ CHECKS = [
     ("{http: {port: 80, status: 99}}", "http.status", "from 200 to 599"),
     ("{http: {port: 80}, exit: 0}", "exit", "this is a http check"),
     ("{http: 80}", "http", "accepted: a mapping"),
+    ("{http: {port: 80, redirects: true}}", "http.redirects", "true is given; accepted: follow, or how many, up to 20"),
+    ("{http: {port: 80, redirects: folow}}", "http.redirects", "'folow' is given"),
+    ("{http: {port: 80, redirects: 21}}", "http.redirects", "from 0 to 20"),
+    ("{http: {port: 80, headers: {}}}", "http.headers", "the mapping is empty"),
+    ("{http: {port: 80, headers: {a b: c}}}", "http.headers['a b']", "the name of a header"),
+    ('{http: {port: 80, headers: {a: "b\\nc"}}}', "http.headers.a", "is no value of a header"),
+    ("{http: {port: 80, headers: {a: é}}}", "http.headers.a", "visible ASCII"),
+    ("{http: {port: 80, headers: {a: b, A: c}}}", "http.headers.A", "'A' is 'a' once more"),
+    ("{http: {port: 80, headers: {a: }}}", "http.headers.a", "no value is given"),
+    ("{http: {port: 80, response-headers: {a: b}}}", "http.response-headers.a", "accepted: a mapping"),
+    ("{http: {port: 80, response-headers: {'': {equals: b}}}}", "http.response-headers['']", "the name of a header"),
+    ("{http: {port: 80, response-headers: {a: {equals: b}, A: {equals: b}}}}", "http.response-headers.A", "once more"),
+    ("{tcp: 80}", "tcp", "accepted: a mapping"),
+    ("{tcp: {port: 80, path: /}}", "tcp.path", "is not known; accepted: port, deadline"),
+    ("{tcp: {port: 80}, deadline: 3s}", "deadline", "it belongs to a run or structure-test check, and this is a tcp"),
+    ("{grpc: {service: a}}", "grpc.port", "the key is missing"),
+    ("{grpc: {port: 80, service: a b}}", "grpc.service", "a service, such as acme.v1.Orders"),
+    ("{file: {path: /a}, env: {A: b}}", "env", "it belongs to a run or http or tcp or grpc check"),
+    ("{run: [a], env: {}}", "env", "the mapping is empty"),
+    ("{run: [a], services: [db]}", "services", "the image has no services"),
+    ("{config: {user: a}, services: [db]}", "services", "it belongs to a run"),
+    ("{structure-test: ../a.yaml}", "structure-test", "leads upwards"),
+    ("{structure-test: a.yaml, env: {A: b}}", "env", "and this is a structure-test check"),
+    ("{structure-test: [a.yaml]}", "structure-test", "a list is given"),
     ("{file: {path: app}}", "file.path", "an absolute path in the image"),
     ("{file: {exists: true}}", "file.path", "the key is missing"),
     ("{file: {path: /a, exists: yes}}", "file.exists", "yes is given; accepted: true, false"),

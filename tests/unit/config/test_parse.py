@@ -7,24 +7,24 @@ from textwrap import dedent
 import pytest
 
 from ci.config.checks import PLATFORMS
-from ci.config.parse import lines_of_images, parse_config, referenced_paths
+from ci.config.parse import lines_of_images, parse_config, referenced_paths, referenced_texts
 from ci.config.paths import PathKind
 from ci.config.repository import parse_cache
-from ci.core.errors import ConfigError, SelectionError
-from ci.core.findings import Finding
-from ci.core.model import (
-    Cache,
-    CacheMode,
-    Compression,
-    Config,
+from ci.core.checks import (
     ConfigCheck,
     FileCheck,
+    GrpcCheck,
     HttpCheck,
-    Image,
+    MetadataCheck,
     RunCheck,
+    Service,
     SmokeCheck,
+    TcpCheck,
     TextMatch,
 )
+from ci.core.errors import ConfigError, SelectionError
+from ci.core.findings import Finding
+from ci.core.model import Cache, CacheMode, Compression, Config, Image
 
 Problems = Callable[..., tuple[Finding, ...]]
 
@@ -55,6 +55,15 @@ images:
     shm-size: 64MB
     ulimits: [nofile=1024:2048, nproc=-1, core=0:-1]
     budget: 1.5GB
+    services:
+      db:
+        image: postgres:17
+        port: 5432
+        env: {POSTGRES_PASSWORD: 1.0}
+        command: [postgres, -c, fsync=off]
+        platform: linux/arm64
+        deadline: 2m
+      Fixtures_1: {image: target:base, port: 80}
     smoke:
       - name: prints
         platforms: [linux/amd64]
@@ -65,7 +74,22 @@ images:
         deadline: 500ms
       - run: ["true"]
       - http: {port: 8000, path: /health, status: 404, body: {contains: ok}, deadline: 2m}
-      - file: {path: /app/x, mode: "0644", content: {contains: y}}
+      - name: all of http
+        http:
+          port: 8000
+          redirects: follow
+          headers: {Host: app.test, X-Count: 1}
+          response-headers: {Location: {contains: /}, content-type: {matches: json}}
+        env: {LEVEL: 1.0}
+        services: [db]
+      - http: {port: 1, redirects: 3}
+      - tcp: {port: 8000, deadline: 1s}
+      - grpc: {port: 50051}
+      - grpc: {port: 50051, service: acme.v1.Orders, deadline: 1m}
+        platforms: [linux/amd64]
+      - {run: [b], env: {A: ""}, services: [Fixtures_1, db]}
+      - {structure-test: ./tests//app.yaml, deadline: 1m, services: [db]}
+      - file: {path: /app/x, mode: "4755", content: {contains: y}}
       - file: {path: /root/.cache, exists: false}
       - config:
           user: app
@@ -147,6 +171,18 @@ def test_every_key_has_its_value() -> None:
                 shm_size=64_000_000,
                 ulimits=("nofile=1024:2048", "nproc=-1", "core=0:-1"),
                 budget=1_500_000_000,
+                services=(
+                    Service(
+                        name="db",
+                        image="postgres:17",
+                        port=5432,
+                        env={"POSTGRES_PASSWORD": "1.0"},
+                        command=("postgres", "-c", "fsync=off"),
+                        platform="linux/arm64",
+                        deadline=120,
+                    ),
+                    Service(name="Fixtures_1", image="target:base", port=80),
+                ),
                 smoke=(
                     SmokeCheck(
                         name="prints",
@@ -154,7 +190,7 @@ def test_every_key_has_its_value() -> None:
                         check=RunCheck(
                             argv=("python", "-c", "print(1)", ""),
                             exit_code=3,
-                            stdout=TextMatch(equals="", contains=("a",), excludes=("b", "c"), matches="^d"),
+                            stdout=TextMatch(equals="", contains=("a",), excludes=("b", "c"), matches=("^d",)),
                             stderr=TextMatch(contains=("x",)),
                             deadline=0.5,
                         ),
@@ -169,10 +205,41 @@ def test_every_key_has_its_value() -> None:
                             body=TextMatch(contains=("ok",)),
                             deadline=120,
                         ),
+                        services=("db", "Fixtures_1"),
                     ),
                     SmokeCheck(
+                        name="all of http",
+                        check=HttpCheck(
+                            port=8000,
+                            redirects=10,
+                            headers={"Host": "app.test", "X-Count": "1"},
+                            response_headers={
+                                "Location": TextMatch(contains=("/",)),
+                                "content-type": TextMatch(matches=("json",)),
+                            },
+                        ),
+                        env={"LEVEL": "1.0"},
+                        services=("db",),
+                    ),
+                    SmokeCheck(name="http 1 /", check=HttpCheck(port=1, redirects=3), services=("db", "Fixtures_1")),
+                    SmokeCheck(name="tcp 8000", check=TcpCheck(port=8000, deadline=1), services=("db", "Fixtures_1")),
+                    SmokeCheck(name="grpc 50051", check=GrpcCheck(port=50051), services=("db", "Fixtures_1")),
+                    SmokeCheck(
+                        name="grpc 50051 acme.v1.Orders on linux/amd64",
+                        check=GrpcCheck(port=50051, service="acme.v1.Orders", deadline=60),
+                        platforms=("linux/amd64",),
+                        services=("db", "Fixtures_1"),
+                    ),
+                    SmokeCheck(
+                        name="run 3",
+                        check=RunCheck(argv=("b",)),
+                        env={"A": ""},
+                        services=("Fixtures_1", "db"),
+                    ),
+                    SmokeCheck(name="tests/app.yaml", check=MetadataCheck()),  # nobody read it
+                    SmokeCheck(
                         name="file /app/x",
-                        check=FileCheck(path="/app/x", mode=0o644, content=TextMatch(contains=("y",))),
+                        check=FileCheck(path="/app/x", mode=0o4755, content=TextMatch(contains=("y",))),
                     ),
                     SmokeCheck(name="file /root/.cache", check=FileCheck(path="/root/.cache", exists=False)),
                     SmokeCheck(
@@ -356,7 +423,25 @@ IMAGES = [
         "contexts.a",
         "no image 'ap'; accepted: target: and one of app; did you mean 'target:app'",
     ),
-    ("contexts: {a: target:app}", "contexts.a", "in a circle: app on app"),
+    ("contexts: {a: target:app}", "contexts.a", "in a circle: app needs app"),
+    ("services: {}", "services", "the mapping is empty"),
+    ("services: [a]", "services", "a list is given"),
+    ("services: {a: {}}", "services.a", "the mapping is empty"),
+    ("services: {a: {image: b}}", "services.a.port", "the key is missing; accepted: 1 to 65535"),
+    ("services: {a: {port: 1}}", "services.a.image", "the key is missing; accepted: a reference, such as postgres:17"),
+    ("services: {'a b': {image: b, port: 1}}", "services['a b']", "a host's name, such as db"),
+    ("services: {image: {image: b, port: 1}}", "services.image", "but localhost and image"),
+    ("services: {LocalHost: {image: b, port: 1}}", "services.LocalHost", "but localhost and image"),
+    ("services: {a: {image: B, port: 1}}", "services.a.image", "'B' names no image; accepted: a reference"),
+    ("services: {a: {image: target:A, port: 1}}", "services.a.image", "'target:A' names no image"),
+    ("services: {a: {image: target:ap, port: 1}}", "services.a.image", "did you mean 'target:app'"),
+    ("services: {a: {image: target:app, port: 1}}", "services.a.image", "in a circle: app needs app"),
+    ("services: {a: {image: b, port: 0}}", "services.a.port", "from 1 to 65535"),
+    ("services: {a: {image: b, port: 1, env: {A=: b}}}", "services.a.env['A=']", "a name without ="),
+    ("services: {a: {image: b, port: 1, command: b}}", "services.a.command", "accepted: a list"),
+    ("services: {a: {image: b, port: 1, platform: amd64}}", "services.a.platform", "accepted: linux/amd64"),
+    ("services: {a: {image: b, port: 1, deadline: 0}}", "services.a.deadline", "more than 0"),
+    ("services: {a: {image: b, port: 1, ports: 1}}", "services.a.ports", "did you mean 'port'"),
     ("ssh: []", "ssh", "the list is empty"),
     ("ssh: default", "ssh", "accepted: a list"),
     ("ssh: [default=/run/agent]", "ssh[0]", "letters, digits and . _ -"),
@@ -412,14 +497,6 @@ def test_the_names_of_images_differ(problems: Problems) -> None:
     assert "two images are called 'app'" in problem.message
 
 
-def test_several_images_need_the_name_in_the_repository(problems: Problems) -> None:
-    second = SMALL.partition("images:\n")[2].replace("name: app", "name: other")
-    text = SMALL.replace("/{name}", "/all")
-    assert parse_config(text, file="images.yaml").repositories == ("ghcr.io/acme/all",)
-    [problem] = problems(text + second)
-    assert (problem.key, problem.accepted) == ("repository", "a template that holds {name}")
-
-
 def test_several_repositories_for_all_images_and_for_one() -> None:
     config = parse_config(TWO, file="images.yaml")
     assert config.repositories == ("ghcr.io/acme/all", "docker.io/acme/all")
@@ -438,8 +515,14 @@ def test_several_repositories_for_all_images_and_for_one() -> None:
         ("[ghcr.io/acme/all, docker.io/acme/all]", "[]", 1, "repository", "the list is empty"),
         ("quay.io/acme/{name}", "quay.io/acme/{nam}", 9, "images[1].repository", "did you mean '{name}'"),
         ("quay.io/acme/{name}", "[quay.io/a, quay.io]", 9, "images[1].repository[1]", "'quay.io' is not a registry"),
-        ("quay.io/acme/{name}", "docker.io/acme/all", 9, "images[1].repository", "is the repository of 'app' and of"),
-        ("quay.io/acme/{name}", "[a.b/c, ghcr.io/acme/all]", 9, "images[1].repository", "of its own for each image"),
+        (
+            "quay.io/acme/{name}",
+            "docker.io/acme/all",
+            9,
+            "images[1].repository",
+            "would both be docker.io/acme/all:sha-...",
+        ),
+        ("quay.io/acme/{name}", "[a.b/c, ghcr.io/acme/all]", 9, "images[1].repository", "or a repository of its own"),
     ],
 )
 def test_a_mistake_in_several_repositories(  # one mistake and where it is
@@ -517,7 +600,7 @@ def test_a_directory_is_no_dockerfile_even_where_nobody_looked(problems: Problem
     assert problem.message == "'.' is a directory"
 
 
-KINDS = {"Dockerfile": PathKind.FILE, "libs/protocol": PathKind.DIRECTORY}
+KINDS = {"Dockerfile": PathKind.FILE, "libs/protocol": PathKind.DIRECTORY, "tests/app.yaml": PathKind.FILE}
 
 
 @pytest.mark.parametrize(
@@ -553,9 +636,17 @@ def test_a_missing_dockerfile_names_the_nearest_that_is_there(problems: Problems
 
 
 def test_the_paths_a_text_names() -> None:
-    assert referenced_paths(FULL) == {"docker/Dockerfile", "docker", "Dockerfile", "libs/protocol", "."}
+    assert referenced_paths(FULL) == {
+        "docker/Dockerfile",
+        "docker",
+        "Dockerfile",
+        "libs/protocol",
+        ".",
+        "tests/app.yaml",
+    }
     without = FULL.replace("./docker//Dockerfile", "/etc").replace("all: .", "all: ..")
-    assert referenced_paths(without) == {"docker", "Dockerfile", "libs/protocol"}
+    assert referenced_paths(without) == {"docker", "Dockerfile", "libs/protocol", "tests/app.yaml"}
+    assert referenced_texts(FULL) == {"tests/app.yaml"}
     assert referenced_paths("images: [x, {dockerfile: [y]}, {dockerfile: z}]") == {"z"}
     assert referenced_paths("images: x") == frozenset()
 
@@ -593,8 +684,8 @@ def test_a_circle_is_told_of_once_where_it_begins(problems: Problems) -> None:
         "d|linux/amd64|x: target:d",
     ]
     assert [(p.line, p.key, p.message) for p in problems(images(*on))] == [
-        (6, "images[1].contexts.y", "images are built on each other in a circle: b on c on b"),
-        (10, "images[3].contexts.x", "images are built on each other in a circle: d on d"),
+        (6, "images[1].contexts.y", "images need each other in a circle: b needs c needs b"),
+        (10, "images[3].contexts.x", "images need each other in a circle: d needs d"),
     ]
 
 
@@ -644,12 +735,6 @@ CACHE = Cache(mode=CacheMode.READ, repository="ghcr.io/acme/{name}-cache")
 )
 def test_what_is_done_with_the_cache(text: str, cache: Cache) -> None:
     assert parse_config(f"{SMALL}{text}\n", file="images.yaml").cache == cache
-
-
-def test_several_images_need_the_name_in_the_repository_of_the_cache_too(problems: Problems) -> None:
-    second = SMALL.partition("images:\n")[2].replace("name: app", "name: other")
-    [problem] = problems(f"cache: {{repository: ghcr.io/acme/cache}}\n{SMALL}{second}")
-    assert (problem.key, problem.accepted) == ("cache.repository", "a template that holds {name}")
 
 
 @pytest.mark.parametrize(

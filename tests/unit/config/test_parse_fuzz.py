@@ -39,14 +39,22 @@ images:
     shm-size: 64MB
     ulimits: [nofile=1024:2048, nproc=-1]
     budget: 300MB
+    services:
+      db: {image: "postgres:17", port: 5432, env: {A: 1.0}, command: [a], platform: linux/amd64, deadline: 5s}
+      fix: {image: "target:base", port: 80}
     smoke:
+      - {tcp: {port: 80, deadline: 1s}, env: {A: b}, services: [db]}
+      - {grpc: {port: 80, service: a.B}}
+      - {http: {port: 80, redirects: follow, headers: {A: b}, response-headers: {C: {equals: d}}}}
+      - {structure-test: tests/app.yaml, deadline: 5m, services: [fix]}
       - {name: one, run: [python, -c, pass], exit: 0, stdout: {equals: a, matches: "^b+$"}, deadline: 2m}
       - {http: {port: 8000, path: /health, status: 200, body: {contains: [ok], excludes: bad}}}
       - {file: {path: /app, exists: true, mode: "0644", content: {contains: x}}, platforms: [linux/amd64]}
       - config: {user: app, entrypoint: [a], env: {K: v}, labels: {k: v}, ports: [80, 53/udp],
                  healthcheck: true, architecture: amd64}
   - {<<: *base, name: worker, smoke: none, smoke-reason: none needed}
-  - {<<: *base, name: base, contexts: {libs: .}}
+  - {<<: *base, name: base, contexts: {libs: .}, services: {db: {image: postgres, port: 1}},
+     smoke: [{run: [a]}]}
 """
 TREE = yaml.safe_load(GOOD)
 NASTY = st.sampled_from(

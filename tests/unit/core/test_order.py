@@ -63,3 +63,22 @@ def test_each_level_is_built_on_those_before_it() -> None:
 def test_a_plan_of_one_level() -> None:
     plan = plan_build(CONFIG, only=["lone"])
     assert build_levels(plan) == (plan.variants,)
+
+
+def test_what_an_image_is_checked_beside_comes_before_it() -> None:
+    text = """
+repository: ghcr.io/acme/{name}
+images:
+  - &image
+    name: app
+    dockerfile: Dockerfile
+    platforms: [linux/arm64, linux/amd64]
+    services: {db: {image: "postgres:17", port: 5432}, api: {image: "target:api", port: 80}}
+    smoke: none
+    smoke-reason: nothing to see
+  - {<<: *image, name: api, services: {db: {image: "target:db", port: 5432}}}
+  - {<<: *image, name: db, services: {cache: {image: redis, port: 6379}}}
+"""
+    plan = plan_build(parse_config(text, file="images.yaml"), only=["app"], platforms=[AMD])
+    assert [image.needs for image in plan.config.images] == [("api",), ("db",), ()]
+    assert [[str(v) for v in level] for level in build_levels(plan)] == [[f"db@{AMD}"], [f"api@{AMD}"], [f"app@{AMD}"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ci.core.errors import DrydockError
-from ci.dockerfile.bases import Base, final_base, list_bases
+from ci.dockerfile.bases import Base, final_base, fixed_platform, list_bases
 from ci.dockerfile.parser import parse_dockerfile
 
 AMD, ARM = "linux/amd64", "linux/arm64"
@@ -181,3 +181,35 @@ def test_what_an_image_is_based_on(text: str, target: str | None, found: str | N
     arguments = {"BUILDPLATFORM": AMD}
     base = final_base(parse_dockerfile(text), target=target, arguments=arguments, platform="linux/arm64")
     assert (str(base) if base else None) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("FROM a\n", None),
+        ("FROM --platform=$TARGETPLATFORM a\n", None),
+        ("FROM --platform=linux/arm64/v8 a\n", None),
+        ("FROM --platform=linux/amd64 a\n", "1 linux/amd64"),
+        ("FROM --platform=$BUILDPLATFORM a\n", "1 linux/amd64"),
+        ("ARG P=linux/amd64\nFROM --platform=$P a\n", "2 linux/amd64"),
+        # What the last stage descends from decides, and not the stages that it copies from.
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM c\nCOPY --from=b / /\n", None),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM b\n", "1 linux/amd64"),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM --platform=$TARGETPLATFORM b\n", "1 linux/amd64"),
+        # Nothing in it is of a platform.
+        ("FROM --platform=$BUILDPLATFORM scratch\n", None),
+    ],
+)
+def test_what_makes_an_image_one_of_another_platform(text: str, found: str | None) -> None:
+    arguments = {"BUILDPLATFORM": AMD}
+    fixed = fixed_platform(parse_dockerfile(text), target=None, arguments=arguments, platform=ARM)
+    assert (fixed and f"{fixed[0].line} {fixed[1]}") == found
+
+
+def test_a_platform_that_only_the_builder_knows() -> None:
+    text = parse_dockerfile("FROM --platform=${BUILDPLATFORM} a\n")
+    fixed = fixed_platform(text, target=None, arguments={}, platform=ARM)
+    assert fixed
+    assert fixed[1] == ""
+    other = parse_dockerfile("ARG P\nFROM --platform=$P a\n")
+    assert fixed_platform(other, target=None, arguments={}, platform=ARM) is None

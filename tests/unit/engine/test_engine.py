@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.engine import bases, cli, content, mirror, oci, places, processes
+from deploy.engine import cli, content, foreign, mirror, oci, places, processes
 from deploy.engine.cache import Cache, key_of
 
 
@@ -102,10 +102,12 @@ def test_a_recycled_process_id_is_not_taken_for_ours(monkeypatch: pytest.MonkeyP
 def test_what_configuration_produced_is_found_and_nothing_else(tmp_path: Path) -> None:
     info = tmp_path / "var/lib/dpkg/info"
     info.mkdir(parents=True)
-    (info / "base.list").write_text("/.\n/etc\n/etc/owned\n/usr\n")
+    (info / "base.list").write_text("/.\n/etc\n/etc/owned\n/usr\n/bin/owned\n")
+    (tmp_path / "bin").symlink_to("usr/bin")
     for path in (
         "etc/owned",
         "etc/passwd",
+        "usr/bin/owned",
         "etc/ld.so.cache",
         "usr/lib/x86_64-linux-gnu/made",
         "var/cache/apt/list",
@@ -113,9 +115,11 @@ def test_what_configuration_produced_is_found_and_nothing_else(tmp_path: Path) -
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    produced = set(bases._produced(tmp_path))
+    produced = set(foreign._produced(tmp_path))
     assert "etc/passwd" in produced
-    assert produced.isdisjoint({"etc/owned", "etc/ld.so.cache", "usr/lib/x86_64-linux-gnu/made", "var/cache/apt/list"})
+    assert produced.isdisjoint(
+        {"usr/bin/owned", "etc/owned", "etc/ld.so.cache", "usr/lib/x86_64-linux-gnu/made", "var/cache/apt/list"}
+    )
 
 
 def test_a_named_engine_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import peer
+from ci.core.buildkit import MISSING_BASE
 from deploy.engine import binaries, daemons, debian, mirror, places, stand_ins
 from deploy.engine.cache import Cache
 from deploy.engine.errors import EngineError
@@ -71,13 +72,6 @@ def test_what_is_no_network_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) 
         mirror.bridge_mirror()
 
 
-def test_only_a_machine_with_authorities_of_its_own_names_their_bundle() -> None:
-    assert stand_ins.trust(has_own=False) == []
-    named = dict(pair.split("=") for pair in stand_ins.trust(has_own=True))
-    for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
-        assert named[name] == debian.BUNDLE
-
-
 def test_the_stand_in_of_buildkit_is_labelled_and_has_its_programs_above_their_packages(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -104,3 +98,4 @@ def test_the_stand_in_of_buildkit_is_labelled_and_has_its_programs_above_their_p
     (config,) = [document["config"] for document in documents if "rootfs" in document]
     assert "not that image" in config["Labels"]["dev.drydock.stand-in"]
     assert "BUILDKIT_SETUP_CGROUPV2_ROOT=1" in config["Env"]
+    assert "deploy/engine base {reference}" in config["Labels"][MISSING_BASE]

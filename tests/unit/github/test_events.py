@@ -265,7 +265,7 @@ def previewed(name: str, ref: str, plan: Plan, wanted: Format = Format.TABLE, te
     where: Mapping[str, Sequence[str]] = {
         image.name: [f"ghcr.io/acme/{image.name}", f"docker.io/acme/{image.name}"] for image in plan.images
     }
-    return preview_event(event(name, ref), plan, where).add_to(text, wanted)
+    return preview_event(event(name, ref), plan, where, owner=None).add_to(text, wanted)
 
 
 def test_a_preview_lists_the_names_in_each_repository() -> None:

@@ -122,6 +122,11 @@ def test_the_request_of_a_health_check(lines: str, health: tuple[int, str] | Non
     assert facts(f"FROM alpine\nEXPOSE 8000\n{lines}\n").health == health
 
 
+def test_a_stage_that_a_platform_chooses_is_no_end() -> None:
+    text = "FROM a AS build_amd64\nFROM b AS build_arm64\nFROM c AS other\nFROM build_$TARGETARCH\n"
+    assert facts(text).ends == ("other",)
+
+
 def test_without_an_exposed_port_the_port_of_the_request_counts() -> None:
     text = "FROM nginx\nHEALTHCHECK CMD curl http://localhost"
     assert facts(text).health == (80, "/")
@@ -139,6 +144,11 @@ def test_without_an_exposed_port_the_port_of_the_request_counts() -> None:
         ("ARG V=3\nARG B=alpine:$V\nFROM $B", ("alpine:3",), ()),
         ("FROM alpine:${V:-3}", ("alpine:3",), ()),
         ("FROM alpine-$TARGETARCH", (), ()),
+        ("FROM ${BASE:-alpine}", ("alpine",), ()),
+        ("ARG BASE\nFROM ${BASE:-alpine}", (), ()),  # the default may be meant, or what somebody gives
+        ("ARG N=${TARGETPLATFORM//\\//-}\nFROM alpine:$N", (), ()),
+        ("ARG V\nARG B=alpine:$V\nFROM $B", (), ("V",)),
+        ("ARG A=$B\nARG B=$A\nFROM $A", (), ()),  # nonsense, and no reason to go on for ever
         ("FROM a AS a\nFROM A", ("a",), ()),
         ("FROM a AS x\nFROM b\nCOPY --from=0 /a /a", ("a", "b"), ()),
         ("FROM a AS x\nFROM b\nRUN --mount=type=bind,from=x,target=/x true", ("a", "b"), ()),

@@ -69,12 +69,23 @@ def test_what_is_no_dockerfile_or_somebody_elses_is_not(path: str) -> None:
         ("Dockerfile.dev", "for development"),
         ("dev.Dockerfile", "for development"),
         ("Dockerfile.api-test", "for tests"),
+        ("Dockerfile.ci", "for tests"),
+        (".github/workflows/Dockerfile.ci.test", "for tests"),
+        (".github/workflows/Dockerfile.dev", "for development"),
     ],
 )
 def test_what_is_not_for_release_is_left_out_by_name(path: str, reason: str) -> None:
     chosen, left_out = find_dockerfiles([path, "Dockerfile"])
     assert chosen == ("Dockerfile",)
     assert [(other.path, other.reason) for other in left_out] == [(path, reason)]
+
+
+def test_a_dockerfile_beside_the_workflows_is_one_and_is_built_of_the_whole_source() -> None:
+    path = ".github/workflows/Dockerfile.ci.alpine"
+    assert find_dockerfiles([path, "Dockerfile"]) == ((path, "Dockerfile"), ())
+    assert name_images([path], "app") == {path: "alpine"}
+    for copied in (".", "bin", "src/a"):
+        assert proposed(f"{APP}COPY {copied} /\n", path, ("src/a", ".github/workflows/ci.yml")).context == "."
 
 
 def test_a_repository_of_examples_means_them() -> None:
@@ -170,6 +181,7 @@ ENTRYPOINT ["tini", "--"]
         render_proposal(propose({"Dockerfile": f"{APP}USER a:b\nEXPOSE 53/udp 80\n"}, set()), schema="", file="x")
     ) == {
         "repository": "ghcr.io/{owner}/{name}",
+        "compression": "gzip",
         "images": [
             {
                 "name": "app",
@@ -217,7 +229,15 @@ def test_what_needs_a_hand_is_said() -> None:
         {"Dockerfile"},
     ).images
     notes = "\n".join(found.notes)
-    for part in ("FROM needs build-args for V", "--secrets env:TOKEN", "SSH agent", "hold: dist", "target:", "two"):
+    parts = (
+        "FROM needs build-args for V",
+        "--secrets env:TOKEN",
+        "SSH agent",
+        "hold: dist; generated:",
+        "target:",
+        "two",
+    )
+    for part in parts:
         assert part in notes
     assert found.image.secrets == ("TOKEN",)
     assert found.image.ssh == ("default",)

@@ -9,7 +9,7 @@ from ci.core.names import check_digest
 from ci.core.oci import digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference, parse_repository
 from ci.registry.auth import Challenge, Credentials, parse_challenges, widen_scope
-from ci.registry.http import parse_media_type, parse_retry_after
+from ci.registry.headers import parse_media_type, parse_retry_after
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,9 @@ def test_no_header_breaks_the_parser(header: str) -> None:
     [
         ("0", 0.0),
         (" 12 ", 12.0),
-        ("9" * 400, 999_999_999.0),
+        ("999999999", 999_999_999.0),
+        ("1000000010", 999_999_010.0),  # seconds since 1970
+        ("9" * 400, 9_999_998_999.0),
         ("Thu, 01 Jan 1970 00:16:50 GMT", 10.0),
         ("Thu, 01 Jan 1970 00:16:50 -0000", 10.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
@@ -154,7 +156,9 @@ def test_media_types_lose_their_parameters() -> None:
         ("", "repository:a/b:pull,push"),
         ("repository:a/b:pull", "repository:a/b:pull,push"),
         ("repository:a/b:push,delete", "repository:a/b:push,delete,pull"),
-        ("repository:store/a/b:pull", "repository:store/a/b:pull"),
+        ("repository:store/a/b:pull", "repository:store/a/b:pull,push"),
+        ("repository:a/b:pull repository:c/d:pull", "repository:a/b:pull repository:c/d:pull"),
+        ("aws", "aws"),
     ],
 )
 def test_scopes(asked: str | None, expected: str) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci.registry.errors import Refusal, RegistryError, RegistryErrorKind, error_of, parse_refusal, quote
+from ci.registry.errors import RegistryError, RegistryErrorKind, error_of
+from ci.registry.refusals import Refusal, parse_refusal, quote
 
 KIND = RegistryErrorKind
 
@@ -49,17 +50,20 @@ def test_the_whole_message() -> None:
         (401, KIND.UNAUTHORIZED, None, "Check the user name"),
         (403, KIND.FORBIDDEN, None, "packages: write"),
         (404, KIND.NOT_FOUND, None, "does not exist"),
-        (429, KIND.RATE_LIMITED, 0.0, "Wait"),
+        (429, KIND.RATE_LIMITED, 0.0, "wait"),
         (500, KIND.UNAVAILABLE, 0.0, "again"),
         (501, KIND.UNAVAILABLE, None, "again"),
         (503, KIND.UNAVAILABLE, 0.0, "again"),
+        (413, KIND.REFUSED, None, "client_max_body_size"),
     ],
 )
 def test_statuses(status: int, kind: RegistryErrorKind, wait: float | None, remedy: str) -> None:
     error = refusal(status)
     assert (error.kind, error.wait, error.status) == (kind, wait, status)
     assert remedy in error.remedy
-    assert refusal(status, retry_after=7.0).wait == (None if wait is None else 7.0)
+    # GitHub's 403 with Retry-After is a limit, whatever it says.
+    asked = None if wait is None and status != 403 else 7.0
+    assert refusal(status, retry_after=7.0).wait == asked
 
 
 def test_a_login_that_is_missing_or_too_weak() -> None:
@@ -81,7 +85,8 @@ def test_a_missing_blob_may_appear_for_a_manifest(text: str) -> None:
     "body",
     [
         b"",
-        b"x",
+        b"<html>no</html>",
+        b"{broken",
         b"[]",
         b"{}",
         b'{"errors":[]}',
@@ -93,6 +98,27 @@ def test_a_missing_blob_may_appear_for_a_manifest(text: str) -> None:
 )
 def test_a_body_that_gives_no_reason(body: bytes) -> None:
     assert parse_refusal(body) == ("", "")
+
+
+def test_a_name_that_looks_like_the_code_of_a_missing_blob_decides_nothing() -> None:
+    assert refusal(404, "NAME_UNKNOWN", "repository acme/blob_unknown is not there").wait is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (b'{"message":"Not Found"}', "", "Not Found"),
+        (b'{"details":"access token has insufficient scopes"}', "", "access token has insufficient scopes"),
+        (b'{"error":"invalid_token","error_description":"expired"}', "", "expired"),
+        (b"Too Many Requests (HAP429).\n", "", "Too Many Requests (HAP429)."),
+        (b'{"errors":[{"code":"DENIED","message":"no","detail":{"reason":"quota"}}]}', "DENIED", "no (quota)"),
+        (b'{"errors":[{"code":"DENIED","message":"no","detail":"no"}]}', "DENIED", "no"),
+        (b'{"errors":[{"code":"DENIED","detail":[{"Type":"repository"}]}]}', "DENIED", ""),
+        (b"x" * 5000, "", ""),
+    ],
+)
+def test_words_that_are_not_in_the_form_of_the_specification(body: bytes, code: str, message: str) -> None:
+    assert parse_refusal(body) == (code, message)
 
 
 def test_a_reason_of_other_types_is_left_out() -> None:

@@ -87,18 +87,38 @@ async def test_what_lasts_is_not_repeated() -> None:
     assert (work.count, time.sleeps) == (1, [])
 
 
-async def test_a_wait_that_is_asked_for_is_kept_up_to_a_limit() -> None:
+async def test_a_wait_that_is_asked_for_is_kept() -> None:
+    """However long the operation may take otherwise: the other side knows when it answers again."""
     time = Time()
-    await retry(time, longest=20.0).run(Work(PassingError(7.0), PassingError(3600.0)))
-    assert time.sleeps == [7.0, 20.0]
+    assert await retry(time, longest=20.0, deadline=30.0).run(Work(PassingError(7.0), PassingError(60.0))) == "done"
+    assert time.sleeps == [7.0, 60.0]
 
 
-async def test_no_wait_goes_past_the_deadline() -> None:
+async def test_a_wait_that_is_asked_for_and_too_long_is_not_begun() -> None:
     time, work = Time(), Work(*(PassingError(9.0) for _ in range(9)))
     with pytest.raises(ExhaustedError) as caught:
-        await retry(time, deadline=20.0).run(work)
+        await retry(time, patience=20.0).run(work)
     assert time.sleeps == [9.0, 9.0]
     assert caught.value.seconds == 18.0
+    hours, work = Time(), Work(PassingError(21600.0))
+    with pytest.raises(ExhaustedError):
+        await retry(hours).run(work)
+    assert (hours.sleeps, work.count) == ([], 1)
+
+
+async def test_no_wait_of_its_own_goes_past_the_deadline() -> None:
+    time, work = Time(), Work(*(PassingError() for _ in range(9)))
+    with pytest.raises(ExhaustedError) as caught:
+        await retry(time, attempts=9, deadline=4.0).run(work)
+    assert time.sleeps == [0.5, 1.0, 2.0]
+    assert caught.value.seconds == 3.5
+
+
+async def test_what_was_waited_for_takes_nothing_from_the_deadline() -> None:
+    time, work = Time(), Work(PassingError(50.0), *(PassingError() for _ in range(9)))
+    with pytest.raises(ExhaustedError):
+        await retry(time, attempts=9, deadline=4.0).run(work)
+    assert time.sleeps == [50.0, 1.0, 2.0]
 
 
 async def test_the_deadline_cuts_an_attempt() -> None:

@@ -155,6 +155,8 @@ MISTAKES = [
             "context-unused", f"{CONFIG}:10", "takes nothing from 'base'", WARNING),
     Mistake(D, "FROM ${PYTHON_IMAGE} AS final", f"FROM --platform=linux/amd64 {BASE} AS final", "platform-fixed",
             "Dockerfile:10", "wanted for linux/arm64"),
+    Mistake(D, "FROM ${PYTHON_IMAGE} AS final", f"FROM --platform=$BUILDPLATFORM {BASE} AS final", "platform-fixed",
+            "Dockerfile:10", "the builder's own platform"),
     # The Dockerfile.
     Mistake(D, '["python", "-m", "app"]', "['python', '-m', 'app']", "exec-form", "Dockerfile:14", "double quotes"),
     Mistake(D, '["python", "-c", "print()"]', '["python" "-c"]', "exec-form", "Dockerfile:13", "HEALTHCHECK"),
@@ -178,7 +180,7 @@ MISTAKES = [
     Mistake(D, "USER", "COPY README.md /\nUSER", "copy-ignored", "Dockerfile:12", ".dockerignore:2 '*.md'"),
     Mistake(I, "*.md\n", "*\n!app\n", "copy-ignored", "Dockerfile:7", "Add !requirements*.txt"),
     Mistake(I, "*.md", "*.md\napp/*", "copy-ignored", "Dockerfile:6", ".dockerignore:3"),
-    Mistake(I, ".git\n", "", "dockerignore-git", ".dockerignore:1", ".git", WARNING),
+    Mistake(I, ".git\n", "!.git\n", "git-unasked", ".dockerignore:1", "--git .git", WARNING),
     Mistake(I, "*.md", "[.md", "dockerignore-pattern", ".dockerignore:2", "Close the bracket"),
     Mistake(I, "*.md", "*.md\n/", "dockerignore-slash", ".dockerignore:3", "leaves nothing out", WARNING),
     Mistake(I, "*.md", "!", "dockerignore-pattern", ".dockerignore:2", "Write a path"),
@@ -375,8 +377,10 @@ def test_a_dockerfiles_own_ignore_file_comes_first(repository: Repository) -> No
 
 
 def test_an_empty_ignore_file_of_a_dockerfile_comes_first_too(repository: Repository) -> None:
+    repository.edit(D, "USER", "COPY README.md /\nUSER")
+    assert warnings_of(repository) == [("copy-ignored", "Dockerfile:12")]
     repository.write("Dockerfile.dockerignore", "")
-    assert warnings_of(repository) == [("dockerignore-git", "Dockerfile.dockerignore:1")]
+    assert warnings_of(repository) == []
 
 
 def test_an_image_that_is_most_likely_a_stage_is_not_asked_for(repository: Repository) -> None:

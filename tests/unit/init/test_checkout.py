@@ -1,0 +1,68 @@
+"""What init finds out of a checkout: .git, submodules and files of Git LFS that a build needs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ci.config.parse import parse_config
+from ci.init.adopt import WORKFLOW
+from ci.init.checkout import Input, describing
+from ci.init.proposal import propose
+from ci.init.proposal_yaml import render_proposal
+from ci.init.templates import adapt_workflow
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULES = '[submodule "lib"]\n\tpath = vendor/lib\n'
+GIT, SUBMODULES, LFS = Input.HISTORY, Input.SUBMODULES, Input.LFS
+
+
+@pytest.mark.parametrize(
+    ("copied", "beside", "inputs", "notes"),
+    [
+        (".", {}, (), []),
+        (".", {".dockerignore": "*\n!.git\n"}, (GIT,), [".dockerignore:2 asks for .git: calls that build give it by "]),
+        (".", {".dockerignore": ".git\n"}, (), []),
+        (".", {"Dockerfile.dockerignore": "", ".dockerignore": "!.git\n"}, (), []),
+        (".", {".gitmodules": MODULES}, (SUBMODULES,), ["it copies the submodule vendor/lib"]),
+        ("src", {".gitmodules": MODULES}, (), []),
+        ("vendor", {".gitmodules": MODULES.replace("lib", "none")}, (SUBMODULES,), ["none; 1 empty here"]),
+        ("models", {"models/.gitattributes": "*.onnx filter=lfs\n"}, (LFS,), ["such as models/a.onnx"]),
+        ("src", {".gitattributes": "*.onnx filter=lfs\n"}, (), []),
+        (".", {".gitattributes": "*.onnx text\n"}, (), []),
+    ],
+)
+def test_what_an_image_needs_of_a_checkout(
+    copied: str, beside: dict[str, str], inputs: tuple[Input, ...], notes: list[str]
+) -> None:
+    paths = {"vendor", "vendor/lib", "vendor/lib/a.c", "vendor/none", "models", "models/a.onnx", "src"}
+    proposal = propose({"Dockerfile": f"FROM a\nCOPY {copied} /x\n"}, paths, beside=beside)
+    assert proposal.inputs == inputs
+    (proposed,) = proposal.images
+    assert len(proposed.notes) == len(notes)
+    assert all(part in note for part, note in zip(notes, proposed.notes, strict=True))
+    (image,) = parse_config(render_proposal(proposal, schema="", file="x"), file="x").images
+    assert image.git == (GIT in inputs)
+
+
+def test_the_files_that_tell_it_are_few() -> None:
+    files = {".dockerignore", "a/.dockerignore", "a/Dockerfile.dockerignore", ".gitmodules", "a/.gitattributes", "a.c"}
+    assert describing(["a/Dockerfile"], files) == [
+        ".dockerignore",
+        ".gitmodules",
+        "a/.gitattributes",
+        "a/Dockerfile.dockerignore",
+    ]
+
+
+def test_the_workflow_brings_what_is_needed_in_each_job() -> None:
+    text = (ROOT / WORKFLOW).read_text()
+    jobs = yaml.safe_load(adapt_workflow(text, "x/y@v1", tuple(Input)))["jobs"].values()
+    steps = [step for job in jobs for step in job["steps"]]
+    checkouts = [step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    wanted = {"persist-credentials": False, "fetch-depth": 0, "submodules": True, "lfs": True}
+    assert checkouts == [wanted] * len(jobs)
+    calls = [step["with"]["args"] for step in steps if "dagger-for-github" in step.get("uses", "")]
+    assert len(calls) == len(jobs)
+    assert all(call.startswith("--source . --git .git ") for call in calls)
+    assert "--git" not in adapt_workflow(text, "x/y@v1", (SUBMODULES,))
