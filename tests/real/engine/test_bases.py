@@ -39,8 +39,8 @@ PURPOSES = {
         "python -c 'import bz2, ctypes, curses, lzma, readline, sqlite3, uuid, zlib'": "",
         "python -m site | grep -- -packages": r"/usr/local/lib/python3\.\d+/site-packages",
         "pip --version": r"from /usr/local/lib/python3\.\d+/site-packages/pip",
-        "python -m venv /tmp/v && /tmp/v/bin/pip --version": r"^pip ",
-        "command -v python3 pip3": r"/usr/local/bin/python3\n/usr/local/bin/pip3",
+        "python -m venv --without-pip /tmp/v && /tmp/v/bin/python -c 'import sys; print(sys.prefix)'": "^/tmp/v$",
+        "which python3 pip3": r"/usr/local/bin/python3\n/usr/local/bin/pip3",
     },
     "node": {
         "docker-entrypoint.sh -e 'console.log(process.version)'": r"^v\d+",
