@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import dagger
@@ -11,10 +12,12 @@ from ci.config import DEFAULT_CONFIG
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.init.checkout import describing
-from ci.init.project import MANIFESTS, project_name
-from ci.init.proposal import Proposal, propose
+from ci.init.gather import find_slug, gather, telling
+from ci.init.project import DEFAULT, MANIFESTS, project_name
+from ci.init.proposal import propose
 from ci.init.proposal_yaml import render_proposal, schema_address
-from ci.init.search import SKIPPED, LeftOut, find_dockerfiles
+from ci.init.proposed import Proposal
+from ci.init.search import SKIPPED, LeftOut, find_dockerfiles, list_dockerfiles
 from ci.init.templates import adapt_hook, adapt_workflow, check_module
 
 WORKFLOW = ".github/workflows/images.yml"
@@ -50,7 +53,9 @@ async def adopt(
     proposal = await read_proposal(source) if DEFAULT_CONFIG in wanted else Proposal(images=())
     write: dict[str, Callable[[], Awaitable[str]]] = {
         DEFAULT_CONFIG: partial(_render, proposal, module),
-        WORKFLOW: partial(template, WORKFLOW, partial(adapt_workflow, inputs=proposal.inputs)),
+        WORKFLOW: partial(
+            template, WORKFLOW, partial(adapt_workflow, inputs=proposal.inputs, triggers=proposal.triggers)
+        ),
         HOOK: partial(template, HOOK, adapt_hook),
         INSTALL: partial(template, INSTALL, lambda text, _: text),
     }
@@ -66,7 +71,7 @@ async def _render(proposal: Proposal, module: str) -> str:
 
 
 async def read_proposal(source: dagger.Directory) -> Proposal:
-    """Propose images for the Dockerfiles of a source.
+    """Propose images for the Dockerfiles of a source, as its workflows and build files release them.
 
     Raises:
         DrydockError: there is no Dockerfile that could be proposed.
@@ -75,19 +80,27 @@ async def read_proposal(source: dagger.Directory) -> Proposal:
     listed = await source.filter(exclude=_UNLISTED).glob("**")
     files = [path for path in listed if not path.endswith("/")]
     chosen, aside = find_dockerfiles(files)
-    links = await _links(source, chosen)
-    texts = await _read(source, chosen)
-    same = {path: other for path in links if (other := _target(texts, links, path))}
+    every = list_dockerfiles(files)
+    told = await _read(source, [*telling(files), *(file for file in MANIFESTS if file in files)])
+    links = await _links(source, every)
+    texts = await _read(source, every)
+    owner, repository = find_slug([*told.values(), *texts.values()])
+    project = project_name(told)
+    released = gather(told, set(texts), repository or project)
+    wanted = {image.dockerfile for image in released.images} | set(chosen)
+    same = {path: other for path in links if path in wanted and (other := _target(texts, links, path))}
     linked = tuple(LeftOut(path=path, reason=f"a link to {other}, which is one image") for path, other in same.items())
     unread = tuple(LeftOut(path=path, reason="the engine cannot read it") for path in chosen if path not in texts)
-    manifests = await _read(source, [file for file in MANIFESTS if file in files])
     proposal = propose(
-        {path: text for path, text in texts.items() if path not in same},
+        {path: text for path, text in texts.items() if path in wanted and path not in same},
         {path.rstrip("/") for path in listed},
-        project=project_name(manifests),
+        project=repository.lower() if repository and project == DEFAULT else project,
         beside=await _read(source, describing(texts, set(files))),
+        released=released,
+        owner=owner,
     )
-    proposal = Proposal(images=proposal.images, left_out=(*aside, *linked, *unread, *proposal.left_out))
+    aside = tuple(other for other in aside if other.path not in wanted)
+    proposal = replace(proposal, left_out=(*aside, *linked, *unread, *proposal.left_out))
     if not proposal.images:
         raise DrydockError(_nothing(proposal.left_out))
     return proposal

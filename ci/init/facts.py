@@ -38,7 +38,9 @@ class Facts:
     base: str | None  # the image the last stage descends from
     bases: tuple[str, ...]  # of every stage the last one needs; one with variables that have no value is left out
     unfilled: tuple[str, ...]  # variables in a FROM that have no value
-    platforms: tuple[str, ...]  # that a FROM asks for by name
+    base_written: str  # the same as it is written, variables and all
+    platform: str  # that the last stage's FROM asks for by name, or that of the stage it descends from
+    labels: Mapping[str, str]  # of the last stage, as far as they are plain
     user: str | None
     entrypoint: tuple[str, ...] | None
     ports: tuple[str, ...] | None  # "8000/tcp": what EXPOSE adds to the base's own; None: a variable hides one
@@ -112,7 +114,9 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         base=line[0].origin.reference or None,
         bases=_unique(base.image for base in bases if base.image),
         unfilled=_unique(name for name in unfilled if name not in AUTOMATIC),
-        platforms=_unique(p for scope in needed if (p := expand(scope.stage.platform, known))),
+        base_written=line[0].origin.written,
+        platform=expand(line[0].stage.platform, known) or "",
+        labels=_labels(line),
         user=state.user,
         entrypoint=state.entrypoint,
         ports=state.ports,
@@ -124,6 +128,16 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         ends=_ends(scopes),
         commands=tuple(i.arguments for i in run if i.keyword == "RUN" or (i.keyword == "ADD" and "://" in i.arguments)),
     )
+
+
+def _labels(line: Iterable[Scope]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for step in (step for scope in line for step in scope.steps if step.made.keyword == "LABEL"):
+        for name, value in assignments(step.made).items():
+            filled = step.fill(value) if value else None
+            if filled:
+                labels[name.strip("\"'")] = filled.strip("\"'")
+    return labels
 
 
 def _unset(steps: Iterable[Step], outer: Collection[str]) -> Iterator[str]:
