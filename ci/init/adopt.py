@@ -10,15 +10,16 @@ import dagger
 
 from ci.config import DEFAULT_CONFIG
 from ci.core.engine import fan_out
-from ci.core.errors import DrydockError
+from ci.core.errors import ConfigError, DrydockError
 from ci.init.checkout import describing
 from ci.init.gather import find_slug, gather, telling
 from ci.init.project import DEFAULT, MANIFESTS, project_name
 from ci.init.proposal import propose
 from ci.init.proposal_yaml import render_proposal, schema_address
-from ci.init.proposed import Proposal
+from ci.init.proposed import Proposal, without_release
 from ci.init.search import SKIPPED, LeftOut, find_dockerfiles, list_dockerfiles
 from ci.init.templates import adapt_hook, adapt_workflow, check_module
+from ci.init.told import tell
 
 WORKFLOW = ".github/workflows/images.yml"
 HOOK, INSTALL = ".githooks/pre-push", ".githooks/install"
@@ -63,11 +64,18 @@ async def adopt(
     for path in wanted:
         permissions = 0o755 if path in (HOOK, INSTALL) else 0o644
         after = after.with_new_file(path, await write[path](), permissions=permissions)
+    # The CLI says nothing of a change that it is told to apply; without a terminal it shows what a module prints.
+    print(tell(wanted, proposal, module=module, config=DEFAULT_CONFIG, install=INSTALL), flush=True)  # noqa: T201
     return after.changes(source)
 
 
 async def _render(proposal: Proposal, module: str) -> str:
-    return render_proposal(proposal, schema=schema_address(module), file=DEFAULT_CONFIG)
+    schema = schema_address(module)
+    try:
+        return render_proposal(proposal, schema=schema, file=DEFAULT_CONFIG)
+    except ConfigError as error:
+        # What releases them today may do what a configuration may not, such as two images under one name.
+        return render_proposal(without_release(proposal, str(error)), schema=schema, file=DEFAULT_CONFIG)
 
 
 async def read_proposal(source: dagger.Directory) -> Proposal:

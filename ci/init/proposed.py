@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ci.core.model import Image
 from ci.core.names import COMPONENT
@@ -46,6 +46,36 @@ class Proposal:
     def inputs(self) -> tuple[Input, ...]:
         """What the checkout has to be given so that all images can be built."""
         return tuple(known for known in Input if any(known in proposed.inputs for proposed in self.images))
+
+
+def without_release(proposal: Proposal, why: str) -> Proposal:
+    """Leave out names, rules and arguments that were taken over, since together they make no configuration.
+
+    Args:
+        proposal: with them.
+        why: what is wrong with it.
+
+    """
+    images = tuple(
+        replace(
+            proposed,
+            image=replace(
+                proposed.image,
+                repositories=(),
+                tags=None,
+                flavor=(),
+                build_args={},
+                contexts={},
+                generated=(),
+                release=True,
+            ),
+        )
+        for proposed in proposal.images
+    )
+    lost = (*proposal.lost, *(f"names, tags, arguments: {line.strip()}" for line in why.splitlines()))
+    return replace(
+        proposal, images=images, repositories=(REPOSITORY,), guessed_repository=True, tags=None, flavor=(), lost=lost
+    )
 
 
 def component(text: str) -> str:

@@ -7,13 +7,16 @@ import json
 import pytest
 import yaml
 
+from ci.core.errors import ConfigError
 from ci.init.gather import find_slug, gather, telling
 from ci.init.proposal import propose
 from ci.init.proposal_yaml import render_proposal
+from ci.init.proposed import without_release
 from ci.init.released import Built, Released, Triggers
+from ci.init.told import tell
 
 FILE = ".github/workflows/release.yml"
-LOGIN = {
+LOGIN: dict[str, object] = {
     "uses": "docker/login-action@v3",
     "with": {"username": "${{ secrets.HUB_USER }}", "password": "${{ secrets.HUB }}"},
 }
@@ -283,3 +286,29 @@ def test_two_variants_of_one_repository_are_a_configuration_that_can_be_used() -
     ]
     assert f"# from {FILE}:" in rendered
     assert "#   Dockerfile.other: no workflow releases it" in rendered
+
+
+def test_two_images_under_one_name_fall_back_to_a_configuration_that_can_be_used() -> None:
+    text = workflow(build(file="a/Dockerfile", tags="acme/app:1"), build(file="b/Dockerfile", tags="acme/app:1"))
+    files = {"a/Dockerfile": "FROM a\n", "b/Dockerfile": "FROM b\n"}
+    proposal = propose(files, set(files), released=gather({FILE: text}, set(files), "app"))
+    with pytest.raises(ConfigError) as caught:
+        render_proposal(proposal, schema="", file="images.yaml")
+    plain = without_release(proposal, str(caught.value))
+    rendered = render_proposal(plain, schema="", file="images.yaml")
+    assert "#   names, tags, arguments: images.yaml:" in rendered
+    assert len(yaml.safe_load(rendered)["images"]) == 2
+
+
+def test_what_was_written_is_told_with_what_to_type_next() -> None:
+    files = {"Dockerfile": "FROM a\n"}
+    proposal = propose(
+        files, set(files), released=gather({FILE: workflow(LOGIN, build(tags="acme/app:1"))}, set(files), "x")
+    )
+    said = tell(
+        ["deploy/images.yaml", "x"], proposal, module="github.com/a/b@v1", config="deploy/images.yaml", install="i"
+    )
+    assert said.splitlines()[:3] == ["init writes:", "  deploy/images.yaml: 1 image, as they are released today", "  x"]
+    assert "1 lines at the end of deploy/images.yaml" in said
+    assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
+    assert "stay as they are" in tell([], proposal, module="m", config="c", install="i")
