@@ -11,8 +11,9 @@ from ci.config.parse import parse_config
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image
 from ci.init.project import project_name
-from ci.init.proposal import Proposal, guess_context, name_images, propose
+from ci.init.proposal import guess_context, name_images, propose
 from ci.init.proposal_yaml import render_proposal, schema_address
+from ci.init.proposed import Proposal
 from ci.init.released import Released, Triggers
 from ci.init.search import find_dockerfiles
 from ci.init.templates import adapt_hook, adapt_workflow, check_module
