@@ -25,6 +25,7 @@ from ci.github.preview import preview_event
 from ci.tags import Event
 
 FOLDER = Path(__file__).parent / "owners"
+ROOT = Path(__file__).resolve().parents[3]
 THEIRS = ".theirs.yaml"
 OWNERS = sorted(path.name.removesuffix(THEIRS) for path in FOLDER.glob(f"*{THEIRS}"))
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -181,6 +182,21 @@ def test_what_differs_does_and_has_a_reason(case: Case) -> None:
     assert case.ours.keys() <= {key for key, _ in told}
     assert not [key for key, text in told if case.ours.get(key) == text]
     assert bool(case.why) == bool(case.missing or case.extra or case.ours)
+
+
+def test_the_example_of_the_documentation_is_one_of_them() -> None:
+    page = (ROOT / "docs/coming-from-actions.md").read_text()
+    plan = plan_build(parse_config(page.partition("```yaml images\n")[2].partition("```")[0], file="example"))
+    for case in cases("miniflux"):
+        assert found(case, plan) == expected(case)
+
+
+def test_the_documentation_has_the_numbers() -> None:
+    page = (ROOT / "docs/adopting.md").read_text()
+    for line in table().partition("\n\n")[0].splitlines()[1:]:
+        *numbers, wrong = line.split()
+        assert wrong == "0"
+        assert f"| {' | '.join(numbers)} |" in page
 
 
 def test_all_of_them_are_held_against_it() -> None:
