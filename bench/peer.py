@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.engine import processes
 from deploy.engine.binaries import build_buildkit, drop_work, go_build
-from deploy.engine.cache import Cache, key_of, remove
+from deploy.engine.cache import Cache, remove
 from deploy.engine.commands import run
 from deploy.engine.errors import EngineError
 from deploy.engine.places import BUILDKIT, RUN
@@ -31,10 +31,7 @@ def build_buildx(cache: Cache) -> Path:
     stamp = f"-X {BUILDX}/version.Version={versions()['buildx']}"
     arguments = ["-trimpath", f"-ldflags=-s -w {stamp}", f"{BUILDX}/cmd/buildx"]
 
-    def make(folder: Path) -> None:
-        go_build(cache, HERE / "go", folder, "buildx", arguments)
-
-    return cache.made("buildx", key_of(HERE / "go", *arguments), make) / "buildx"
+    return go_build(cache, "buildx", HERE / "go", arguments) / "buildx"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, TypeVar
 
 import dagger
@@ -57,9 +58,11 @@ class Ci:
     config: Annotated[dagger.File | None, Doc("The configuration (default: deploy/images.yaml in the source)")] = None
     owner: Annotated[str | None, Doc("Fills {owner} in the configuration's repository")] = None
     repository: options.Repositories = None
-    username: Annotated[str | None, Doc("The user name at the registry")] = None
+    username: Annotated[str | None, Doc("The user name at the registry, where there is one")] = None
     password: Annotated[dagger.Secret | None, Doc("The token or password at the registry: env:TOKEN")] = None
-    registry: options.Registry = None
+    login: options.Logins = None
+    docker_config: options.DockerConfig = None
+    registry: options.Registries = None
     registry_ca: options.RegistryCa = None
     cache: options.Cache = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
@@ -100,8 +103,8 @@ class Ci:
             if not live:
                 return text
             targets = destination.targets(plan, tags=moving, version=version, created=made)
-            async with destination.connect(targets) as client:
-                tags = await read_tags(client, targets, utc_text(made) if made else "")
+            async with destination.connect(targets) as registries:
+                tags = await read_tags(registries, targets, utc_text(made) if made else "")
             return render_live(tags, text, wanted)
 
     @uncached
@@ -116,9 +119,8 @@ class Ci:
         """Check configuration, Dockerfiles, build contexts and workflows, without building; fail on errors."""
         with readable():
             module = await dag.current_module().name()
-            return await validate(
-                self.source, self.config, module=module, offline=offline, workflows=workflows, style=format, fail=fail
-            )
+            ask = partial(validate, self.source, self.config, log_in=self._destination.log_in)
+            return await ask(module=module, offline=offline, workflows=workflows, style=format, fail=fail)
 
     @uncached
     async def build_all(
@@ -142,7 +144,7 @@ class Ci:
             if reuse or self.cache:
                 built = await build_unreleased(plan, builder, self._destination, reuse=reuse)
             else:
-                built = await build_all(plan, builder)
+                built = await build_all(plan, replace(builder, login=await self._destination.log_in(plan)))
             return build_report(built.report, wanted)
 
     @uncached
@@ -198,18 +200,14 @@ class Ci:
             named = parse_tags(tags or (), latest=latest)
             plan = fill_plan(await self._plan(revision=revision), self._values(revision, version, ref), Missing.STAYS)
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
-            async with self._destination.connect(targets) as client:
-                done = await verify(client, targets, revision, plan.mark)
+            async with self._destination.connect(targets) as registries:
+                done = await verify(registries, targets, revision, plan.mark)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
     async def promote(
         self,
-        from_: Annotated[
-            str,
-            dagger.Name("from"),
-            Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release"),
-        ],
+        from_: options.From,
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
         format: options.Format = "table",  # noqa: A002
     ) -> str:
@@ -219,8 +217,8 @@ class Ci:
             moving = parse_tags([tag], latest=False)
             plan = await self._plan()
             targets = self._destination.targets(plan, tags=tags_for(plan, moving))
-            async with self._destination.connect(targets) as client:
-                done = await promote(client, targets, from_)
+            async with self._destination.connect(targets) as registries:
+                done = await promote(registries, targets, from_)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -267,10 +265,7 @@ class Ci:
     @generate
     async def init(
         self,
-        module: Annotated[
-            str,
-            Doc("The address of this module, which the workflow and the hook will call: one with a version is safest"),
-        ] = "github.com/drydock/drydock@main",
+        module: options.Module = "github.com/drydock/drydock@main",
         overwrite: Annotated[bool, Doc("Replace files that exist")] = False,
     ) -> dagger.Changeset:
         """Propose a configuration for the Dockerfiles of a repository, and add the workflow and the git hook."""
@@ -285,7 +280,9 @@ class Ci:
             repositories=split_values(self.repository or ()),
             username=self.username,
             password=self.password,
-            service=self.registry,
+            more=tuple(self.login or ()),
+            docker_config=self.docker_config,
+            services=tuple(self.registry or ()),
             authorities=self.registry_ca,
         )
 
@@ -302,13 +299,8 @@ class Ci:
     def _values(
         self, revision: str | None, version: str | None = None, ref: str | None = None, created: datetime | None = None
     ) -> Values:
-        return Values(
-            revision=revision,
-            created=utc_text(created) if created else "",
-            ref=ref or "",
-            version=version or "",
-            owner=self.owner or "",
-        )
+        time, owner = utc_text(created) if created else "", self.owner or ""
+        return Values(revision=revision, created=time, ref=ref or "", version=version or "", owner=owner)
 
     async def _plan_of(self, revision: str) -> Plan:
         return await self._plan(revision=revision)

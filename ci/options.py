@@ -15,8 +15,14 @@ Source = Annotated[dagger.Directory, DefaultPath("/"), Ignore(NOT_UPLOADED), Doc
 Repositories = Annotated[
     list[str] | None, Doc("Templates in place of the configuration's, such as ghcr.io/acme/{name}")
 ]
-Registry = Annotated[
-    dagger.Service | None, Doc("The registry as a service, for a rehearsal on this host: tcp://127.0.0.1:5000")
+Logins = Annotated[
+    list[dagger.Secret] | None, Doc("Logins at several registries: env:HUB, with HUB set to docker.io=USER:TOKEN")
+]
+DockerConfig = Annotated[
+    dagger.Secret | None, Doc("The logins that docker login has written: file:$HOME/.docker/config.json")
+]
+Registries = Annotated[
+    list[dagger.Service] | None, Doc("The registries as services, for a rehearsal on this host: tcp://127.0.0.1:5000")
 ]
 RegistryCa = Annotated[
     dagger.File | None, Doc("CA certificates (PEM) that registries' own are signed by, besides the usual ones: ca.pem")
@@ -45,3 +51,9 @@ Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registr
 Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
 DefaultBranch = Annotated[str, Doc("The repository's default branch, such as main")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
+From = Annotated[
+    str, dagger.Name("from"), Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release")
+]
+Module = Annotated[
+    str, Doc("The address of this module, which the workflow and the hook will call: one with a version is safest")
+]

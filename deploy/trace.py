@@ -1,8 +1,8 @@
 """Shows a call of Dagger in a few lines where there is no terminal: `python3 -m deploy.trace FILE dagger call ...`.
 
 The CLI's plain progress is some thousand lines, all of which go to FILE. Of them one is shown for each step that takes
-long, one for each variant's step that ends, and what the CLI tells the user when all is done. On a terminal the CLI
-shows what it does itself.
+long or waits for somebody, one for each variant's step that ends, and what the CLI tells the user when all is done. On
+a terminal the CLI shows what it does itself.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _LINE = re.compile(
 )
 _NUMBERED = re.compile(r"\d+ *: ")
 _VARIANT = re.compile(r"\S+@\w+/\S+ \w+$")
+_WAITING = re.compile(r"waiting for ")  # is worth a line at once: nothing goes on meanwhile
 _CALL = re.compile(r"[^ ]*$|[\w.]+: |with[A-Z]|.*\(")  # of the engine's interface, which steps are made of
 _MARK = re.compile(r" ?\[traceparent:[0-9a-f-]+\]")
 _LAST = 20  # lines of a trace that ends without a word to the user
@@ -57,6 +58,9 @@ class Trace:
             return
         number, name = found["number"], found["name"]
         if not found["end"]:
+            if _WAITING.match(name) and number not in self.told:
+                self.told.add(number)
+                yield f"{name} ..."
             if not _CALL.match(name):
                 self.began.setdefault(number, (name, now))
             return

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from ci.core.errors import DrydockError
+from ci.core.names import short_reference
 from ci.core.oci import Descriptor, ImageConfig, Manifest, digest_of, read_image_config
 
 _INDEX = "index.json"
@@ -35,13 +36,16 @@ class Archive:
 
     @property
     def sources(self) -> Iterator[tuple[str, str]]:
-        """The images that the build took from registries, by its own word: each reference, and its digest."""
+        """The images that the build took from registries, by its own word: each short_reference, and its digest."""
         definition = self.provenance.get("buildDefinition")
         found = definition.get("resolvedDependencies") if isinstance(definition, dict) else None
         for each in found if isinstance(found, list) else ():
             uri, digests = str(each.get("uri", "")), each.get("digest") or {}
             if uri.startswith("pkg:docker/"):
-                yield unquote(uri.removeprefix("pkg:docker/").partition("?")[0]), f"sha256:{digests.get('sha256', '')}"
+                # The name ends with @ and the tag, where there is one (BuildKit, util/purl/image.go).
+                path, _, version = uri.removeprefix("pkg:docker/").partition("?")[0].partition("@")
+                reference = f"{unquote(path)}:{unquote(version)}" if version else unquote(path)
+                yield short_reference(reference), f"sha256:{digests.get('sha256', '')}"
 
 
 def read_archive(documents: str) -> Archive:

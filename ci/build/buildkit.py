@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import dagger
 
@@ -18,10 +17,10 @@ from ci.build.command import (
     CONTEXT,
     CONTEXTS,
     DOCKERFILE,
-    DOCUMENTS,
     EXCERPT,
     LAYOUTS,
     POLICY,
+    SAID,
     SCRIPT,
     SECRETS,
     STEPS,
@@ -31,31 +30,15 @@ from ci.build.command import (
     part_of,
     write_policy,
 )
-from ci.build.definition import Definition
+from ci.build.daemon import Daemon, open_daemon
+from ci.build.definition import Definition, Pins
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
-from ci.core.buildkit import BUILDKIT, IMAGE, missing_of
+from ci.core.buildkit import LOGIN, missing_of
 from ci.core.engine import explain, missing_base
 from ci.core.errors import BuildError, DrydockError
-from ci.core.model import TARGET_CONTEXT, Config
-from ci.dockerfile import GIT
-
-_ROOT = "/var/lib/buildkit"
-_PORT = 1234
-_LOGIN = "/root/.docker/config.json"
-_HOST = "buildkitd"
-# Go reads the certificates of all these folders, besides its usual file (crypto/x509, root_unix.go).
-_USUAL_AUTHORITIES, _AUTHORITIES = "/etc/ssl/certs", "/etc/drydock/authorities"
-_ENVIRONMENT = {
-    # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
-    "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
-    # By default a step's output ends after 2 MiB, and the line that says why is lost.
-    "BUILDKIT_STEP_LOG_MAX_SIZE": "-1",
-    "BUILDKIT_STEP_LOG_MAX_SPEED": "-1",
-}
-
-
-_NEEDS = "It needs root capabilities in its container, which the engine has to allow (docs/self-hosted.md)."
+from ci.core.model import TARGET_CONTEXT, Config, Failure
+from ci.dockerfile import GIT, find_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +54,7 @@ class Made:
 class BuildKit:
     """A BuildKit daemon, and the container that asks it."""
 
+    daemon: Daemon
     client: dagger.Container
     config: Config
     secrets: Mapping[str, dagger.Secret] = field(default_factory=dict)
@@ -116,34 +100,37 @@ class BuildKit:
             arguments=definition.arguments(platform),
             labels=labels,
             compression=self.config.compression,
-            syntax=definition.dockerfile.syntax,
+            syntax=definition.syntax(platform),
             epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
-        container = self._prepared(definition, platform)
+        pins = definition.pins(platform)
+        container = self._prepared(definition, pins)
         for name, made in layouts.items():
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
-        if not definition.is_pinned(platform):
+        if not pins.still:
             # The engine would answer from before, where BuildKit asks what is there now.
             container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
         try:
-            documents = read_archive(await done.file(DOCUMENTS).contents())
-            progress = read_progress(await done.file(STEPS).contents(), self.hidden)
+            async with self.daemon.watched():
+                said = await done.file(SAID).contents()
         except dagger.ExecError as error:
-            failure = failure_of_build(error.stderr, image.dockerfile, self.hidden)
+            failure = self._failure(error, definition, platform)
             if missing := missing_of(failure.reason):
                 failure = replace(failure, reason=failure.reason + await missing_base(missing))
             raise BuildError(failure) from None
         except dagger.DaggerError as error:
-            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}. {_NEEDS}") from None
-        _check_sources(definition, platform, documents)
+            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
+        listed, _, steps = said.partition(f"{STEPS}\n")
+        documents, progress = read_archive(listed), read_progress(steps, self.hidden)
+        pins.check(documents.sources)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
-    def _prepared(self, definition: Definition, platform: str) -> dagger.Container:
+    def _prepared(self, definition: Definition, pins: Pins) -> dagger.Container:
         """Mount all that a build reads."""
         image = definition.image
         name = image.dockerfile.rpartition("/")[2]
@@ -156,7 +143,7 @@ class BuildKit:
         container = (
             self.client.with_mounted_directory(CONTEXT, seen)
             .with_mounted_directory(DOCKERFILE, files)
-            .with_new_file(POLICY, write_policy(definition.policy(platform)))
+            .with_new_file(POLICY, write_policy(pins.digests))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)
         )
         for context, folder in definition.folders.items():
@@ -166,6 +153,17 @@ class BuildKit:
         if image.ssh and self.agent:
             container = container.with_unix_socket(AGENT, self.agent)
         return container
+
+    def _failure(self, error: dagger.ExecError, definition: Definition, platform: str) -> Failure:
+        """Say why a build failed, and where."""
+        locate = partial(
+            find_line,
+            text=definition.text,
+            dockerfile=definition.dockerfile,
+            arguments=definition.arguments(platform),
+            platform=platform,
+        )
+        return failure_of_build(error.stderr, definition.image.dockerfile, self.hidden, locate=locate)
 
     def _epoch(self, definition: Definition, platform: str) -> int | None:
         """Choose the time of an image: what the configuration says, else that of the commit."""
@@ -188,8 +186,6 @@ def open_buildkit(
 ) -> BuildKit:
     """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
 
-    Two repositories do not share a daemon's state, so that neither waits for the other.
-
     Args:
         config: of the repository.
         secrets: build secrets by their names.
@@ -202,45 +198,10 @@ def open_buildkit(
         authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
-    base = dagger.dag.container().from_(IMAGE)
-    for name, value in _ENVIRONMENT.items():
-        base = base.with_env_variable(name, value)
-    if authorities:
-        # The client too: it asks for tokens.
-        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
-        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
-    reached = base
-    for host, service in (services or {}).items():
-        reached = reached.with_service_binding(host, service)
-    daemon = (
-        # Two daemons on one state would spoil it: the second waits.
-        reached.with_mounted_cache(_ROOT, open_state(config), sharing=dagger.CacheSharingMode.LOCKED)
-        .with_exposed_port(_PORT)
-        .as_service(
-            args=["buildkitd", "--addr", f"tcp://0.0.0.0:{_PORT}", "--root", _ROOT], insecure_root_capabilities=True
-        )
-    )
-    client = base.with_service_binding(_HOST, daemon).with_env_variable("BUILDKIT_HOST", f"tcp://{_HOST}:{_PORT}")
+    daemon = open_daemon(config, services or {}, authorities)
+    client = daemon.client()
     if login:
-        client = client.with_mounted_secret(_LOGIN, login)
-    return BuildKit(client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created)
-
-
-def open_state(config: Config) -> dagger.CacheVolume:
-    """Name the volume that holds the state of a repository's daemon."""
-    named = [*config.repositories, config.source, *(image.name for image in config.images)]
-    key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:12]
-    return dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{key}")
-
-
-def _check_sources(definition: Definition, platform: str, documents: Archive) -> None:
-    """Hold what the build says it took from registries against what it was to take."""
-    if not (pinned := set(definition.policy(platform).values())):
-        return
-    frontend = definition.dockerfile.syntax.partition("@")[0].partition(":")[0]
-    for reference, digest in documents.sources:
-        if digest not in pinned and not (frontend and frontend in reference):
-            raise DrydockError(
-                f"the build took {reference} with the digest {digest}, which is none of the base images that were "
-                "resolved before it began; run the same command again"
-            )
+        client = client.with_mounted_secret(LOGIN, login)
+    return BuildKit(
+        daemon=daemon, client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created
+    )

@@ -20,7 +20,8 @@ CONTEXT, DOCKERFILE, SECRETS, AGENT, POLICY = (
 )
 CONTEXTS, LAYOUTS, EXCERPT = "/contexts", "/layouts", "/excerpt.awk"
 OUT = "/out"
-ARCHIVE, DOCUMENTS, STEPS = f"{OUT}/image.tar", f"{OUT}/documents", f"{OUT}/steps"
+ARCHIVE, SAID = f"{OUT}/image.tar", f"{OUT}/said"  # what BuildKit has made, and what is read of it
+STEPS = "steps:"  # the line of SAID behind the documents
 
 # Of the cache: all stages, and nothing of it can fail a build.
 _CACHE_OPTIONS = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
@@ -39,7 +40,6 @@ buildctl --wait build --progress rawjson "$@" 2> /progress || {{
     awk -f {EXCERPT} /progress /progress >&2
     exit $code
 }}
-grep '"vertexes"' /progress | tail -c 1000000 > {STEPS}
 cd /documents
 small=$(tar -tvf {ARCHIVE} | awk '$1 ~ /^-/ && $3 < {_MAX_DOCUMENT} && $6 != "oci-layout" {{ print $6 }}')
 tar -xf {ARCHIVE} $small
@@ -49,7 +49,9 @@ for document in $small; do
         base64 "$document" | tr -d '\n'
         echo
     fi
-done > {DOCUMENTS}
+done > {SAID}
+echo {STEPS} >> {SAID}
+grep '"vertexes"' /progress | tail -c 1000000 >> {SAID}
 """
 
 

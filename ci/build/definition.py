@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,11 +13,12 @@ from ci.core.buildkit import is_own_frontend
 from ci.core.engine import explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
-from ci.core.names import is_digest
+from ci.core.names import is_digest, short_reference
 from ci.core.order import needed_variants
 from ci.dockerfile import (
     NO_TEXT,
     Base,
+    Bases,
     Dockerfile,
     IgnoreFile,
     assignments,
@@ -39,6 +40,43 @@ class Resolved:
 
     name: str  # its whole reference, such as "docker.io/library/python:3.13-slim"
     digest: str  # of its index, where it is one of several platforms
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pins:
+    """What a build for one platform has to take from registries."""
+
+    digests: Mapping[str, str]  # of each whole reference, such as "docker.io/library/python:3.13-slim"
+    whole: bool  # whether there is no other; of what a foreign frontend takes, nobody knows
+    still: bool  # whether nothing but what RUN fetches can be another when the same is built again
+
+    def check(self, sources: Iterable[tuple[str, str]]) -> None:
+        """Hold what a build says it took against what it was to take.
+
+        Args:
+            sources: each image's reference, without what stands for itself, and its digest.
+
+        Raises:
+            DrydockError: one is another.
+
+        """
+        digests: dict[str, set[str]] = {}
+        for reference, digest in self.digests.items():
+            digests.setdefault(short_reference(reference), set()).add(digest)
+        for reference, digest in sources:
+            if digest in (wanted := digests.get(reference, ())):
+                continue
+            if wanted:
+                raise DrydockError(
+                    f"the build took {reference} with the digest {digest}, and {', '.join(wanted)} was resolved before "
+                    "it began; run the same command again"
+                )
+            if self.whole:
+                raise DrydockError(
+                    f"the build took {reference} with the digest {digest}, and nobody knew of it before it began. No "
+                    "line of the Dockerfile names it; an ONBUILD of a base image may. To have it pinned, give it to "
+                    f"the image as a named context: contexts: {{{reference}: docker-image://{reference}}}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,33 +103,30 @@ class Definition:
             DrydockError: one is not known, or the Dockerfile does not say which it takes.
 
         """
-        bases = self._listed(platform)
+        bases = self._listed(platform).whole()
         for base in bases:
             if base in self.unresolved:
                 raise self.unresolved[base]
         return {base: self.resolved[base].digest for base in bases}
 
-    def is_pinned(self, platform: str) -> bool:
-        """Tell whether all that a build for a platform takes is known by its digest, but for what RUN fetches."""
-        try:
-            self.bases(platform)
-        except DrydockError:
-            return False
-        syntax = self.dockerfile.syntax
-        return find_remote(self.dockerfile) is None and (not syntax or is_own_frontend(syntax))
+    def pins(self, platform: str) -> Pins:
+        """Say what a build for a platform has to take, as far as it is known before.
 
-    def policy(self, platform: str) -> dict[str, str]:
-        """Return the digest of each whole reference that a build has to take; nothing where the list is not known.
-
-        Then the build says what is wrong, if anything is; why the image is not reused, the report says.
+        What is not known, the build takes as it finds it, or says what is wrong; why the image is not reused, the
+        report says.
         """
-        try:
-            bases = self.bases(platform)
-        except DrydockError:
-            return {}
-        return {self.resolved[base].name: digest for base, digest in bases.items()}
+        listed = self._listed(platform)
+        bases = [*listed.known, *self._named_contexts(platform)]
+        known = not listed.refusal and all(base in self.resolved for base in listed.known)
+        syntax = self.syntax(platform)
+        whole = known and (not syntax or is_own_frontend(syntax))
+        return Pins(
+            digests={self.resolved[base].name: self.resolved[base].digest for base in bases if base in self.resolved},
+            whole=whole,
+            still=whole and find_remote(self.dockerfile) is None,
+        )
 
-    def _listed(self, platform: str) -> tuple[Base, ...]:
+    def _listed(self, platform: str) -> Bases:
         return list_bases(
             self.dockerfile,
             target=self.image.target,
@@ -99,6 +134,16 @@ class Definition:
             platform=platform,
             contexts=self.image.contexts,
         )
+
+    def _named_contexts(self, platform: str) -> Iterator[Base]:
+        """List the images that are named contexts: what only an ONBUILD of a base takes is pinned that way."""
+        for value in self.image.contexts.values():
+            if value.startswith(IMAGE_CONTEXT):
+                yield Base(reference=value.removeprefix(IMAGE_CONTEXT), platform=platform)
+
+    def syntax(self, platform: str) -> str:
+        """Return the frontend that reads the Dockerfile; "" for BuildKit's own."""
+        return self.arguments(platform).get("BUILDKIT_SYNTAX", self.dockerfile.syntax).partition(" ")[0]
 
     def arguments(self, platform: str) -> dict[str, str]:
         """Return the arguments of its build for a platform."""
@@ -152,10 +197,8 @@ class Definition:
         for platform in self.platforms:
             if final := self.final(platform):
                 yield final
-            try:
-                yield from self._listed(platform)
-            except DrydockError:
-                continue  # whoever needs the list is told
+            yield from self._listed(platform).known
+            yield from self._named_contexts(platform)
 
 
 async def read_definitions(

@@ -75,8 +75,8 @@ def digest_inputs(
         labels: that are put on; those that name the commit or the base decide nothing by themselves.
         compression: of the layers.
         builder: what builds: the versions of BuildKit and of the engine.
-        history: the commit whose .git the build is given; None: it is given none. Of one commit, .git differs from
-            checkout to checkout and with each fetch, so that its files cannot be compared.
+        history: the commit whose .git the build is given, and the version that its tag says; None: it is given none. Of
+            one commit, .git differs with each checkout and each fetch, so that its files cannot be compared.
 
     """
     image = variant.image

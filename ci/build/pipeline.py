@@ -24,6 +24,7 @@ from ci.core.errors import BuildError, DrydockError, SelectionError
 from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
+from ci.core.text import seconds_text
 
 _CHECKS_AT_A_TIME = 4
 _SLOW = 10.0  # seconds of a build that a cache would have been good for
@@ -140,7 +141,11 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now(),
             reasons=reasons or {},
-            notes=(*_note_disk(released), *tell_shallow({n: d.history for n, d in definitions.items()})),
+            notes=(
+                *_note_wait(job.buildkit.daemon.waited),
+                *_note_disk(released),
+                *tell_shallow({n: d.history for n, d in definitions.items()}),
+            ),
         ),
         images={str(result.outcome.variant): result.made for result in released if result.made},
         needed={
@@ -149,6 +154,15 @@ async def build_all(
             if result.made and result.outcome.variant not in plan.variants
         },
     )
+
+
+def _note_wait(seconds: float) -> Iterator[str]:
+    """Say that the builds began late."""
+    if seconds:
+        yield (
+            f"The builds began {seconds_text(seconds)} late: another call of this repository most likely was building "
+            'on this engine (docs/self-hosted.md, "Two calls at once").'
+        )
 
 
 def _note_disk(results: Sequence[_Result]) -> Iterator[str]:

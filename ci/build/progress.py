@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -22,6 +22,8 @@ from ci.build.excerpt import TURN
 from ci.core.buildkit import place_of, sentence_of
 from ci.core.model import BuildSteps, Failure
 from ci.core.text import clean, last_lines
+
+Locate = Callable[[str, int | None], int | None]
 
 _MAX_NAME = 200  # characters of a step's name, which is a whole RUN
 _MAX_REASON = 1000
@@ -151,7 +153,9 @@ def read_progress(text: str | bytes, redact: Sequence[str] = ()) -> Progress:
     )
 
 
-def failure_of_build(text: str | bytes, dockerfile: str, redact: Sequence[str] = ()) -> Failure:
+def failure_of_build(
+    text: str | bytes, dockerfile: str, redact: Sequence[str] = (), *, locate: Locate = lambda _, named: named
+) -> Failure:
     """Say why a build failed.
 
     Args:
@@ -159,6 +163,7 @@ def failure_of_build(text: str | bytes, dockerfile: str, redact: Sequence[str] =
             leaves of it.
         dockerfile: path of the Dockerfile, as the user knows it; BuildKit names the file without its folder.
         redact: secrets, which become *** wherever they are.
+        locate: finds the line of the Dockerfile, from BuildKit's sentence and the line that it names.
 
     """
     head, *rest = _OUTPUT.split(_decode(text))
@@ -169,7 +174,7 @@ def failure_of_build(text: str | bytes, dockerfile: str, redact: Sequence[str] =
     exited = _EXIT.search(sentence)
     process = _PROCESS.search(sentence) if exited else None
     reason = f"the command failed with exit code {exited['code']}{exited['more']}" if exited else sentence
-    place = f"{dockerfile}:{line}: " if (line := place_of(words)) else ""
+    place = f"{dockerfile}:{line}: " if (line := locate(sentence, place_of(words))) else ""
     output = dict(zip(rest[::2], rest[1::2], strict=True)).get(digest) or _output(head, digest)
     output = _TURN.sub("\n", output)
     return Failure(

@@ -6,6 +6,7 @@ import re
 
 BUILDKIT = "v0.34.2"  # the one place; deploy/engine reads it here
 IMAGE = f"moby/buildkit:{BUILDKIT}"
+LOGIN = "/root/.docker/config.json"  # where its client looks for logins
 
 # A label of an image that stands in for that one: what its engine's user should read where a base image is not found.
 MISSING_BASE = "dev.drydock.missing-base"
@@ -14,6 +15,13 @@ MISSING_BASE = "dev.drydock.missing-base"
 FRONTEND = "docker/dockerfile"
 
 UNFETCHED = "failed to resolve source metadata"  # is in what it says of an image that it could not look at
+
+NO_ROOT = (
+    "the engine refuses root capabilities, which BuildKit needs in its container: allow them in the engine's own "
+    'configuration ("security": {"insecureRootCapabilities": true}), or name another engine (docs/self-hosted.md, '
+    '"Root capabilities")'
+)
+_REFUSED_ROOT = "security.insecure is not allowed"  # util/entitlements of the engine 0.21.8
 
 # As `solver/errdefs/source.go` and `cmd/buildctl/main.go` of moby/buildkit print them.
 _PLACE = re.compile(r"^\S.*:(?P<line>\d+)\n-{20}$", re.MULTILINE)
@@ -43,3 +51,8 @@ def sentence_of(text: str) -> str:
     """Read why BuildKit refused something, from what buildctl printed."""
     found = _SENTENCE.search(text)
     return found["sentence"].strip() if found else text.strip().rpartition("\n")[2]
+
+
+def needs_root(refusal: str) -> bool:
+    """Tell whether an engine has refused a command because of its root capabilities."""
+    return _REFUSED_ROOT in refusal

@@ -16,6 +16,7 @@ from opentelemetry import trace
 from ci.core.buildkit import IMAGE, MISSING_BASE
 from ci.core.errors import BuildError, DrydockError
 from ci.core.model import Failure
+from ci.core.sdk import share_converters
 from ci.core.text import last_lines
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ _MAX_REASON = 600
 @contextmanager
 def readable() -> Iterator[None]:
     """Let an error leave a function as one text, without traceback, groups or encoded identifiers."""
+    share_converters()  # here begins every function
     try:
         yield
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
@@ -50,7 +52,7 @@ def readable() -> Iterator[None]:
 
 def explain(error: BaseException) -> str | None:
     """Say what an error means to a user, in one text; None where it is a defect of this module."""
-    cause = _first(error)
+    cause = first_error(error)
     if isinstance(cause, DrydockError):
         return str(cause)
     if isinstance(cause, dagger.DaggerError):
@@ -73,7 +75,7 @@ async def missing_base(reference: str) -> str:
 
 def failure_of(error: BaseException, step: str) -> Failure:
     """Say what failed: the command, its exit code and its last lines where there was one."""
-    error = _first(error)
+    error = first_error(error)
     if isinstance(error, BuildError):
         return error.failure
     if isinstance(error, dagger.ExecError):
@@ -92,7 +94,7 @@ def _sentence(error: BaseException) -> str:
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]} ..."
 
 
-def _first(error: BaseException) -> BaseException:
+def first_error(error: BaseException) -> BaseException:
     """Return the first error inside nested groups, which the engine's client wraps around its own."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -65,7 +65,9 @@ def _mark(images: Sequence[Image], values: Values) -> str:
     """Say what marks a version that is built for itself: without it, the same commit is another image."""
     used = (word for image in images for _, text in _texts(image) for word in _words(text))
     version = values.version or values.words.get("tag", "")
-    return "" if _OF_VERSION.isdisjoint(used) else version_mark(version)
+    # Whoever is given .git sees the tag, and describes the same commit otherwise.
+    held = any(image.git for image in images) or not _OF_VERSION.isdisjoint(used)
+    return version_mark(version) if held else ""
 
 
 def _texts(image: Image) -> Iterator[tuple[str, str]]:

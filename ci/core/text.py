@@ -100,22 +100,28 @@ def show(value: str, limit: int = 60) -> str:
 
 
 class Format(StrEnum):
-    """How a report is written."""
+    """How a report or findings are written."""
 
     TABLE = "table"
     MARKDOWN = "markdown"
     JSON = "json"
+    SARIF = "sarif"
+    BASELINE = "baseline"
+
+
+REPORTS = (Format.TABLE, Format.MARKDOWN, Format.JSON)
 
 
 def parse_format(name: str) -> Format:
-    """Read the name of a format; refuse any other word."""
-    return parse_word(name, Format)
+    """Read how a report is to be written; refuse any other word."""
+    return parse_word(name, REPORTS)
 
 
-def parse_word(name: str, words: type[Word], option: str = "format") -> Word:
+def parse_word(name: str, words: Iterable[Word], option: str = "format") -> Word:
     """Read one of several words that an option may be; refuse any other."""
-    if name not in list(words):
-        close = nearest(name, list(words))
+    known = {str(word): word for word in words}
+    if name not in known:
+        close = nearest(name, known)
         hint = f"; did you mean {close!r}?" if close else ""
-        raise SelectionError(f"--{option} {name!r} is not one of {', '.join(words)}{hint}")
-    return words(name)
+        raise SelectionError(f"--{option} {name!r} is not one of {', '.join(known)}{hint}")
+    return known[name]

@@ -3,7 +3,8 @@
 Open `stages.py` first: it walks over a Dockerfile once, and all that judge one stand on that walk.
 """
 
-from ci.dockerfile.bases import Base, final_base, fixed_platform, list_bases
+from ci.dockerfile.bases import Base, Bases, final_base, fixed_platform, list_bases
+from ci.dockerfile.blame import TOO_LONG, find_line
 from ci.dockerfile.git import ATTRIBUTES, GIT, MODULES, is_tracked, list_submodules, read_attributes
 from ci.dockerfile.ignore import IgnoreFile, glob_expression, ignore_files, parse_ignore
 from ci.dockerfile.parser import (
@@ -35,7 +36,9 @@ __all__ = [
     "MODULES",
     "NO_TEXT",
     "SCRATCH",
+    "TOO_LONG",
     "Base",
+    "Bases",
     "Dockerfile",
     "IgnoreFile",
     "Instruction",
@@ -45,6 +48,7 @@ __all__ = [
     "clean_source",
     "expand",
     "final_base",
+    "find_line",
     "find_remote",
     "find_target",
     "fixed_platform",

@@ -1,19 +1,17 @@
-"""Lists the images that a build takes from registries, and writes their digests into the Dockerfile."""
+"""Lists the images that a build takes from registries."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ci.core.errors import DrydockError
 from ci.dockerfile.parser import Dockerfile, Stage, expand, find_target
 from ci.dockerfile.stages import Origin, Scope, lineage, needed_stages, read_stages
 
-_FROM = re.compile(r"\s*FROM(?=\s)", re.IGNORECASE)
 _ESCAPED = re.compile(r"""["'\\`]""")
 _FLAGGED = ("RUN", "COPY", "ADD")
-_COMMENT = re.compile(r"\s*#")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,45 +25,23 @@ class Base:
         return f"{self.reference}@{self.platform}"
 
 
-def list_uses(
-    dockerfile: Dockerfile,
-    *,
-    target: str | None,
-    arguments: Mapping[str, str],
-    platform: str,
-    contexts: Mapping[str, str] | None = None,
-) -> tuple[tuple[Origin, Base], ...]:
-    """List where FROM, COPY --from and RUN --mount=from= take an image from a registry, in all stages that are built.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bases:
+    """The images that a build takes from registries, as far as its Dockerfile says which before it is built."""
 
-    Args:
-        dockerfile: the whole of it; stages that the target does not need are left out.
-        target: the name of the stage that becomes the image; None: the last stage.
-        arguments: the arguments of the build, by name.
-        platform: the platform of the image, such as "linux/arm64".
-        contexts: the named contexts of the build; one that is an image of a registry is listed in place of another.
+    known: tuple[Base, ...] = ()  # each once, in the order of their lines
+    refusal: DrydockError | None = None  # why there may be more
 
-    Raises:
-        DrydockError: an image depends on what only the build knows, or is written in a way that is not read.
+    def whole(self) -> tuple[Base, ...]:
+        """Return all of them.
 
-    """
-    if dockerfile.faults:
-        fault = dockerfile.faults[0]
-        raise _refusal(fault.line, f"cannot be read: {fault.message}")
-    for stage in dockerfile.stages:
-        _check_from(stage)
-    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None, contexts=contexts)
-    found: list[tuple[Origin, Base]] = []
-    for number in needed_stages(scopes, find_target(dockerfile, target)):
-        scope = scopes[number]
-        _check_flags(scope.stage)
-        for origin in scope.origins:
-            _check_origin(origin, number)
-            if origin.image:
-                wanted = _platform(scope, platform) if origin.outer else platform
-                if not wanted:
-                    raise _unfilled(origin.line, "its image", scope.stage.platform)
-                found.append((origin, Base(reference=origin.image, platform=wanted)))
-    return tuple(sorted(found, key=lambda use: use[0].line))
+        Raises:
+            DrydockError: an image depends on what only the build knows, or is written in a way that is not read.
+
+        """
+        if self.refusal:
+            raise self.refusal
+        return self.known
 
 
 def list_bases(
@@ -75,10 +51,36 @@ def list_bases(
     arguments: Mapping[str, str],
     platform: str,
     contexts: Mapping[str, str] | None = None,
-) -> tuple[Base, ...]:
-    """List the images that a build takes from registries, each once; arguments and errors are those of list_uses."""
-    uses = list_uses(dockerfile, target=target, arguments=arguments, platform=platform, contexts=contexts)
-    return tuple(dict.fromkeys(base for _, base in uses))
+) -> Bases:
+    """List what FROM, COPY --from and RUN --mount=from= take from registries, in all stages that are built.
+
+    Args:
+        dockerfile: the whole of it; stages that the target does not need are left out.
+        target: the name of the stage that becomes the image; None: the last stage.
+        arguments: the arguments of the build, by name.
+        platform: the platform of the image, such as "linux/arm64".
+        contexts: the named contexts of the build; one that is an image of a registry is listed in place of another.
+
+    """
+    if dockerfile.faults:
+        fault = dockerfile.faults[0]
+        return Bases(refusal=_refusal(fault.line, f"cannot be read: {fault.message}"))
+    scopes = read_stages(dockerfile, arguments=arguments, platform=platform, undeclared=None, contexts=contexts)
+    found: list[tuple[int, Base]] = []
+    refusals = [*filter(None, map(_refuse_from, dockerfile.stages))]
+    for number in needed_stages(scopes, find_target(dockerfile, target)):
+        scope = scopes[number]
+        refusals += _refuse_flags(scope.stage)
+        for origin in scope.origins:
+            wanted = _platform(scope, platform) if origin.outer else platform
+            if refusal := _refuse_origin(origin, number):
+                refusals.append(refusal)
+            elif origin.image and not wanted:
+                refusals.append(_unfilled(origin.line, "its image", scope.stage.platform))
+            elif origin.image:
+                found.append((origin.line, Base(reference=origin.image, platform=wanted)))
+    found.sort(key=lambda use: use[0])
+    return Bases(known=tuple(dict.fromkeys(base for _, base in found)), refusal=next(iter(refusals), None))
 
 
 def _final_scope(
@@ -154,31 +156,31 @@ def _platform(scope: Scope, platform: str) -> str:
     return expand(fixed, scope.variables, missing=None) or "" if fixed else platform
 
 
-def _check_origin(origin: Origin, number: int) -> None:
+def _refuse_origin(origin: Origin, number: int) -> DrydockError | None:
     """Refuse a name that only a build fills in, and a stage that does not come before the one of a number."""
     if not origin.reference:
-        raise _unfilled(origin.line, "its image" if origin.outer else "files", origin.written)
+        return _unfilled(origin.line, "its image" if origin.outer else "files", origin.written)
     if origin.stage is not None and not 0 <= origin.stage < number:
-        raise _refusal(origin.line, f"takes files from {origin.written!r}, which is no earlier stage")
+        return _refusal(origin.line, f"takes files from {origin.written!r}, which is no earlier stage")
+    return None
 
 
-def _check_from(stage: Stage) -> None:
+def _refuse_from(stage: Stage) -> DrydockError | None:
     """Refuse a FROM with a quote or a backslash: the rules of a shell could make another image of it."""
     flags = any(_ESCAPED.search(value) for _, value in stage.flags)
     base = stage.base.count('"') % 2 or re.search(r"['\\`]|^--", stage.base)
-    if flags or base:
-        raise _refusal(stage.line, "has a quote or a backslash, which is not read")
+    return _refusal(stage.line, "has a quote or a backslash, which is not read") if flags or base else None
 
 
-def _check_flags(stage: Stage) -> None:
+def _refuse_flags(stage: Stage) -> Iterator[DrydockError]:
     """Refuse flags that could hide the name of an image."""
     for made in stage.instructions:
         # What is left of a flag that was not taken for one.
         odd = made.keyword in _FLAGGED and made.arguments.startswith("--")
         if odd or any(_ESCAPED.search(value) for _, value in made.flags):
-            raise _refusal(made.line, "has a quote or a backslash in a flag, which is not read")
+            yield _refusal(made.line, "has a quote or a backslash in a flag, which is not read")
         if made.keyword == "ONBUILD" and "from=" in made.arguments.lower():
-            raise _refusal(made.line, "takes files by ONBUILD, which only a build does")
+            yield _refusal(made.line, "takes files by ONBUILD, which only a build does")
 
 
 def _refusal(line: int, why: str) -> DrydockError:

@@ -206,10 +206,19 @@ def find_target(dockerfile: Dockerfile, target: str | None) -> int | None:
     return find_stage(dockerfile, target)
 
 
-def find_stage(dockerfile: Dockerfile, name: str, before: int | None = None) -> int | None:
-    """Find the number of the last stage of a name, among those before a number or all; None where there is none."""
-    wanted = name.lower()
-    found = (number for number, stage in enumerate(dockerfile.stages[:before]) if wanted and stage.name == wanted)
+def find_stage(dockerfile: Dockerfile, name: str, *, base_of: int | None = None) -> int | None:
+    """Find the number of the last stage of a name; None where there is none.
+
+    Args:
+        dockerfile: the whole of it.
+        name: in any case, but in a FROM, which knows a stage by lower case alone.
+        base_of: the number of the stage whose FROM says the name: only those before it count.
+
+    Source: BuildKit, frontend/dockerfile/dockerfile2llb/convert.go, addState and findStateByName.
+
+    """
+    wanted = name.lower() if base_of is None else name
+    found = (number for number, stage in enumerate(dockerfile.stages[:base_of]) if wanted and stage.name == wanted)
     return max(found, default=None)
 
 

@@ -142,7 +142,7 @@ def read_stages(
     scopes: list[Scope] = []
     for number, stage in enumerate(dockerfile.stages):
         reference = expand(stage.base, outer, missing=undeclared)
-        parent = find_stage(dockerfile, reference or "", number)
+        parent = find_stage(dockerfile, reference or "", base_of=number)
         origin = Origin(
             written=stage.base,
             reference=reference,

@@ -6,12 +6,15 @@ Open `client.py` first: each of its methods is one thing that a registry can be 
 from ci.registry.address import RegistryAddress, parse_repository
 from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
+from ci.registry.errors import RegistryError, RegistryErrorKind
 from ci.registry.http import trust_also
 
 __all__ = [
     "Credentials",
     "RegistryAddress",
     "RegistryClient",
+    "RegistryError",
+    "RegistryErrorKind",
     "parse_repository",
     "trust_also",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from pathlib import Path
 
 import httpx
 
@@ -40,6 +42,20 @@ def check_manifest(what: str, answer: Response, reference: str) -> Manifest:
         raise protocol_error(what, answer.where, "the manifest's media type is unknown, or not the one it names inside")
     digest = reference if ":" in reference else served or digest_of(answer.body)
     return Manifest(body=answer.body, media_type=media_type, digest=digest)
+
+
+def check_file(what: str, answer: Response, file: Path, digest: str) -> None:
+    """Hold the body of an answer that was written to a file against its digest.
+
+    Raises:
+        RegistryError: it is another one's.
+
+    """
+    algorithm = digest.partition(":")[0]
+    with file.open("rb") as stream:
+        found = f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
+    if found != digest:
+        raise protocol_error(what, answer.where, f"the body has the digest {found}")
 
 
 def upload_place(what: str, answer: Response, repository: str, *, before: httpx.URL | None = None) -> httpx.URL:

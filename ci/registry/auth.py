@@ -242,13 +242,22 @@ def widen_scope(asked: str | None, needed: str) -> str:
 
     Args:
         asked: the scope of the registry's challenge; a registry may know the repository by a name of its own.
-        needed: such as "repository:acme/backend:pull,push".
+        needed: such as "repository:acme/backend:pull,push"; several with spaces between them.
 
     """
     if not asked:
         return needed
-    resource, _, actions = asked.rpartition(":")
-    if " " in asked or not resource.startswith("repository:"):
+    wanted, both = _actions(needed), _actions(asked)
+    if len(wanted) == len(both) == 1 and asked.startswith("repository:"):
+        wanted = dict(zip(both, wanted.values(), strict=True))
+    if not wanted.keys() & both.keys():
         return asked
-    both = dict.fromkeys([*actions.split(","), *needed.rpartition(":")[2].split(",")])
-    return f"{resource}:{','.join(both)}"
+    for resource, actions in wanted.items():
+        both[resource] = {**both.get(resource, {}), **actions}
+    return " ".join(f"{resource}:{','.join(actions)}" for resource, actions in both.items())
+
+
+def _actions(scopes: str) -> dict[str, dict[str, None]]:
+    """List the actions of each resource of a scope, in their order."""
+    parts = (scope.rpartition(":") for scope in scopes.split())
+    return {resource: dict.fromkeys(actions.split(",")) for resource, _, actions in parts}

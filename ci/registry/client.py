@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import anyio.to_thread
 
 from ci.core.errors import DrydockError
 from ci.core.names import check_digest, check_tag, is_digest
 from ci.core.oci import MANIFEST_TYPES, MAX_MANIFEST, Descriptor, Manifest, digest_of
 from ci.registry.address import RegistryAddress, check_name, check_reference
-from ci.registry.answers import DIGEST_HEADER, check_manifest, check_tags
+from ci.registry.answers import DIGEST_HEADER, check_file, check_manifest, check_tags
 from ci.registry.auth import Credentials
 from ci.registry.errors import RegistryError
 from ci.registry.headers import whole_size
@@ -227,16 +231,26 @@ class RegistryClient:
         self._session.require(call, answer)
         return answer.size
 
-    async def put_blob(self, repository: str, blob: Descriptor, content: Content) -> None:
-        """Upload a blob.
+    async def save_blob(self, repository: str, blob: Descriptor, file: Path) -> None:
+        """Write a blob whose size and digest are right to a file."""
+        call = self._blob("GET", repository, blob.digest, limit=blob.size)
+        call = replace(call, request=replace(call.request, file=file))
+        answer = await self._session.repeat(call.request.what, partial(self._session.attempt, call), upload=True)
+        self._session.require(call, answer)
+        await anyio.to_thread.run_sync(check_file, call.request.what, answer, file, blob.digest)
+
+    async def put_blob(self, repository: str, blob: Descriptor, content: Content, *, beside: str | None = None) -> None:
+        """Have the registry take a blob from another of its repositories, or upload it.
 
         Args:
             repository: inside the registry.
             blob: its digest and size.
             content: hands out its bytes, once for each attempt.
+            beside: another repository of the registry that has it.
 
         """
-        await Upload(self._session, check_name(repository), blob, content).run()
+        other = check_name(beside) if beside else None
+        await Upload(self._session, check_name(repository), blob, content, beside=other).run()
 
     async def delete_tag(self, repository: str, tag: str) -> bool:
         """Remove a tag and leave the manifest; tell whether the registry says it did.

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
@@ -55,6 +56,7 @@ class Request:
     body: bytes | None = None
     content: Callable[[], AsyncIterator[bytes]] | None = None  # in place of a body: made anew for each attempt
     limit: int = _MAX_ERROR  # bytes of the answer's body
+    file: Path | None = None  # takes the body of an answer that says yes, in place of the memory
     leave: bool = False  # whether a redirect may lead to another origin
     measure: bool = False  # whether only the size of the body is wanted, and not the body
 
@@ -172,7 +174,7 @@ class Transport:
                     if request.measure and response.is_success:
                         size, body, whole = await _measure(response), b"", True
                     else:
-                        body, whole = await _read(response, request.limit)
+                        body, whole = await _read(response, request)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
@@ -199,18 +201,33 @@ async def _measure(response: httpx.Response) -> int:
     return count
 
 
-async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+async def _read(response: httpx.Response, request: Request) -> tuple[bytes, bool]:
+    limit, file = request.limit, request.file
     if response.status_code >= 300:  # noqa: PLR2004
-        limit = _MAX_ERROR
+        limit, file = _MAX_ERROR, None
     announced = response.headers.get("Content-Length", "")
     if response.request.method != "HEAD" and announced.isdecimal() and int(announced[:20]) > limit:
         return b"", False
+    if file:
+        return b"", await _save(response, limit, file)
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > limit:
             return bytes(body[:limit]), False
     return bytes(body), True
+
+
+async def _save(response: httpx.Response, limit: int, file: Path) -> bool:
+    """Write a body to a file, and tell whether all of it is there."""
+    size = 0
+    with file.open("wb") as stream:  # a local file, a chunk at a time
+        async for chunk in response.aiter_raw():
+            size += len(chunk)
+            if size > limit:
+                return False
+            stream.write(chunk)
+    return True
 
 
 def _next(request: Request, answer: Response) -> httpx.URL:

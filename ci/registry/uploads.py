@@ -1,15 +1,16 @@
-"""Uploads a blob, in one piece, or in the two steps that some registries want.
+"""Uploads a blob, in one piece, or in the two steps that some registries want; or has it taken from another repository.
 
-Source: OCI distribution specification 1.1, "Pushing blobs".
+Source: OCI distribution specification 1.1, "Pushing blobs" and "Mounting a blob from another repository".
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import httpx
 
-from ci.core.names import is_digest
+from ci.core.names import check_digest, is_digest
 from ci.core.oci import Descriptor
 from ci.registry.answers import DIGEST_HEADER, name_digest, upload_place
 from ci.registry.http import Request, Response, origin_of, protocol_error
@@ -19,6 +20,7 @@ from ci.registry.session import Call, Session
 # What one answers that takes a blob by PATCH alone, as docker push sends it.
 _NOT_IN_ONE_PIECE = frozenset((400, 404, 405, 411, 415, 501))
 _ABOUT_THE_BLOB = frozenset(("DIGEST_INVALID", "SIZE_INVALID", "NAME_INVALID", "NAME_UNKNOWN"))
+_CREATED = 201
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 Content = Callable[[], AsyncIterator[bytes]]  # hands out the bytes of a blob, once for each attempt
@@ -27,9 +29,12 @@ Content = Callable[[], AsyncIterator[bytes]]  # hands out the bytes of a blob, o
 class Upload:
     """The upload of one blob."""
 
-    def __init__(self, session: Session, repository: str, blob: Descriptor, content: Content) -> None:
+    def __init__(
+        self, session: Session, repository: str, blob: Descriptor, content: Content, *, beside: str | None = None
+    ) -> None:
         """Prepare it; nothing is sent yet. The arguments are those of RegistryClient.put_blob."""
         self._session, self._repository, self._blob, self._content = session, repository, blob, content
+        self._beside = beside
         self._what = f"PUT blob {repository}@{blob.digest}"
         self._in_steps = False
 
@@ -52,7 +57,11 @@ class Upload:
 
     async def _attempt(self) -> Response:
         begin = self._call("POST", f"{self._session.address.url}/v2/{self._repository}/blobs/uploads/")
-        answer = await self._session.attempt(begin)
+        answer = await self._session.attempt(self._mount(begin) if self._beside else begin)
+        if self._beside and answer.status == _CREATED:
+            return answer
+        if self._beside and not answer.ok:  # a registry that mounts nothing, or not for this user
+            answer = await self._session.attempt(begin)
         self._session.require(begin, answer)
         place = upload_place(self._what, answer, self._repository)
         if self._in_steps:
@@ -62,6 +71,11 @@ class Upload:
             place = upload_place(self._what, done, self._repository, before=place)
             return await self._send(self._call("PUT", str(name_digest(place, self._blob.digest))), answer)
         return await self._send(self._call("PUT", str(name_digest(place, self._blob.digest)), content=True), answer)
+
+    def _mount(self, begin: Call) -> Call:
+        url = f"{begin.request.url}?mount={check_digest(self._blob.digest)}&from={self._beside}"
+        scope = f"{begin.scope} repository:{self._beside}:pull"
+        return replace(begin, request=replace(begin.request, url=url), scope=scope)
 
     async def _send(self, call: Call, begun: Response) -> Response:
         """Send a part of the upload. Storage elsewhere has a right of its own in its address, and is not told ours."""

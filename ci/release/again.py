@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from ci.core.fill import version_mark
 from ci.core.names import REVISION, VERSION, image_tag, rebuilt_tag, sha_tag
 from ci.core.oci import Manifest
-from ci.registry import RegistryClient
+from ci.release.registries import Registries
 from ci.release.request import Staged, Target
 from ci.release.tags import Before, Move, read_before, read_live
 
 
 async def list_renewals(
-    client: RegistryClient, staged: Sequence[Staged], own: Before, revision: str, began: datetime
+    registries: Registries, staged: Sequence[Staged], own: Before, revision: str, began: datetime
 ) -> tuple[Move, ...]:
     """List what names a commit's images that are not what they were when it was first released; nothing if all are.
 
     Args:
-        client: of the registry.
+        registries: that they are in.
         staged: all images.
         own: what the tags that mark the commit name.
         revision: the commit.
@@ -32,7 +32,7 @@ async def list_renewals(
 
     """
     newest = [_move(one, rebuilt_tag(revision)) for one in staged]
-    before = await read_before(client, newest)
+    before = await read_before(registries, newest)
     current = [before[m.reference] or own[f"{m.target.repository}:{m.target.own}"] for m in newest]
     if all(live is None or live.digest == m.manifest.digest for live, m in zip(current, newest, strict=True)):
         return ()
@@ -44,10 +44,10 @@ def _move(one: Staged, tag: str) -> Move:
     return Move(target=one.target, tag=image_tag(one.target.image, tag), manifest=one.index)
 
 
-async def released_version(client: RegistryClient, targets: Sequence[Target]) -> str | None:
+async def released_version(registries: Registries, targets: Sequence[Target]) -> str | None:
     """Return the version that a commit was released as; None where it has none, or was not released."""
     for target in targets:
-        if live := await read_live(client, target.name, target.own):
+        if live := await read_live(registries.of(target), target.name, target.own):
             return live.annotations.get(VERSION)
     return None
 

@@ -37,28 +37,28 @@ async def choose_caches(plan: Plan, destination: Destination, *, most: CacheMode
     if CacheMode.OFF in {cache.mode, most}:
         return Caches()
     write = CacheMode.READ not in {cache.mode, most}
-    services, insecure = {}, False
-    place = ""
-    if destination.service:
-        await destination.service.start()
-        port = (await destination.service.endpoint()).rpartition(":")[2]
-        place, services, insecure = f"{_HOST}:{port}", {_HOST: destination.service}, True
+    hosts = tuple(dict.fromkeys(target.host for target in destination.targets(plan)))
+    services: dict[str, dagger.Service] = {}
     uses = {}
     for variant in needed_variants(plan):
         keeper = _keeper(plan, variant.image)
         template = cache.repository or destination.templates(plan, keeper)[0]
         repository = repository_of(template, keeper, owner=destination.owner)
-        if place:
-            repository = f"{place}/{repository.partition('/')[2]}"
+        host, _, name = repository.partition("/")
+        service = await destination.service_of(host, hosts if host in hosts else (host,))
+        if service:
+            port = (await service.endpoint()).rpartition(":")[2]
+            services[f"{_HOST}-{port}"] = service
+            repository = f"{_HOST}-{port}:{port}/{name}"
         reference = f"{repository}:{cache_tag(variant)}"
-        uses[str(variant)] = CacheUse(read=(reference,), write=reference if write else "", insecure=insecure)
+        uses[str(variant)] = CacheUse(read=(reference,), write=reference if write else "", insecure=service is not None)
     return Caches(uses=uses, services=services)
 
 
 def _keeper(plan: Plan, image: Image) -> Image:
     """Choose the image whose repository an image's cache is kept in: of one that is not released, what needs it."""
     while not image.release:
-        image = next(other for other in plan.config.images if image.name in other.built_on)
+        image = next(other for other in plan.config.images if image.name in other.needs)
     return image
 
 

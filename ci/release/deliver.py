@@ -9,16 +9,17 @@ from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import CacheMode, Plan
-from ci.core.names import LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
+from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
 from ci.release.again import released_version, without_version
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
-from ci.release.outcome import Delivery
+from ci.release.outcome import Delivery, Release
 from ci.release.promotion import promote
-from ci.release.push import push_target, smoke_published
+from ci.release.push import Supply, push_image, smoke_published
 from ci.release.release import release
 from ci.release.request import ReleaseRequest, Target
-from ci.release.reuse import Reuse, describe_plan, find_reusable
+from ci.release.reuse import Reuse, as_named, describe_plan, find_reusable
+from ci.release.uploads import Uploads
 from ci.release.verification import verify
 
 
@@ -36,6 +37,7 @@ async def build_unreleased(
 
     """
     targets = destination.targets(plan, created=created)
+    builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
@@ -63,11 +65,12 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
     if again := await _release_again(plan, request, destination):
         return again
     done = await _deliver(plan, request, builder, destination)
-    if done.ok or not done.released:
+    # What failed after the commit had its names is no other run's doing, and is not tried twice.
+    if done.ok or not done.released or done.released.named:
         return done
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
     again = await _release_again(plan, request, destination)
-    return replace(again, built=done.built) if again and again.ok else done
+    return replace(again, built=done.built) if again else done
 
 
 async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destination) -> ReleaseRequest:
@@ -75,33 +78,50 @@ async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destina
     if request.version:
         return request
     targets = destination.targets(plan)
-    async with destination.connect(targets) as client:
-        return replace(request, version=await released_version(client, targets))
+    async with destination.connect(targets) as registries:
+        return replace(request, version=await released_version(registries, targets))
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
+    builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     )
-    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild)
+    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild, once=request.once)
     job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=request.created)
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
-    resmoke = partial(smoke_published, login=destination.login, made={**built.needed, **built.images})
-    async with destination.connect(targets) as client:
+    named = {name for name, one in found.found.items() if one.index}
+    targets = tuple(as_named(target) if target.image.name in named else target for target in targets)
+    run = {BUILT: utc_text(request.began)} if request.began else {}
+    supply = Supply(built=built.images, records=found.inputs.records, run=run, found=found.found)
+    logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
+    resmoke = partial(smoke_published, logins=logins, made={**built.needed, **built.images})
+    async with destination.connect(targets) as registries:
         released = await release(
-            client,
+            registries,
             request,
             targets,
-            push=partial(push_target, client, built.images),
-            reused=found.entries,
-            records=found.inputs.records,
-            resmoke=partial(resmoke, client) if request.resmoke else None,
+            push=partial(push_image, Uploads(registries), supply),
+            resmoke=partial(resmoke, registries) if request.resmoke else None,
         )
-    return Delivery(built=built.report, released=released)
+    return Delivery(built=built.report, released=_with_origins(released, found))
+
+
+def _with_origins(released: Release, found: Reuse) -> Release:
+    """Say of each variant that this run did not build where it is from; its attestation is that run's."""
+    origins = {fact.variant: fact.reused for one in found.found.values() for fact in one.facts}
+    images = tuple(
+        replace(
+            image,
+            variants=tuple(replace(fact, reused=origins.get(fact.variant, fact.reused)) for fact in image.variants),
+        )
+        for image in released.images
+    )
+    return replace(released, images=images)
 
 
 async def find_unchanged(
@@ -111,6 +131,7 @@ async def find_unchanged(
     destination: Destination,
     *,
     rebuild: bool = False,
+    once: bool = False,
 ) -> Reuse:
     """Look in the registry for images that need not be built again; with `rebuild`, only say what they are made from.
 
@@ -123,8 +144,8 @@ async def find_unchanged(
         target.image.name: (*_of_own(target, plan.revision), image_tag(target.image, LATEST), *target.tags)
         for target in targets
     }
-    async with destination.connect(targets) as client:
-        return await find_reusable(client, plan, targets, inputs, tags)
+    async with destination.connect(targets) as registries:
+        return await find_reusable(registries, plan, targets, inputs, tags, once=once)
 
 
 def _of_own(target: Target, revision: str | None) -> tuple[str, ...]:
@@ -145,10 +166,9 @@ class _Job:
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
-    login = await job.destination.docker_config(job.plan)
     return await build_all(
         job.plan,
-        replace(job.builder, login=login, services=caches.services),
+        replace(job.builder, services=caches.services),
         definitions=job.definitions,
         created=job.created,
         caches=caches.uses,
@@ -168,16 +188,16 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
     tag = sha_tag(request.revision, plan.mark)
     targets = destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     bare = [without_version(target) for target in targets]
-    async with destination.connect(targets) as client:
-        found = await verify(client, bare, request.revision, plan.mark)
+    async with destination.connect(targets) as registries:
+        found = await verify(registries, bare, request.revision, plan.mark)
         if not found.ok:
             return None
         newest = rebuilt_tag(request.revision)
         renewed = [replace(target, own=image_tag(target.image, newest)) for target in bare if not plan.mark]
-        if renewed and (again := await verify(client, renewed, request.revision)).ok:
+        if renewed and (again := await verify(registries, renewed, request.revision)).ok:
             tag, found = newest, again
         moving = any(target.tags for target in targets)
-        done = await promote(client, targets, tag, created=utc_text(request.created)) if moving else found
+        done = await promote(registries, targets, tag, created=utc_text(request.created)) if moving else found
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
     images = tuple(
         replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,23 +11,11 @@ import dagger
 
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan, Variant
-from ci.core.names import labels_of, own_tag, repository_of
+from ci.core.names import fill_repository, labels_of, own_tag, repository_of
 from ci.registry import Credentials, RegistryAddress, RegistryClient, parse_repository, trust_also
+from ci.release.logins import Logins, parse_docker_config, parse_login
+from ci.release.registries import Registries
 from ci.release.request import Target
-
-_DOCKER_NAMES = {"docker.io": "https://index.docker.io/v1/"}  # what Docker's config.json calls it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
-    """Who logs in to a registry."""
-
-    username: str
-    password: dagger.Secret
-
-    def on(self, container: dagger.Container, repository: str) -> dagger.Container:
-        """Let a container's pulls and pushes log in."""
-        return container.with_registry_auth(repository.partition("/")[0], self.username, self.password)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,11 +23,13 @@ class Destination:
     """Where a release goes, as the command line says it.
 
     Args:
-        owner: fills {owner} in the repository.
+        owner: fills {owner} in the repositories.
         repositories: templates in place of the configuration's.
-        username: at the registry; with a password, or not at all.
-        password: at the registry.
-        service: the registry as a service, where the functions' network does not reach it by its name.
+        username: at the one registry; with a password, or not at all.
+        password: at the one registry.
+        more: a login of a registry each, as HOST=USER:TOKEN.
+        docker_config: the logins as `docker login` has written them.
+        services: the registries as services, where the functions' network does not reach them by their names.
         authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
@@ -50,30 +38,65 @@ class Destination:
     repositories: tuple[str, ...] = ()
     username: str | None = None
     password: dagger.Secret | None = None
-    service: dagger.Service | None = None
+    more: tuple[dagger.Secret, ...] = ()
+    docker_config: dagger.Secret | None = None
+    services: tuple[dagger.Service, ...] = ()
     authorities: dagger.File | None = None
 
-    @property
-    def login(self) -> Login | None:
-        """The login; None to stay anonymous.
+    async def logins(self, hosts: Sequence[str]) -> Logins:
+        """Read who logs in where; what names its host counts before the config.json.
+
+        Args:
+            hosts: of the registries of the release, each once.
 
         Raises:
-            DrydockError: a user name without a password, or a password without a user name.
+            DrydockError: half of a login is given, or one that nobody can tell the registry of.
 
         """
+        logins = Logins()
+        if self.docker_config:
+            logins = parse_docker_config(await self.docker_config.plaintext())
+        named: dict[str, Credentials] = {}
+        for secret in self.more:
+            host, credentials = parse_login(await secret.plaintext(), given=_given(await secret.uri()))
+            if host in named:
+                raise DrydockError(f"--login is given twice for {host}; give each registry one")
+            named[host] = credentials
         if bool(self.username) != bool(self.password):
             raise DrydockError("A login needs both: --username NAME --password env:TOKEN")
-        return Login(username=self.username, password=self.password) if self.username and self.password else None
+        if self.username and self.password:
+            if len(hosts) > 1:
+                raise DrydockError(
+                    f"--username and --password are of one registry, and the repositories are on {', '.join(hosts)}; "
+                    "give --login env:NAME for each, with NAME set to HOST=USER:TOKEN, or --docker-config"
+                )
+            credentials = Credentials(username=self.username, password=await self.password.plaintext())
+            named |= dict.fromkeys(hosts, credentials)
+        return logins.joined(Logins(known=named))
 
-    async def docker_config(self, plan: Plan) -> dagger.Secret | None:
-        """Write the login as Docker keeps it, for base images and caches of that registry; None without one."""
-        if not (login := self.login):
+    async def log_in(self, plan: Plan) -> dagger.Secret | None:
+        """Let the engine log in for base images, and return all logins as Docker keeps them; None without one.
+
+        The engine remembers them for the session. BuildKit reads the file, for base images and caches.
+        """
+        logins = await self.logins(self._hosts(plan))
+        if not logins.known:
             return None
-        host = self.templates(plan, plan.images[0])[0].partition("/")[0]
-        pair = f"{login.username}:{await login.password.plaintext()}"
-        entry = {"auth": base64.b64encode(pair.encode()).decode()}
-        text = json.dumps({"auths": {_DOCKER_NAMES.get(host, host): entry}})
-        return dagger.dag.set_secret(f"docker-config-{host}", text)
+        container = dagger.dag.container()
+        for host, known in logins.known.items():
+            password = dagger.dag.set_secret(f"password-{host}", known.password)
+            container = container.with_registry_auth(host, known.username, password)
+        await container.sync()
+        return dagger.dag.set_secret("docker-config", logins.render())
+
+    def _hosts(self, plan: Plan) -> tuple[str, ...]:
+        """List the registries of a plan, each once."""
+        named = [
+            fill_repository(template, name=image.name, owner="owner")
+            for image in plan.images
+            for template in self.templates(plan, image)
+        ]
+        return tuple(dict.fromkeys(repository.partition("/")[0] for repository in named))
 
     def templates(self, plan: Plan, image: Image) -> tuple[str, ...]:
         """Return the templates of an image's repositories: the given ones, else the configuration's."""
@@ -119,28 +142,60 @@ class Destination:
         return tuple(targets)
 
     @asynccontextmanager
-    async def connect(self, targets: Sequence[Target]) -> AsyncIterator[RegistryClient]:
-        """Open a client of the registry that all targets share.
+    async def connect(self, targets: Sequence[Target]) -> AsyncIterator[Registries]:
+        """Open a client of each registry that the targets are in.
 
         Raises:
-            DrydockError: the targets are of several registries, or half of a login is given.
+            DrydockError: a login cannot be used, or it is not clear which service is which registry.
 
         """
-        addresses = {parse_repository(target.repository)[0] for target in targets}
-        if len(addresses) != 1:
-            names = ", ".join(sorted(address.host for address in addresses))
-            raise DrydockError(f"One release goes to one registry, and the repositories are on: {names}")
-        address = addresses.pop()
-        if self.service:
-            await self.service.start()
-            # The service is a tunnel of the engine's own: TLS, if any, would not know its name.
-            address = RegistryAddress(host=await self.service.endpoint(), plain_http=True)
-        credentials = None
-        if login := self.login:
-            credentials = Credentials(username=login.username, password=await login.password.plaintext())
+        addresses = [parse_repository(target.repository)[0] for target in targets]
+        hosts = {address.host: address for address in addresses}
+        logins = await self.logins(tuple(hosts))
         verify = trust_also(await self.authorities.contents()) if self.authorities else None
-        async with RegistryClient(address, credentials=credentials, verify=verify) as client:
-            yield client
+        async with AsyncExitStack() as stack:
+            clients = {}
+            for host, address in hosts.items():
+                place = await self._reach(address, tuple(hosts))
+                client = RegistryClient(place, credentials=logins.of(host), verify=verify)
+                clients[host] = await stack.enter_async_context(client)
+            yield Registries(clients=clients)
+
+    async def _reach(self, address: RegistryAddress, hosts: Sequence[str]) -> RegistryAddress:
+        """Return where a registry is reached: its service, if there is one."""
+        if not (service := await self.service_of(address.host, hosts)):
+            return address
+        # The service is a tunnel of the engine's own: TLS, if any, would not know its name.
+        return RegistryAddress(host=await service.endpoint(), plain_http=True)
+
+    async def service_of(self, host: str, hosts: Sequence[str]) -> dagger.Service | None:
+        """Find and start the service that stands for a registry: the only one, or the one with the registry's port.
+
+        Args:
+            host: of the registry.
+            hosts: of all registries of the release.
+
+        Raises:
+            DrydockError: there are services, and none is the registry's.
+
+        """
+        if not self.services:
+            return None
+        for service in self.services:
+            await service.start()
+            port = (await service.endpoint()).rpartition(":")[2]
+            if len(hosts) == len(self.services) == 1 or host.endswith(f":{port}"):
+                return service
+        raise DrydockError(
+            f"--registry is given {len(self.services)} times, and the repositories are on {', '.join(hosts)}; "
+            "give one for each, with the same port: --registry tcp://127.0.0.1:5000 for 127.0.0.1:5000/{name}"
+        )
+
+
+def _given(uri: str) -> str:
+    """Name a secret by its address, but not by a command, which may hold what it prints."""
+    kind, _, rest = uri.partition("://")
+    return f"{kind}:{rest}" if kind in {"env", "file"} else "..."
 
 
 def _check_names(targets: Sequence[Target]) -> None:

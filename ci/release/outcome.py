@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,6 +56,17 @@ class ImageFact:
     variants: tuple[VariantFact, ...] = ()
 
 
+def differing(images: Sequence[ImageFact]) -> list[str]:
+    """Say of which images not all repositories have the same."""
+    problems = []
+    for name in dict.fromkeys(image.image for image in images):
+        found = {image.repository: image.digest for image in images if image.image == name and image.digest}
+        if len(set(found.values())) > 1:
+            each = ", ".join(f"{digest} in {repository}" for repository, digest in found.items())
+            problems.append(f"{name} is not the same everywhere: {each}")
+    return problems
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
     """What a release, a promotion or a verification came to."""
@@ -65,6 +77,7 @@ class Release:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     next: str = ""  # what to type, where something failed
+    named: bool = False  # whether the commit has its own tags: what failed of a release came after
     retries: int = 0
     seconds: float = 0.0
 

@@ -10,6 +10,7 @@ from ci.core.errors import DrydockError
 from ci.core.names import CREATED, REVISION, VERSION
 from ci.core.text import Format, clean, columns, markdown_table
 from ci.registry import RegistryClient
+from ci.release.registries import Registries
 from ci.release.request import Target, rank_tags
 from ci.release.tags import read_live, why_newer
 
@@ -28,18 +29,18 @@ class LiveTag:
     action: str
 
 
-async def read_tags(client: RegistryClient, targets: Sequence[Target], created: str) -> tuple[LiveTag, ...]:
+async def read_tags(registries: Registries, targets: Sequence[Target], created: str) -> tuple[LiveTag, ...]:
     """Read each tag of each target: those that mark the commit first.
 
     Args:
-        client: of the registry.
+        registries: that the targets are in.
         targets: of the release.
         created: when the revision was committed (RFC 3339, UTC); empty where that is not known.
 
     """
     owns = [(target, target.own) for target in targets if target.own]
     tags = [(target, tag) for _, target, tag in rank_tags(targets)]
-    return tuple([await _read(client, target, tag, created) for target, tag in (*owns, *tags)])
+    return tuple([await _read(registries.of(target), target, tag, created) for target, tag in (*owns, *tags)])
 
 
 async def _read(client: RegistryClient, target: Target, tag: str, created: str) -> LiveTag:

@@ -12,18 +12,20 @@ from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.again import tags_of_commit, with_version
 from ci.release.inspection import Inspection, inspect_image
-from ci.release.outcome import ImageFact, Release
+from ci.release.moving import Moved, move_tags
+from ci.release.outcome import ImageFact, Release, differing
+from ci.release.registries import Registries
 from ci.release.request import Target
-from ci.release.tags import Choice, Moved, leave_newer, list_moves, move_tags, read_before, read_live
+from ci.release.tags import Choice, leave_newer, list_moves, read_before, read_live
 
 
 async def promote(
-    client: RegistryClient, targets: Sequence[Target], source: str, *, created: str | None = None
+    registries: Registries, targets: Sequence[Target], source: str, *, created: str | None = None
 ) -> Release:
     """Put what `source` names under the tags of the targets, for all images or for none.
 
     Args:
-        client: of the registry.
+        registries: that the targets are in.
         targets: all images, with the tags that are to be moved; one that has a version in its labels gets an index of
             the same variants that says so.
         source: a tag that exists, without what an image puts around it; or the digest of one image of a release,
@@ -38,19 +40,19 @@ async def promote(
     choice = Choice(moves=())
     problems: list[str] = [] if any(target.tags for target in targets) else ["no tag to move is given"]
     try:
-        common = await _tag_of(client, targets, source) if is_digest(source) else source
+        common = await _tag_of(registries, targets, source) if is_digest(source) else source
         for target in targets:
             tag = image_tag(target.image, common)
-            named, inspected = await _find(client, target, tag)
+            named, inspected = await _find(registries.of(target), target, tag)
             problems += inspected.problems if inspected else [f"{target.repository}:{tag} does not exist"]
             images += [inspected.fact] if inspected else []
             found += [(target, with_version(target, named))] if named else []
-        problems += _mixed(found, common)
+        problems += _mixed(found, common) or differing(images)
         if not problems:
             wanted = list_moves(found)
-            before = await read_before(client, wanted)
+            before = await read_before(registries, wanted)
             choice = leave_newer(before, wanted, created)
-            moved = await move_tags(client, choice.moves, before)
+            moved = await move_tags(registries, choice.moves, before)
             problems += moved.problems
             named_as = {move.target.key: move.manifest.digest for move in choice.moves}
             images = [
@@ -65,7 +67,7 @@ async def promote(
         problems=tuple(problems),
         notes=choice.notes,
         next=_next(moved, source, targets) if problems else "",
-        retries=client.effort.retries,
+        retries=registries.retries,
         seconds=time.monotonic() - start,
     )
 
@@ -80,10 +82,11 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     return named, await inspect_image(client, shape, named)
 
 
-async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str) -> str:
+async def _tag_of(registries: Registries, targets: Sequence[Target], digest: str) -> str:
     """Find the `sha-` tag of the release that an image's digest belongs to; two images may share a repository."""
     unnamed = ""
     for target in targets:
+        client = registries.of(target)
         if not await client.resolve(target.name, digest):
             continue
         notes = (await client.get_manifest(target.name, digest)).annotations
@@ -99,10 +102,10 @@ async def _tag_of(client: RegistryClient, targets: Sequence[Target], digest: str
 
 def _mixed(found: Sequence[tuple[Target, Manifest]], tag: str) -> list[str]:
     """Refuse images of several commits: they were never released, nor checked, together."""
-    revisions = {target.repository: named.annotations.get(REVISION, "no commit") for target, named in found}
+    revisions = {target.key: named.annotations.get(REVISION, "no commit") for target, named in found}
     if len(set(revisions.values())) <= 1:
         return []
-    each = ", ".join(f"{repository} of {revision}" for repository, revision in revisions.items())
+    each = ", ".join(f"{repository} of {revision}" for (_, repository), revision in revisions.items())
     return [f"{tag} names images of several commits: {each}; give the sha- tag of one of them"]
 
 
@@ -111,4 +114,4 @@ def _next(moved: Moved, source: str, targets: Sequence[Target]) -> str:
         return "Nothing was moved. dagger call plan --live shows what every tag names."
     tags = dict.fromkeys(tag for target in targets for tag in target.tags)
     commands = " and ".join(f"dagger call promote --from {source} --tag {tag}" for tag in tags)
-    return f"The column NOW says what is live. To try it again: {commands}"
+    return f"The column NOW says what is live. {moved.next} To try it again: {commands}".replace("  ", " ")

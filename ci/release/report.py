@@ -116,7 +116,7 @@ def _hint(release: Release) -> list[str]:
     """Say what a proposed command leaves out, since the report must not repeat what came from the command line."""
     if "dagger call" not in release.next:
         return []
-    options = "--owner, --repository, --username, --password and --registry"
+    options = "--owner, --repository, --username, --password, --login, --docker-config and --registry"
     return [f"Give it the {options} that this call was given, before the function's name."]
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan, Variant
 from ci.core.names import LATEST, check_tag, image_tag
-from ci.core.oci import Manifest
+from ci.core.oci import Descriptor, Manifest
 from ci.core.text import split_values
+from ci.release.outcome import VariantFact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,11 @@ class Target:
     labels: Mapping[str, str]  # of every variant, and annotations of the index
     own: str = ""  # the tag that marks the commit, where that is known: sha-…
     tags: tuple[str, ...] = ()  # that move, as they are spelled for this image; `latest` last
+
+    @property
+    def host(self) -> str:
+        """The registry that it goes to, as the repository names it."""
+        return self.repository.partition("/")[0]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,8 +55,26 @@ class ReleaseRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Reusable:
+    """An image that one of its repositories has already, and that need not be built."""
+
+    source: Target  # the repository that has it
+    entries: tuple[Descriptor, ...]  # what its index names
+    facts: tuple[VariantFact, ...]
+    index: Manifest | None = None  # as it is, where the commit's own tag names it
+
+
+class PushError(DrydockError):
+    """Some repositories did not take an image; `problems` says what went wrong with each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Staged:
-    """A target whose variants are in the registry, and the index that will name them."""
+    """A target whose repository has all variants, and the index that will name them."""
 
     target: Target
     index: Manifest

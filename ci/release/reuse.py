@@ -16,13 +16,14 @@ from ci.core.errors import DrydockError
 from ci.core.model import Outcome, Plan
 from ci.core.names import REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest
-from ci.registry import RegistryClient
 from ci.release.inspection import inspect_image
 from ci.release.outcome import VariantFact
-from ci.release.request import Target
+from ci.release.registries import Registries
+from ci.release.request import Reusable, Target
 from ci.release.tags import read_live
 
 _AT_A_TIME = 4
+_OF_A_RUN = frozenset(f"org.opencontainers.image.{key}" for key in ("version", "base.name", "base.digest"))
 _SKEW = timedelta(minutes=10)  # between the clocks of two machines
 
 Now = Callable[[], datetime]
@@ -42,25 +43,12 @@ class PlanInputs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reusable:
-    """An image of an earlier release that is what a build would make."""
-
-    entries: tuple[Descriptor, ...]
-    facts: tuple[VariantFact, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Reuse:
     """What of a plan is in the registry already."""
 
     inputs: PlanInputs = field(default_factory=PlanInputs)
     found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
     reasons: Mapping[str, str] = field(default_factory=dict)  # by image: why it has to be built
-
-    @property
-    def entries(self) -> dict[str, tuple[Descriptor, ...]]:
-        """What the index of each image that is reused names."""
-        return {name: found.entries for name, found in self.found.items()}
 
     def outcomes(self, plan: Plan) -> dict[str, Outcome]:
         """Say of each variant that needs no build what came of it, by its name."""
@@ -80,7 +68,7 @@ async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targe
     """Reduce what each variant is made from to a digest."""
     builder = f"BuildKit {BUILDKIT}, engine {await dagger.dag.version()}"
     with step("read what the images are made from"):
-        named = {target.image.name: target for target in targets}
+        named = {target.image.name: target for target in targets}  # one repository of each: it decides nothing
         inputs, unknown = await gather(named, partial(_describe, plan, definitions, builder), limit=_AT_A_TIME)
     return PlanInputs(
         inputs={variant: one for each in inputs.values() for variant, one in each.items()},
@@ -120,7 +108,7 @@ async def _describe(
             labels=target.labels,
             compression=plan.config.compression,
             builder=builder,
-            history=plan.revision if definition.history else None,
+            history=" ".join(filter(None, (plan.revision, plan.mark))) if definition.history else None,
         )
         for variant in plan.variants
         if variant.image.name == image.name
@@ -132,62 +120,100 @@ def _utc_now() -> datetime:
 
 
 async def find_reusable(
-    client: RegistryClient,
+    registries: Registries,
     plan: Plan,
     targets: Sequence[Target],
     inputs: PlanInputs,
     tags: Mapping[str, Sequence[str]],
     *,
+    once: bool = False,
     now: Now = _utc_now,
 ) -> Reuse:
     """Look at what tags name: an image all of whose variants have the same inputs need not be built again.
 
+    One repository that has it is enough: the others get it from there, byte for byte.
+
     Args:
-        client: of the registry.
+        registries: that the targets are in.
         plan: to be built.
         targets: of its images.
         inputs: what its variants are made from.
         tags: to look at, in this order, by image.
+        once: take what the commit's own tag names without a look at the inputs: it is what the commit is.
         now: the time, in UTC.
 
     """
+    look = _Look(registries=registries, plan=plan, inputs=inputs, tags=tags, once=once, now=now)
+    named: dict[str, list[Target]] = {}
+    for target in targets:
+        named.setdefault(target.image.name, []).append(target)
     with step("look for the same images in the registry"):
-        named = {target.image.name: target for target in targets}
-        found, missing = await gather(named, partial(_find, client, plan, inputs, tags, now), limit=_AT_A_TIME)
+        found, missing = await gather(named, partial(_find, look), limit=_AT_A_TIME)
     return Reuse(inputs=inputs, found=found, reasons={name: str(why) for name, why in missing.items()})
 
 
-async def _find(
-    client: RegistryClient, plan: Plan, inputs: PlanInputs, tags: Mapping[str, Sequence[str]], now: Now, target: Target
-) -> Reusable:
-    """Find an image that can be reused.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """What is looked for, and where."""
+
+    registries: Registries
+    plan: Plan
+    inputs: PlanInputs
+    tags: Mapping[str, Sequence[str]]
+    once: bool
+    now: Now
+
+
+async def _find(look: _Look, targets: Sequence[Target]) -> Reusable:
+    """Find an image that can be reused, in any of its repositories.
 
     Raises:
         DrydockError: there is none; the text says why the first that was looked at cannot be.
 
     """
-    if reason := inputs.unknown.get(target.image.name):
-        raise DrydockError(reason)
+    name = targets[0].image.name
+    unknown = look.inputs.unknown.get(name)
     reasons: list[str] = []
-    for tag in dict.fromkeys(tags[target.image.name]):
-        try:
-            if live := await read_live(client, target.name, tag):
-                return await _compare(client, plan, inputs, now, target, live)
-        except _DiffersError as why:
-            reasons.append(str(why))
-        except DrydockError as error:
-            reasons.append(f"{target.repository}:{tag} could not be read: {error}")
-    raise DrydockError(next(iter(reasons), "no earlier release of it is in the registry"))
+    for tag in dict.fromkeys(look.tags[name]):
+        for target in targets:
+            own = look.once and tag == target.own
+            if unknown and not own:
+                continue
+            try:
+                if live := await read_live(look.registries.of(target), target.name, tag):
+                    return await (_take(look, target, live) if own else _compare(look, target, live))
+            except _DiffersError as why:
+                reasons.append(str(why))
+            except DrydockError as error:
+                reasons.append(f"{target.repository}:{tag} could not be read: {error}")
+    raise DrydockError(unknown or next(iter(reasons), "no earlier release of it is in the registry"))
 
 
-async def _compare(
-    client: RegistryClient, plan: Plan, inputs: PlanInputs, now: Now, target: Target, live: Manifest
-) -> Reusable:
+def as_named(target: Target) -> Target:
+    """Leave out of a target's labels what another run may have put on the same commit: the version, and the base."""
+    labels = {key: value for key, value in target.labels.items() if key not in _OF_A_RUN}
+    return replace(target, labels=labels)
+
+
+async def _take(look: _Look, target: Target, live: Manifest) -> Reusable:
+    """Take what the commit's own tag names, if it is the commit's and all there.
+
+    A run that was cut off while it named the commit has left it. Another build of it may have another digest.
+    """
+    inspection = await inspect_image(look.registries.of(target), as_named(target), live)
+    if inspection.problems:
+        raise _DiffersError(f"{target.own} is not as it was promised: {inspection.problems[0]}")
+    facts = tuple(replace(fact, reused=fact.reused or target.own) for fact in inspection.fact.variants)
+    return Reusable(source=target, entries=live.entries, facts=facts, index=live)
+
+
+async def _compare(look: _Look, target: Target, live: Manifest) -> Reusable:
     """Hold what a tag names against what would be built: the inputs, then all of it, then its age."""
     if not live.is_index:
         raise _DiffersError(f"{target.repository}@{live.digest} is not an index of platforms")
+    client, plan = look.registries.of(target), look.plan
     notes, entries = live.annotations, live.entries
-    wanted = {v.platform: inputs.inputs[str(v)] for v in plan.variants if v.image.name == target.image.name}
+    wanted = {v.platform: look.inputs.inputs[str(v)] for v in plan.variants if v.image.name == target.image.name}
     if difference := _difference(target, wanted, entries, origin_of(notes.get(REVISION, ""))):
         raise _DiffersError(difference)
     # Which commit it is of, the release decides; all other labels are as they would be put on now.
@@ -195,11 +221,12 @@ async def _compare(
     if inspection.problems:
         raise _DiffersError(f"not as it was promised: {inspection.problems[0]}")
     facts = inspection.fact.variants
-    if old := next(filter(None, (_too_old(fact, plan.config.rebuild_after, now()) for fact in facts)), ""):
+    if old := next(filter(None, (_too_old(fact, plan.config.rebuild_after, look.now()) for fact in facts)), ""):
         raise _DiffersError(old)
     origins = {entry.digest: origin_of(entry.annotations.get(REVISION, "")) for entry in entries}
     order = target.image.platforms
     return Reusable(
+        source=target,
         entries=tuple(sorted(entries, key=lambda entry: order.index(entry.platform))),
         facts=tuple(replace(fact, reused=origins[fact.digest]) for fact in facts),
     )

@@ -12,12 +12,13 @@ from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.again import same_variants, tags_of_commit
 from ci.release.inspection import inspect_image
-from ci.release.outcome import Change, ImageFact, Release, TagOutcome
+from ci.release.outcome import Change, ImageFact, Release, TagOutcome, differing
+from ci.release.registries import Registries
 from ci.release.request import Target
 from ci.release.tags import read_live
 
 
-async def verify(client: RegistryClient, targets: Sequence[Target], revision: str, mark: str = "") -> Release:
+async def verify(registries: Registries, targets: Sequence[Target], revision: str, mark: str = "") -> Release:
     """Read back a revision's images and tags, and compare them with what the configuration promises."""
     start = time.monotonic()
     images: list[ImageFact] = []
@@ -25,6 +26,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
     problems: list[str] = []
     unread = False
     for target in targets:
+        client = registries.of(target)
         try:
             named = await read_live(client, target.name, target.own)
             if named is None:
@@ -46,6 +48,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         except DrydockError as error:
             problems.append(f"{target.repository}: {error}")
             unread = True
+    problems += differing(images)
     complete = all(image.digest for image in images)
     return Release(
         what="verification",
@@ -53,7 +56,7 @@ async def verify(client: RegistryClient, targets: Sequence[Target], revision: st
         tags=tuple(outcomes),
         problems=tuple(problems),
         next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete) if problems else "",
-        retries=client.effort.retries,
+        retries=registries.retries,
         seconds=time.monotonic() - start,
     )
 

@@ -8,7 +8,7 @@ import anyio
 import dagger
 from dagger import dag
 
-from ci.core.buildkit import IMAGE
+from ci.core.buildkit import IMAGE, LOGIN, NO_ROOT, needs_root
 from ci.core.engine import failure_of
 from ci.core.findings import Finding, error, warning
 from ci.validate.buildkit_reports import read_answers, read_unanswered, read_unfetched
@@ -20,7 +20,12 @@ _PATIENCE = 20  # seconds for the first answer of a registry that may not be rea
 
 
 async def ask_buildkit(
-    source: dagger.Directory, subjects: Sequence[Subject], config: str, *, offline: bool
+    source: dagger.Directory,
+    subjects: Sequence[Subject],
+    config: str,
+    *,
+    offline: bool,
+    login: dagger.Secret | None = None,
 ) -> list[Finding]:
     """Find what BuildKit says of each image: why it would refuse to build it, and what it warns of.
 
@@ -29,6 +34,7 @@ async def ask_buildkit(
         subjects: the images, each with its Dockerfile.
         config: the path of the configuration, for the findings.
         offline: have it ask no registry about base images, and go on where it cannot be had itself.
+        login: Docker's config.json with the logins for base images.
 
     """
     asked = [subject for subject in subjects if subject.is_own]
@@ -36,17 +42,25 @@ async def ask_buildkit(
     if not asked:
         return others
     try:
-        return [*others, *await _ask(source, asked, config, offline=offline)]
+        return [*others, *await _ask(source, asked, config, offline=offline, login=login)]
     except (dagger.DaggerError, TimeoutError) as problem:
         say = warning if offline else error
         reason = failure_of(problem, "buildkit")
-        message = f"BuildKit read no Dockerfile: {reason.stderr or reason.reason}"
+        why = NO_ROOT if needs_root(str(problem)) else reason.stderr or reason.reason
+        message = f"BuildKit read no Dockerfile: {why}"
         remedy = f"It runs in {IMAGE}, which the engine fetches once; --offline goes on without it."
         faults = [fault for subject in subjects for fault in subject.dockerfile.faults]
         return [*faults, say(config, 1, "buildkit-missing", message, remedy)]
 
 
-async def _ask(source: dagger.Directory, subjects: Sequence[Subject], config: str, *, offline: bool) -> list[Finding]:
+async def _ask(
+    source: dagger.Directory,
+    subjects: Sequence[Subject],
+    config: str,
+    *,
+    offline: bool,
+    login: dagger.Secret | None,
+) -> list[Finding]:
     """Ask with the base images first, since variables come from them; without them where they cannot be had."""
     container = dag.container().from_(IMAGE)
     if offline:
@@ -58,6 +72,8 @@ async def _ask(source: dagger.Directory, subjects: Sequence[Subject], config: st
         if subject.linked:  # what it leads to was left out
             files = files.without_file(subject.file).with_new_file(subject.file, subject.text)
     container = container.with_mounted_directory(DOCKERFILES, files).with_mounted_temp(STATE)
+    if login:
+        container = container.with_mounted_secret(LOGIN, login)
     unfetched: list[Finding] = []
     if not offline:
         try:

@@ -11,8 +11,9 @@ from ci.core.buildkit import UNFETCHED, place_of, sentence_of
 from ci.core.findings import Finding, Severity, error, note
 from ci.core.model import TARGET_CONTEXT
 from ci.core.text import show
-from ci.dockerfile import read_stages
+from ci.dockerfile import TOO_LONG, find_line
 from ci.validate.buildkit_script import Request, Subject, list_requests
+from ci.validate.dockerfile import MISSING
 
 REFUSED = "buildkit/refused"  # the rule that a build does not get past
 _ANSWER = re.compile(r"^(\d+) (\d+) ([A-Za-z0-9+/=]*) ([A-Za-z0-9+/=]*)$", re.MULTILINE)
@@ -21,11 +22,10 @@ _VIOLATED = re.compile(r"lint violation found for rules: (.*)")
 # What is only known with the configuration of the base image.
 _OF_BASES = ("UndefinedVar", "InvalidBaseImagePlatform")
 _GONE = ("not found", "denied", "does not exist")
-_MAX_LINE = 65535  # bytes (frontend/dockerfile/parser, by bufio.MaxScanTokenSize)
 _MAX_SENTENCE = 600
 _REMEDIES = {
     "--from": "Give the image a stage of its own, FROM $IMAGE AS tools, and write --from=tools.",
-    "max allowed size": "End a part of the line with a backslash and go on below, or copy a script in and run that.",
+    TOO_LONG: "End a part of the line with a backslash and go on below, or copy a script in and run that.",
     "should not be blank": "Give the ARG in it a value: under build-args:, or a default before the first FROM.",
     "target stage": "Name a stage of the Dockerfile, or delete the key: then it is the last one.",
 }
@@ -72,8 +72,7 @@ def read_unfetched(subjects: Sequence[Subject], text: str) -> list[Finding]:
         file, line = answer.request.subject.file, _line(answer)
         if any(word in answer.refusal for word in _GONE):
             message = f"the base image does not exist, or may not be pulled: {answer.refusal}"
-            remedy = "Look for a typing error; log in if it is private."
-            findings.append(error(file, line, "base-missing", message, remedy))
+            findings.append(error(file, line, "base-missing", message, MISSING))
         else:
             message = f"BuildKit could not look at the base image: {answer.refusal}"
             findings.append(note(file, line, "base-unresolved", message, "Try again, or ask nobody by --offline."))
@@ -143,22 +142,14 @@ def _refusal(answer: _Answer, config: str) -> Finding:
 
 
 def _line(answer: _Answer) -> int:
-    """Find the line that a refusal is about; BuildKit does not name that of each."""
-    subject, why = answer.request.subject, answer.refusal
-    if "max allowed size" in why:  # BuildKit names the last line that it could read
-        lines = subject.text.split("\n")
-        return next((number for number, line in enumerate(lines, 1) if len(line.encode()) > _MAX_LINE), 1)
-    if answer.line:
-        return answer.line
-    scopes = read_stages(
-        subject.dockerfile,
+    """Find the line that a refusal is about; the first where it is about none."""
+    subject = answer.request.subject
+    found = find_line(
+        answer.refusal,
+        answer.line,
+        text=subject.text,
+        dockerfile=subject.dockerfile,
         arguments=subject.image.arguments(answer.request.platform),
         platform=answer.request.platform,
-        undeclared=None,
     )
-    for origin in (origin for scope in scopes for origin in scope.origins):
-        unfilled = "--from" in why and "$" in origin.written
-        named = f'"{origin.written}"' in why or why == f"invalid stage index {origin.written}"
-        if (not origin.outer and (unfilled or named)) or why.startswith(f"{origin.reference}: "):
-            return origin.line
-    return 1
+    return found or 1

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ci.core.errors import DrydockError
 from ci.core.findings import Finding, error, note, warning
 from ci.core.model import Image
 from ci.core.names import REFERENCE
@@ -26,6 +25,11 @@ from ci.dockerfile import (
 from ci.validate.promises import check_promises
 
 _EXEC_FORM = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
+
+MISSING = (
+    "Look for a typing error. If it is private, and of the registry that the images go to, log in: --username NAME "
+    "--password env:TOKEN before the function's name."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,9 +100,7 @@ def check_bases(bases: Iterable[tuple[str, BaseImage]], answers: Mapping[str, An
         answer = answers.get(base.reference, Answer())
         if answer.missing:
             message = f"the base image {show(base.reference)} does not exist, or may not be pulled: {answer.missing}"
-            yield error(
-                file, base.pin_line, "base-missing", message, "Look for a typing error; log in if it is private."
-            )
+            yield error(file, base.pin_line, "base-missing", message, MISSING)
         elif answer.unknown:
             message = f"nobody could say whether {show(base.reference)} exists: {answer.unknown}"
             yield note(file, base.pin_line, "base-unresolved", message, "Try again, or ask nobody by --offline.")
@@ -135,10 +137,9 @@ def check_pins(text: str, image: Image) -> Iterator[Finding]:
     given = {"BUILDPLATFORM": image.platforms[0], "REVISION": STAND_IN["revision"]}
     dockerfile = parse_dockerfile(text)
     for platform in image.platforms:
-        try:
-            arguments = {**given, **image.arguments(platform)}
-            list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
-        except DrydockError as reason:
+        arguments = {**given, **image.arguments(platform)}
+        listed = list_bases(dockerfile, target=image.target, arguments=arguments, platform=platform)
+        if reason := listed.refusal:
             message = f"{reason}: {image.name} is built anew in each run, and never reused"
             remedy = "Name each image without what only a build can fill in."
             yield note(image.dockerfile, reason.line or 1, "base-unclear", message, remedy)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from itertools import groupby
 from urllib.parse import quote
 
 from ci.core.errors import PipelineError
 from ci.core.findings import Finding, Severity
-from ci.core.text import clean, columns, parse_word
+from ci.core.text import Format, clean, columns
 from ci.validate.accept import render_baseline
 from ci.validate.workflow import is_workflow
 
@@ -18,20 +17,7 @@ _SCHEMA = 1
 _ALIKE = 3  # findings of one rule that are written in full
 _PLACES = 6  # of the others that are named
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
-
-
-class Style(StrEnum):
-    """How findings are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    SARIF = "sarif"
-    BASELINE = "baseline"
-
-
-def parse_style(name: str) -> Style:
-    """Read the name of a format; refuse any other word."""
-    return parse_word(name, Style)
+FORMATS = (Format.TABLE, Format.JSON, Format.SARIF, Format.BASELINE)
 
 
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -45,7 +31,7 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def report_or_fail(findings: Sequence[Finding], style: Style, *, accepted: int = 0, fail: bool = True) -> str:
+def report_or_fail(findings: Sequence[Finding], style: Format, *, accepted: int = 0, fail: bool = True) -> str:
     """Return the findings as they are printed; fail if one is an error.
 
     Args:
@@ -59,18 +45,18 @@ def report_or_fail(findings: Sequence[Finding], style: Style, *, accepted: int =
 
     """
     match style:
-        case Style.TABLE:
+        case Format.TABLE:
             text = render_findings(findings, accepted)
-        case Style.JSON:
+        case Format.JSON:
             text = render_findings_json(findings, accepted)
-        case Style.SARIF:
+        case Format.SARIF:
             text = render_sarif(findings)
-        case Style.BASELINE:
+        case Format.BASELINE:
             return render_baseline(findings)
     errors = sum(f.severity is Severity.ERROR for f in findings)
     if not errors or not fail:
         return text
-    if style is Style.TABLE:
+    if style is Format.TABLE:
         text = f"{_counted(errors, 'error')} found before anything was built\n\n{text}"
     raise PipelineError(f"{text}\n")  # the engine adds a mark of its own to the last line
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any  # whatever a function takes and returns
@@ -13,10 +13,11 @@ from dagger import dag
 from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
-from ci.config import find_config, referenced_paths
+from ci.config import find_config, plan_build, referenced_paths
 from ci.core.engine import failure_of, fan_out, missing_base
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
+from ci.core.model import Plan
 from ci.core.text import parse_word
 from ci.validate.accept import Judged, leave_accepted
 from ci.validate.buildkit import ask_buildkit
@@ -25,11 +26,13 @@ from ci.validate.dockerfile import Answer, BaseImage, check_bases
 from ci.validate.linter_reports import parse_reports, raised_rules
 from ci.validate.linters.survey import survey as survey_here
 from ci.validate.linting import BASE, lint, linters, survey
-from ci.validate.report import parse_style, report_or_fail, sort_findings
+from ci.validate.report import FORMATS, report_or_fail, sort_findings
 from ci.validate.source import Validation, dockerfiles_of, follow_links, validate_source
 from ci.validate.surface import Function, Parameter, Surface
 from ci.validate.tree import Tree, make_tree
 from ci.validate.workflow import Workflows, list_workflows
+
+LogIn = Callable[[Plan], Awaitable[dagger.Secret | None]]
 
 _SAID = ("base-missing", "base-unresolved", "stage-unknown")  # of images that BuildKit cannot get either
 _ASKED = 8  # registries' answers waited for at a time
@@ -44,6 +47,7 @@ async def validate(
     workflows: str,
     style: str,
     fail: bool,
+    log_in: LogIn | None = None,
 ) -> str:
     """Print all that can be found in a source without building it.
 
@@ -55,19 +59,26 @@ async def validate(
         workflows: which are linted: own, those that call this module, or all.
         style: how the findings are written: table, json, sarif or baseline.
         fail: whether an error among them fails the call.
+        log_in: logs in for base images; without, all are asked for by nobody in particular.
 
     Raises:
         PipelineError: there are errors; its text is what would have been printed.
         SelectionError: there is no such style, or no such choice of workflows.
 
     """
-    wanted, which = parse_style(style), parse_word(workflows, Workflows, "workflows")
-    judged = await find_all(source, file, module=module, offline=offline, which=which)
+    wanted, which = parse_word(style, FORMATS), parse_word(workflows, Workflows, "workflows")
+    judged = await find_all(source, file, module=module, offline=offline, which=which, log_in=log_in)
     return report_or_fail(sort_findings(judged.findings), wanted, accepted=judged.accepted, fail=fail)
 
 
 async def find_all(
-    source: dagger.Directory, file: dagger.File | None, *, module: str, offline: bool, which: Workflows
+    source: dagger.Directory,
+    file: dagger.File | None,
+    *,
+    module: str,
+    offline: bool,
+    which: Workflows,
+    log_in: LogIn | None = None,
 ) -> Judged:
     """Find all that can be found in a source without building it, but what was accepted.
 
@@ -77,6 +88,7 @@ async def find_all(
         module: the name of this module, whose calls in workflows are checked.
         offline: ask no registry about base images, and go on where the linters or BuildKit cannot be had.
         which: the workflows to lint.
+        log_in: logs in for base images; without, all are asked for by nobody in particular.
 
     """
     try:
@@ -87,7 +99,10 @@ async def find_all(
     tree, linted = await _survey_and_lint(source, text, name, surface, which, offline=offline)
     config = _place(tree, name)
     checked = validate_source(tree, text=text, config=config, surface=surface)
-    read, answers = await _ask_both(source, checked, name, offline=offline)
+    login = None
+    if log_in and checked.config and not offline:
+        login = await log_in(plan_build(checked.config))
+    read, answers = await _ask_both(source, checked, name, offline=offline, login=login)
     found = merge([*linted, *checked.findings, *check_bases(checked.bases, answers)], read)
     return leave_accepted(
         dict.fromkeys(follow_links(tree, found)),
@@ -109,14 +124,14 @@ def merge(found: Sequence[Finding], read: Sequence[Finding]) -> list[Finding]:
 
 
 async def _ask_both(
-    source: dagger.Directory, checked: Validation, config: str, *, offline: bool
+    source: dagger.Directory, checked: Validation, config: str, *, offline: bool, login: dagger.Secret | None
 ) -> tuple[list[Finding], Mapping[str, Answer]]:
     """Ask BuildKit about the Dockerfiles and, at the same time, the registries about base images."""
     read: list[Finding] = []
     answers: dict[str, Answer] = {}
 
     async def dockerfiles() -> None:
-        read.extend(await ask_buildkit(source, checked.subjects, config, offline=offline))
+        read.extend(await ask_buildkit(source, checked.subjects, config, offline=offline, login=login))
 
     async def registries() -> None:
         answers.update(await _ask_registries([base for _, base in checked.bases]))

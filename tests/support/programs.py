@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.engine.binaries import drop_work, go_build
-from deploy.engine.cache import Cache, key_of
+from deploy.engine.cache import Cache
 from tests.support.servers import Registry, free_port, wait_for
 
 _HERE = Path(__file__).parent / "go"
@@ -25,15 +25,11 @@ def find_program(name: str) -> Path:
     """Return a program of that name; compile it where no earlier run has: the larger takes one to four minutes."""
     cache = Cache(root=Cache.from_environment().root.with_name("registries"))
     cache.root.mkdir(parents=True, exist_ok=True)
-    module, command = _HERE / name, _COMMANDS[name]
-
-    def make(folder: Path) -> None:
-        go_build(cache, module, folder, name, [*_FLAGS, command], go="go-buildkit")
-        drop_work(cache)
-
     with (cache.root / "lock").open("w") as lock:  # two runs of the tests at once
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return cache.made(name, key_of(module, *_FLAGS, command), make) / name
+        made = go_build(cache, name, _HERE / name, [*_FLAGS, _COMMANDS[name]], go="go-buildkit")
+        drop_work(cache)
+        return made / name
 
 
 @contextmanager

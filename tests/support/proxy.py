@@ -50,9 +50,10 @@ class Fault:
     after: bool = False
     only: int | None = None
     run: Callable[[], None] | None = None
+    name: str = ""  # in place of what it does
 
     def __str__(self) -> str:
-        name = str(self.status) if self.kind is Kind.STATUS else self.kind
+        name = self.name or (str(self.status) if self.kind is Kind.STATUS else self.kind)
         return f"{name} after" if self.after else name
 
 
@@ -78,6 +79,11 @@ def no_fault(_seen: Seen) -> None:
 def at(position: int, fault: Fault) -> Rule:
     """Spoil one request, by its number."""
     return lambda seen: fault if seen.number == position else None
+
+
+def since(position: int, fault: Fault) -> Rule:
+    """Spoil one request, by its number, and all after it."""
+    return lambda seen: fault if seen.number >= position else None
 
 
 def always(fault: Fault, method: str = "", path: str = "") -> Rule:

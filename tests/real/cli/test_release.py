@@ -9,7 +9,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ def call(
     *arguments: str,
     flags: tuple[str, ...] = (),
     login: tuple[str, ...] = (),
-    **env: str,
+    env: Mapping[str, str] | None = None,
 ) -> Result:
     """Run a function of the module against a registry on this host."""
     here = ("--repository", f"{registry.host}/acme/{{name}}", "--registry", f"tcp://{registry.host}")
@@ -78,7 +78,7 @@ def call(
         timeout=LIMIT,
         check=False,
         cwd=source,
-        env={**os.environ, "NO_COLOR": "1", **env},
+        env={**os.environ, "NO_COLOR": "1", **(env or {})},
     )
     return Result(done.returncode, done.stdout, done.stderr)
 
@@ -163,11 +163,48 @@ def watched_arguments() -> Iterator[set[bytes]]:
         thread.join()
 
 
+def docker_config(folder: Path, *registries: Registry) -> Path:
+    """Write the logins as `docker login` does."""
+    entry = {"auth": base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
+    file = folder / "config.json"
+    file.write_text(json.dumps({"auths": {registry.host: entry for registry in registries}}))
+    return file
+
+
+def test_two_registries_with_a_login_each(source: Path, tmp_path: Path) -> None:
+    with (
+        run_registry(tmp_path / "first", htpasswd=True) as first,
+        run_registry(tmp_path / "second", htpasswd=True) as second,
+    ):
+        where = ("--repository", f"{second.host}/acme/{{name}}", "--registry", f"tcp://{second.host}")
+        values = {"ONE": f"{first.host}={USER}:{PASSWORD}", "TWO": f"{second.host}={USER}:{PASSWORD}"}
+        named = (*where, "--login", "env:ONE,env:TWO")
+        done = call(source, first, "publish", "--latest", *COMMIT, login=named, env=values)
+        assert done.code == 0, done.err
+        for registry in (first, second):
+            assert f"docker pull {registry.host}/acme/alpha@sha256:" in done.out
+        kept = (*where, "--docker-config", f"file:{docker_config(tmp_path, first, second)}")
+        seen = call(source, first, "verify", "--revision", REVISION, login=kept)
+        assert seen.code == 0, seen.err
+        planned = call(source, first, "plan", "--live", "--revision", REVISION, login=kept)
+        assert planned.out.count(f"{second.host}/acme/") >= 4
+        half = call(source, first, "verify", "--revision", REVISION, login=(*where, "--login", "env:ONE"), env=values)
+        assert half.code != 0
+        assert f"{second.host}/acme/beta: HEAD" in half.err
+        assert f"{first.host}/acme/beta: HEAD" not in half.err
+        short = (*where, "--username", USER, "--password", "env:PASS")
+        refused = call(source, first, "verify", "--revision", REVISION, login=short, env={"PASS": PASSWORD})
+        assert "--username and --password are of one registry, and the repositories are on" in refused.err
+        single = ("--repository", f"{second.host}/acme/{{name}}", "--login", "env:ONE,env:TWO")
+        refused = call(source, first, "verify", "--revision", REVISION, login=single, env=values)
+        assert "--registry is given 1 times" in refused.err
+
+
 def test_no_secret_is_left_anywhere(source: Path, tmp_path: Path) -> None:
     """The password is planted, and searched for in whatever a release leaves behind or passes on its way."""
     pair = f"{USER}:{PASSWORD}".encode()
     planted = (PASSWORD.encode(), base64.b64encode(pair).rstrip(b"="), base64.urlsafe_b64encode(pair).rstrip(b"="))
-    login = ("--username", USER, "--password", "env:REGISTRY_TOKEN")
+    short = ("--username", USER, "--password", "env:REGISTRY_TOKEN")
     places: dict[str, bytes] = {}
     with (
         run_registry(tmp_path / "registry", htpasswd=True) as registry,
@@ -175,12 +212,15 @@ def test_no_secret_is_left_anywhere(source: Path, tmp_path: Path) -> None:
         watched_arguments() as arguments,
     ):
         traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
-        for name, given in (
-            ("release", ("publish", "--latest", "--smoke-published", *COMMIT)),
-            ("verification", ("verify", "--revision", REVISION, "--format", "json")),
-            ("failure", ("publish", "--revision", "e" * 40, "--created", "no time")),
+        given = {"REGISTRY_TOKEN": PASSWORD, "LOGIN": f"{registry.host}={USER}:{PASSWORD}"}
+        file = docker_config(tmp_path, registry)
+        for name, login, words in (
+            ("release", short, ("publish", "--latest", "--smoke-published", *COMMIT)),
+            ("verification", ("--login", "env:LOGIN"), ("verify", "--revision", REVISION, "--format", "json")),
+            ("look", ("--docker-config", f"file:{file}"), ("plan", "--live", "--revision", REVISION)),
+            ("failure", ("--login", "env:REGISTRY_TOKEN"), ("verify", "--revision", REVISION)),
         ):
-            done = call(source, registry, *given, flags=("-vvvv",), login=login, REGISTRY_TOKEN=PASSWORD, **traces)
+            done = call(source, registry, *words, flags=("-vvvv",), login=login, env={**given, **traces})
             assert (done.code == 0) == (name != "failure"), done.err[-3000:]
             places[name] = f"{done.out}{done.err}".encode()
         places["arguments"] = b"\n".join(arguments)

@@ -16,6 +16,8 @@ from ci.build.pipeline import Builder, Built, build_all
 from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.errors import DrydockError
+from ci.core.fill import Missing, fill_plan
+from ci.core.values import Values
 from ci.release.destination import Destination
 from ci.release.reuse import describe_plan
 
@@ -161,9 +163,10 @@ async def test_the_git_of_a_worktree_is_refused_since_it_has_no_history(tagged: 
 async def test_the_commit_is_an_input_and_the_files_of_git_are_not(tagged: Repository) -> None:
     """Of one commit, .git differs after each fetch and checkout."""
 
-    async def inputs(revision: str | None) -> dict[str, str]:
+    async def inputs(revision: str | None, version: str = "") -> dict[str, str]:
         source = directory(tagged.path)
         plan = plan_build(await read_config(source, None), revision=revision)
+        plan = fill_plan(plan, Values(revision=revision, version=version), Missing.STAYS)
         definitions = await read_definitions(plan, source, git=directory(tagged.path, ".git"))
         targets = Destination().targets(plan)
         found = await describe_plan(plan, definitions, targets)
@@ -173,7 +176,8 @@ async def test_the_commit_is_an_input_and_the_files_of_git_are_not(tagged: Repos
     (tagged.path / ".git/FETCH_HEAD").write_text("fetched\n")
     git(tagged.path, "gc", "--quiet")
     assert await inputs("1" * 40) == first
-    assert (await inputs("2" * 40)).values() != first.values()
+    assert (await inputs("2" * 40)) != first
+    assert (await inputs("1" * 40, "1.2.3")) != first
     assert await inputs(None) == {"app": "its build is given .git, and no --revision says at which commit"}
 
 

@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from ci.core.oci import Descriptor, digest_of
 from ci.registry.errors import RegistryError, RegistryErrorKind
-from tests.support.proxy import Fault, FaultProxy, Kind, at
+from tests.support.proxy import Fault, FaultProxy, Kind, at, no_fault
 from tests.support.servers import Certificate, Registry, Reply, Request, Stub
 
 from .conftest import LOGIN, client
@@ -117,3 +118,44 @@ async def test_no_upload_leaves_tls(certificate: Certificate) -> None:
         async with client(stub.host, verify=certificate.trust()) as registry:
             with pytest.raises(RegistryError, match="leads from https to http"):
                 await registry.put_blob("acme/a", blob_of(b"x"), reader(b"x"))
+
+
+async def test_a_blob_is_taken_from_beside(plain: Registry) -> None:
+    body = content()
+    with FaultProxy(plain.port) as proxy:
+        async with client(proxy.host) as registry:
+            await registry.put_blob("acme/has", blob_of(body), reader(body))
+            await registry.put_blob("acme/gets", blob_of(body), reader(b""), beside="acme/has")
+            assert await registry.get_blob("acme/gets", digest_of(body), limit=1_000_000) == body
+        assert len([seen for seen in proxy.seen if seen.method == "PUT"]) == 1
+
+
+@pytest.mark.parametrize("status", [202, 400, 403, 404, 405])
+async def test_a_blob_that_cannot_be_taken_from_beside_is_sent(plain: Registry, status: int) -> None:
+    """A registry that does not mount begins an upload, or refuses."""
+    body = content()
+    fault = Fault(kind=Kind.STATUS, status=status)
+    with FaultProxy(plain.port, rule=at(1, fault) if status != 202 else no_fault) as proxy:
+        async with client(proxy.host) as registry:
+            await registry.put_blob("acme/sent", blob_of(body), reader(body), beside="acme/lacks")
+            assert await registry.get_blob("acme/sent", digest_of(body), limit=1_000_000) == body
+
+
+async def test_a_blob_is_saved_whole_or_not_at_all(plain: Registry, tmp_path: Path) -> None:
+    body, file = content(), tmp_path / "blob"
+    async with client(plain.host) as registry:
+        await registry.put_blob("acme/saved", blob_of(body), reader(body))
+    with FaultProxy(plain.port, rule=at(1, Fault(kind=Kind.EOF))) as proxy:
+        async with client(proxy.host) as registry:
+            await registry.save_blob("acme/saved", blob_of(body), file)
+    assert digest_of(file.read_bytes()) == digest_of(body)
+    wrong = Fault(kind=Kind.STATUS, status=200, body=body[:-1] + b"x")
+    with FaultProxy(plain.port, rule=at(1, wrong)) as proxy:
+        async with client(proxy.host) as registry:
+            with pytest.raises(RegistryError, match="the body has the digest"):
+                await registry.save_blob("acme/saved", blob_of(body), file)
+    longer = Fault(kind=Kind.STATUS, status=200, body=body + b"x")
+    with FaultProxy(plain.port, rule=at(1, longer)) as proxy:
+        async with client(proxy.host) as registry:
+            with pytest.raises(RegistryError, match="the answer is longer than"):
+                await registry.save_blob("acme/saved", blob_of(body), file)

@@ -11,6 +11,7 @@ import pytest
 from ci.release.deliver import deliver
 from ci.release.outcome import Change, Delivery
 from ci.release.promotion import promote
+from ci.release.registries import Registries
 from ci.release.request import ReleaseRequest, parse_created
 from ci.release.verification import verify
 from tests.support.proxy import FaultProxy
@@ -108,11 +109,13 @@ async def test_a_schedule_names_anew_what_has_changed_and_the_commits_own_tag_st
     commit = await commit_of(FILES, FIRST, host, prefix)
     async with client(host) as registry:
         # What is live is the commit's, though its own tag names something else.
-        assert (await verify(registry, commit.moving("latest"), FIRST)).ok
-        assert not (await verify(registry, commit.moving(stamp(began)), FIRST)).ok  # neither the first nor the last
+        assert (await verify(Registries(clients={host: registry}), commit.moving("latest"), FIRST)).ok
+        assert not (
+            await verify(Registries(clients={host: registry}), commit.moving(stamp(began)), FIRST)
+        ).ok  # neither the first nor the last
         # Back to an earlier run, to the first release, and by a digest to the last.
         for source, wanted in ((stamp(began), renewed), (own, released), (last["beta"], last)):
-            assert (await promote(registry, commit.moving("latest"), source)).ok
+            assert (await promote(Registries(clients={host: registry}), commit.moving("latest"), source)).ok
             assert await live(host, prefix) == wanted
 
 
@@ -173,7 +176,7 @@ async def test_a_version_of_a_released_commit_is_known_by_its_index(plain: Regis
     async with client(host) as registry:
         index = await registry.get_manifest(f"{prefix}/alpha", "latest")
         assert index.annotations["org.opencontainers.image.version"] == "1.2.0"
-        assert (await verify(registry, commit.moving("1.2"), FIRST)).ok
+        assert (await verify(Registries(clients={host: registry}), commit.moving("1.2"), FIRST)).ok
 
     # A later commit of an older line: it gets its own names, and takes none of the newer version.
     assert (await run(MOVED, host, prefix, "maintained", revision=SECOND)).ok

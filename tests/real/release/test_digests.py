@@ -16,8 +16,9 @@ import dagger
 import pytest
 from dagger import dag
 
-from ci.build.buildkit import BuildKit, open_buildkit, open_state
+from ci.build.buildkit import BuildKit, open_buildkit
 from ci.build.command import CacheUse
+from ci.build.daemon import open_state
 from ci.build.definition import read_definitions
 from ci.config.plan import plan_build
 from ci.config.read import read_config
@@ -27,13 +28,16 @@ from ci.core.oci import digest_of
 from ci.release.request import parse_created
 from tests.support.servers import Registry
 
-from .conftest import NEW, Commit, client, make_commit, publish
+from .conftest import NEW, Commit, build_commit, client, make_commit, publish
 
 pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[3]
-OWN = 2  # layers that the Dockerfile below adds to its base
 LAYERS = "FROM python:3.13-slim\nCOPY hello.txt /hello.txt\nRUN uname -m > /machine\n"
+
+
+def reference_source() -> dagger.Directory:
+    return dag.host().directory(str(ROOT), exclude=["**/.git", "**/__pycache__"])
 
 
 def read_document(archive: Path, digest: str) -> dict[str, Any]:
@@ -70,12 +74,13 @@ async def layers_of(container: dagger.Container, file: Path) -> Sequence[str]:
     return found
 
 
-async def test_what_is_built_smoked_and_served_is_one(plain: Registry, tmp_path: Path) -> None:
-    commit: Commit = await make_commit(*NEW, dockerfile=LAYERS)
-    assert (await publish(commit, plain.host, "one")).ok
-    archive, smoked = tmp_path / "archive.tar", tmp_path / "smoked.tar"
-    for target in commit.at(plain.host, "one"):
-        async with client(plain.host) as registry:
+async def hold(commit: Commit, host: str, prefix: str, folder: Path) -> list[str]:
+    """Hold the digests of all variants of a released commit against each other; return a line for each."""
+    archive, tarball = folder / "archive.tar", folder / "tarball.tar"
+    lines: list[str] = []
+    definitions = await read_definitions(commit.plan, commit.source)
+    for target in commit.at(host, prefix):
+        async with client(host, patient=True) as registry:
             entries = (await registry.get_manifest(target.name, "latest")).entries
             served = {entry.platform: await registry.get_manifest(target.name, entry.digest) for entry in entries}
         assert served.keys() == set(target.image.platforms)
@@ -83,15 +88,40 @@ async def test_what_is_built_smoked_and_served_is_one(plain: Registry, tmp_path:
             made = commit.images[str(variant)]
             await made.archive.export(str(archive))
             digest = manifest_in(archive)
-            assert len(read_document(archive, digest)["layers"]) > 2
             assert made.documents.manifest.digest == digest == digest_of(served[variant.platform].body)
             # As the pipeline makes it for the checks.
-            container = dag.container(platform=dagger.Platform(variant.platform)).import_(made.archive)
+            empty = dag.container(platform=dagger.Platform(variant.platform))
+            smoked = await layers_of(empty.import_(made.archive), tarball)
             config = read_document(archive, read_document(archive, digest)["config"]["digest"])
-            found, wanted = await layers_of(container, smoked), config["rootfs"]["diff_ids"]
-            assert len(found) == len(wanted)
+            built = config["rootfs"]["diff_ids"]
+            assert len(smoked) == len(built)
             # The engine gives no digest of what it imported, and packs anew what it has of the base from elsewhere.
-            assert found[-OWN:] == wanted[-OWN:]
+            base = definitions[target.image.name].final(variant.platform)
+            below = len(await layers_of(empty.from_(base.reference), tarball)) if base else 0
+            assert smoked[below:] == built[below:]
+            assert len(built) > below
+            lines.append(f"{variant}: {digest}, {len(built)} layers, {below} of them of the base")
+            archive.unlink()
+    return lines
+
+
+async def test_what_is_built_smoked_and_served_is_one(plain: Registry, tmp_path: Path) -> None:
+    commit: Commit = await make_commit(*NEW, dockerfile=LAYERS)
+    assert (await publish(commit, plain.host, "one")).ok
+    assert len(await hold(commit, plain.host, "one", tmp_path)) == 3
+
+
+@pytest.mark.slow
+async def test_the_reference_images_are_one_from_the_build_to_the_registry(
+    plain: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = reference_source()
+    commit = await build_commit(plan_build(await read_config(source, None), revision="c" * 40), source, NEW[1])
+    assert (await publish(commit, plain.host, "reference", patient=True)).ok
+    lines = await hold(commit, plain.host, "reference", tmp_path)
+    with capsys.disabled():
+        print("", *lines, sep="\n")
+    assert len(lines) == 5
 
 
 @asynccontextmanager
@@ -130,7 +160,7 @@ async def build_from_nothing(plan: Plan, source: dagger.Directory) -> dict[str, 
 @pytest.mark.parametrize("image", ["backend", "worker-cpu", "worker-gpu"])
 async def test_a_second_build_of_a_commit_has_the_same_digest(image: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Two repositories share no state, so that each of these two builds begins with nothing."""
-    source = dag.host().directory(str(ROOT), exclude=["**/.git", "**/__pycache__"])
+    source = reference_source()
     plan = plan_build(await read_config(source, None), only=[image], revision="c" * 40)
     built: list[dict[str, str]] = []
     for name in ("once", "twice"):

@@ -19,6 +19,7 @@ from ci.github.run import Run, run_event
 from ci.registry.client import RegistryClient
 from ci.release.destination import Destination
 from ci.release.promotion import promote
+from ci.release.registries import Registries
 from ci.release.request import tags_for
 from ci.release.verification import verify
 from tests.support.servers import Registry
@@ -137,17 +138,17 @@ async def test_a_branch_and_then_a_version_of_the_same_commit(plain: Registry) -
         told = Values(revision=REVISION)
         plan = fill_plan(await plan_of(REVISION), told, Missing.STAYS)
         targets = destination(plain).targets(plan, tags=tags_for(plan, ("edge",)))
-        assert (await verify(asked, targets, REVISION)).ok
+        assert (await verify(Registries(clients={plain.host: asked}), targets, REVISION)).ok
         targets = destination(plain).targets(plan, tags=tags_for(plan, ("1.2.3",)))
-        assert (await verify(asked, targets, REVISION)).ok
+        assert (await verify(Registries(clients={plain.host: asked}), targets, REVISION)).ok
         versioned = fill_plan(await plan_of(REVISION), Values(revision=REVISION, version="1.2.3"), Missing.STAYS)
         targets = destination(plain).targets(versioned, tags=tags_for(versioned, ("1.2.3", "latest")))
-        assert (await verify(asked, targets, REVISION, versioned.mark)).ok
+        assert (await verify(Registries(clients={plain.host: asked}), targets, REVISION, versioned.mark)).ok
 
         # By a tag, and by the digest of one of them, all of a release.
         for source, wanted in ((f"{OWN}-1.2.3", "1.2.3"), (OWN, "edge"), (second["1.2.3-small"], "1.2.3")):
             targets = destination(plain).targets(plan, tags=tags_for(plan, ("stable",)))
-            done = await promote(asked, targets, source)
+            done = await promote(Registries(clients={plain.host: asked}), targets, source)
             assert done.ok, done
             live = await names(plain)
             assert [live["stable"], live["stable-small"]] == [live[wanted], live[f"{wanted}-small"]]

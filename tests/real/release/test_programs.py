@@ -9,6 +9,7 @@ import pytest
 
 from ci.release.outcome import Change
 from ci.release.promotion import promote
+from ci.release.registries import Registries
 from ci.release.verification import verify
 from tests.support.programs import find_program, run_crane
 from tests.support.proxy import Fault, FaultProxy, Kind, always
@@ -45,13 +46,13 @@ async def test_published_reused_verified_promoted_and_rolled_back(other: Registr
     assert reused(third)["beta@linux/amd64"] == ""
     commit = await commit_of(mixed, THIRD, host, prefix)
     async with client(host) as registry:
-        told = await verify(registry, commit.moving("latest"), THIRD)
+        told = await verify(Registries(clients={host: registry}), commit.moving("latest"), THIRD)
         assert told.ok, told.problems
-        back = await promote(registry, commit.moving("latest"), "sha-1111111")
+        back = await promote(Registries(clients={host: registry}), commit.moving("latest"), "sha-1111111")
         assert back.ok, back.problems
         assert await live(host, prefix) == await live(host, prefix, "sha-1111111")
         for tag in ("stable", "latest"):
-            assert (await promote(registry, commit.moving(tag), "sha-3333333")).ok
+            assert (await promote(Registries(clients={host: registry}), commit.moving(tag), "sha-3333333")).ok
         assert await registry.list_tags(f"{prefix}/alpha") == {
             *("latest", "stable", "sha-1111111", "sha-2222222", "sha-3333333"),
         }

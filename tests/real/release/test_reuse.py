@@ -34,7 +34,7 @@ from ci.release.verification import verify
 from tests.support.proxy import Fault, FaultProxy, Kind, always
 from tests.support.servers import Registry
 
-from .conftest import client, live
+from .conftest import Hosts, client, connect, listed, live
 
 pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(300)]
 
@@ -113,7 +113,7 @@ class Commit:
 async def commit_of(
     files: Files | dagger.Directory,
     revision: str,
-    host: str,
+    hosts: Hosts,
     prefix: str,
     *,
     version: str | None = None,
@@ -121,7 +121,7 @@ async def commit_of(
 ) -> Commit:
     source = files if isinstance(files, dagger.Directory) else source_of(files)
     plan = plan_build(await read_config(source, None), revision=revision)
-    destination = Destination(repositories=(f"{host}/{prefix}/{{name}}",))
+    destination = Destination(repositories=tuple(f"{host}/{prefix}/{{name}}" for host in listed(hosts)))
     targets = destination.targets(plan, version=version, created=parse_created(WHEN[revision]))
     builder = Builder(source=source, secrets=secrets, parallel=2)
     return Commit(plan=plan, targets=targets, builder=builder, destination=destination)
@@ -130,17 +130,20 @@ async def commit_of(
 async def publish(
     files: Files | dagger.Directory,
     revision: str,
-    host: str,
+    hosts: Hosts,
     prefix: str,
     *,
     rebuild: bool = False,
     resmoke: bool = False,
+    once: bool = False,
     secrets: Sequence[dagger.Secret] = (),
 ) -> Delivery:
     """Release a commit, as `dagger call publish --latest` does."""
-    commit = await commit_of(files, revision, host, prefix, secrets=secrets)
+    commit = await commit_of(files, revision, hosts, prefix, secrets=secrets)
     created = parse_created(WHEN[revision])
-    request = ReleaseRequest(revision=revision, created=created, tags=LATEST, rebuild=rebuild, resmoke=resmoke)
+    request = ReleaseRequest(
+        revision=revision, created=created, tags=LATEST, rebuild=rebuild, resmoke=resmoke, once=once
+    )
     return await deliver(commit.plan, request, commit.builder, commit.destination)
 
 
@@ -214,18 +217,19 @@ async def test_what_is_reused_is_verified_promoted_and_rolled_back_as_what_is_bu
         "beta@linux/amd64": "sha-2222222",
     }
     commit = await commit_of(mixed, THIRD, host, prefix)
-    async with client(host) as registry:
-        told = await verify(registry, commit.moving("latest"), THIRD)
+    async with connect(host) as registries:
+        registry = registries.clients[host]
+        told = await verify(registries, commit.moving("latest"), THIRD)
         assert told.ok, told.problems
         assert {fact.reused for image in told.images for fact in image.variants} == {"sha-1111111", "sha-2222222"}
         index = await registry.get_manifest(f"{prefix}/alpha", "latest")
         assert index.annotations["org.opencontainers.image.revision"] == THIRD
         # By the digest of one image, whose variants are of another commit than the other image's.
         digest = (await live(host, prefix, "sha-2222222"))["alpha"]
-        back = await promote(registry, commit.moving("latest"), digest)
+        back = await promote(registries, commit.moving("latest"), digest)
         assert back.ok, back.problems
         assert await live(host, prefix) == await live(host, prefix, "sha-2222222")
-        assert (await promote(registry, commit.moving("latest"), "sha-3333333")).ok
+        assert (await promote(registries, commit.moving("latest"), "sha-3333333")).ok
     late = await publish(FILES, FIRST, host, prefix)  # which is older, though its variants are live
     assert late.ok
     assert late.released
@@ -240,7 +244,9 @@ async def test_the_same_commit_released_again_changes_nothing(plain: Registry) -
     assert set(reused(done).values()) == {"sha-1111111"}
     assert done.released
     assert {outcome.change for outcome in done.released.tags} == {Change.UNCHANGED}
-    assert {fact.reused for image in done.released.images for fact in image.variants} == {""}
+    assert {fact.reused for image in done.released.images for fact in image.variants} == {"sha-1111111"}
+    # What the commit's own tag names was not built by this run either.
+    assert len(render_checksums(done.released).splitlines()) == 2
 
 
 async def test_reused_and_built_images_are_released_together_or_not_at_all(plain: Registry) -> None:
@@ -365,8 +371,8 @@ async def test_an_age_makes_a_build(limit: str, days: float, reason: str, first:
     definitions = await read_definitions(commit.plan, commit.builder.source)
     described = await describe_plan(commit.plan, definitions, commit.targets)
     now = datetime.now(UTC) + timedelta(days=days)
-    async with client(plain.host) as registry:
-        found = await find_reusable(registry, commit.plan, commit.targets, described, LATEST, now=lambda: now)
+    async with connect(plain.host) as registries:
+        found = await find_reusable(registries, commit.plan, commit.targets, described, LATEST, now=lambda: now)
     assert set(found.found) == (set() if reason else {"alpha", "beta"})
     assert all(reason in text for text in found.reasons.values())
 
@@ -430,7 +436,8 @@ async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry) -
     assert (await publish(FILES, FIRST, plain.host, prefix)).ok
     nothing = await search(FILES, plain.host, "nowhere")
     assert set(nothing.reasons.values()) == {"no earlier release of it is in the registry"}
-    async with client(plain.host) as registry:
+    async with connect(plain.host) as registries:
+        registry = registries.clients[plain.host]
         for name in ("alpha", "beta"):
             index = await registry.get_manifest(f"{prefix}/{name}", "latest")
             document = json.loads(index.body)
@@ -441,13 +448,13 @@ async def test_a_release_that_records_nothing_and_none_at_all(plain: Registry) -
         definitions = await read_definitions(commit.plan, commit.builder.source)
         described = await describe_plan(commit.plan, definitions, commit.targets)
         tags = dict.fromkeys(LATEST, ("bare",))
-        bare = await find_reusable(registry, commit.plan, commit.targets, described, tags)
+        bare = await find_reusable(registries, commit.plan, commit.targets, described, tags)
         # An index of the second commit, whose variants are of the first without a record of it.
         for target in commit.targets:
             entries = (await registry.get_manifest(target.name, "bare")).entries
             other = Manifest.of_index(entries, target.labels)
             await registry.put_manifest(target.name, "sha-2222222", other.body, other.media_type)
-        told = await verify(registry, commit.targets, SECOND)
+        told = await verify(registries, commit.targets, SECOND)
     assert not bare.found
     assert set(bare.reasons.values()) == {"sha-1111111 does not say what it was made from"}
     assert f"the label org.opencontainers.image.revision is '{FIRST}' instead of '{SECOND}'" in "".join(told.problems)

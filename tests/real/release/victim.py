@@ -1,4 +1,4 @@
-"""A release in a process of its own, to be killed: `python -m tests.real.release.victim HOST PREFIX`."""
+"""A release in a process of its own, to be killed: `python -m tests.real.release.victim PREFIX HOST...`."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from tests.real.release.conftest import NEW, make_commit, publish
 
 async def main() -> None:
     async with dagger.connection(dagger.Config(log_output=None)):
-        done = await publish(await make_commit(*NEW), sys.argv[1], sys.argv[2])
+        done = await publish(await make_commit(*NEW), tuple(sys.argv[2:]), sys.argv[1])
     sys.exit(0 if done.ok else 1)
 
 

@@ -67,12 +67,19 @@ def test_an_image_beside_what_is_attested_of_it() -> None:
     layout = Layout()
     image = layout.image()
     dependency = {"uri": "pkg:docker/python@3.13-slim?platform=linux%2Farm64", "digest": {"sha256": "d"}}
-    attested = layout.attestation({"buildDefinition": {"resolvedDependencies": [dependency, {"uri": "https://x"}]}})
+    bare = {"uri": "pkg:docker/ghcr.io/acme/b@latest?platform=linux%2Farm64", "digest": {"sha256": "e"}}
+    taken = [
+        dependency,
+        {"uri": "https://x"},
+        bare,
+        {"uri": "pkg:oci/part0?digest=sha256:f", "digest": {"sha256": "f"}},
+    ]
+    attested = layout.attestation({"buildDefinition": {"resolvedDependencies": taken}})
     inner = layout.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [image, attested]}, INDEX)
     found = read_archive(layout.finish(inner))
     assert found.manifest.digest == image["digest"]
     assert found.size == 70 + found.manifest.image.config.size
-    assert list(found.sources) == [("python@3.13-slim", "sha256:d")]
+    assert list(found.sources) == [("python:3.13-slim", "sha256:d"), ("ghcr.io/acme/b", "sha256:e")]
     config = found.config
     assert (config.platform, config.architecture, config.user) == ("linux/arm64", "arm64", "1:2")
     assert config.env == {"PATH": "/bin", "EMPTY": "", "TWO": "a=b"}

@@ -182,6 +182,8 @@ def test_a_version_that_is_built_for_itself_has_a_mark() -> None:
     assert mark("labels: {A: '{tag:-dev}'}", ref="refs/tags/nightly") == "nightly"
     assert mark("annotations: {A: '{ref}'}", **tag) == "1.2.3-x"
     assert mark("build-args: {A: '{version:-dev}'}", ref="refs/heads/main") == ""
+    assert mark("git: true", **tag) == "1.2.3-x"  # which git describes
+    assert mark("git: true", ref="refs/heads/main") == mark("git: false", **tag) == ""
     assert mark("build-args: {A: '{revision}'}", **tag) == ""
 
 

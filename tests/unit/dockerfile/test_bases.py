@@ -14,7 +14,7 @@ DIGEST = f"sha256:{'1' * 64}"
 
 def bases(text: str, platform: str = AMD, target: str | None = None, **arguments: str) -> list[str]:
     given = {"BUILDPLATFORM": AMD, **arguments}
-    found = list_bases(parse_dockerfile(text), target=target, arguments=given, platform=platform)
+    found = list_bases(parse_dockerfile(text), target=target, arguments=given, platform=platform).whole()
     assert all(isinstance(base, Base) for base in found)
     return [str(base) for base in found]
 
@@ -26,7 +26,9 @@ def bases(text: str, platform: str = AMD, target: str | None = None, **arguments
         ("\ufeffFROM a\n", ["a@linux/arm64"]),
         ("FROM scratch\n", []),
         ("FROM a:1@" + DIGEST, [f"a:1@{DIGEST}@linux/arm64"]),
-        ("FROM a AS one\nFROM ONE\n", ["a@linux/arm64"]),
+        ("FROM a AS One\nFROM one\n", ["a@linux/arm64"]),
+        ("FROM a AS one\nFROM ONE\n", ["ONE@linux/arm64"]),  # and BuildKit refuses that name
+        ("FROM a AS one\nFROM b\nCOPY --from=ONE / /\n", ["a", "b"]),
         ("FROM --platform=$BUILDPLATFORM a AS x\nFROM a\nCOPY --from=x / /", ["a@linux/amd64", "a@linux/arm64"]),
         ("FROM --platform=linux/amd64 a\n", ["a@linux/amd64"]),
         ("ARG V=1\nARG I=a:$V\nFROM ${I}\n", ["a:1@linux/arm64"]),
@@ -70,6 +72,13 @@ def test_only_the_stages_that_the_target_needs_count(target: str | None, found: 
     )
     last = "" if target else "FROM two\n"
     assert bases(text + last, ARM, target) == [f"{name}@{ARM}" for name in found]
+
+
+def test_what_is_known_is_listed_beside_what_is_not() -> None:
+    text = "FROM a AS x\nFROM b\nCOPY --from=$X / /\nCOPY --from=x / /\nRUN --mount=from=c,target=/c true\n"
+    found = list_bases(parse_dockerfile(text), target=None, arguments={}, platform=AMD)
+    assert [base.reference for base in found.known] == ["a", "b", "c"]
+    assert "line 3 takes files from '$X'" in str(found.refusal)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +170,7 @@ def test_each_image_from_a_registry_is_listed_however_it_is_written(text: str, f
     ("text", "target", "found"),
     [
         ("FROM a\n", None, "a@linux/arm64"),
-        ("FROM a AS x\nFROM b\nFROM X AS y\n", None, "a@linux/arm64"),
+        ("FROM a AS x\nFROM b\nFROM x AS y\n", None, "a@linux/arm64"),
         ("FROM a AS x\nFROM b AS y\nFROM x\n", "y", "b@linux/arm64"),
         ("FROM a AS x\nFROM b\n", "X", "a@linux/arm64"),
         ("ARG V=1\nFROM a:$V\n", None, "a:1@linux/arm64"),

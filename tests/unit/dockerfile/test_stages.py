@@ -14,7 +14,7 @@ AMD = "linux/amd64"
 
 
 def built(text: str) -> list[str]:
-    found = list_bases(parse_dockerfile(text), target=None, arguments={"BUILDPLATFORM": AMD}, platform=AMD)
+    found = list_bases(parse_dockerfile(text), target=None, arguments={"BUILDPLATFORM": AMD}, platform=AMD).whole()
     return [base.reference for base in found]
 
 
@@ -65,7 +65,7 @@ def test_a_from_of_a_copy_or_a_mount_takes_no_variable(line: str) -> None:
 
 def test_an_image_is_found_whatever_the_case_of_the_option() -> None:
     text = "FROM a\nRUN --mount=type=bind,FROM=busybox:1,target=/b true\n"
-    bases = list_bases(parse_dockerfile(text), target=None, arguments={}, platform=AMD)
+    bases = list_bases(parse_dockerfile(text), target=None, arguments={}, platform=AMD).whole()
     assert [base.reference for base in bases] == ["a", "busybox:1"]
 
 
@@ -204,7 +204,7 @@ CONTEXTS = {
     ],
 )
 def test_a_named_context_stands_in_the_place_of_an_image_or_a_stage(text: str, images: list[str]) -> None:
-    found = list_bases(parse_dockerfile(text), target=None, arguments={}, platform=AMD, contexts=CONTEXTS)
+    found = list_bases(parse_dockerfile(text), target=None, arguments={}, platform=AMD, contexts=CONTEXTS).whole()
     assert sorted(base.reference for base in found) == images
     assert {base.platform for base in found} <= {AMD}
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ci.build.daemon import WAITING
 from deploy.trace import LONG, Trace
 
 TRACE = (Path(__file__).parent / "trace.txt").read_text().splitlines()
@@ -59,6 +60,16 @@ def test_calls_and_logs_are_no_steps_however_long_they_take() -> None:
         "7   : ┆ ! it failed",
     ]
     assert shown([*calls, "the last"], slow="the last", seconds=LONG)[0] == []
+
+
+def test_what_waits_for_somebody_has_a_line_at_once() -> None:
+    lines = [
+        "1   : ┆ a@linux/amd64 build",
+        f"2   : ┆ {WAITING}",
+        f"2   : ┆ {WAITING}",
+        f"2   : ┆ {WAITING} DONE [3.2s]",
+    ]
+    assert shown(lines)[0] == [f"{WAITING} ...", f"{WAITING}: done in 3.2 s"]
 
 
 def test_a_step_is_told_once_though_its_line_comes_again() -> None:

@@ -149,7 +149,7 @@ def test_without_an_exposed_port_the_port_of_the_request_counts() -> None:
         ("ARG N=${TARGETPLATFORM//\\//-}\nFROM alpine:$N", (), ()),
         ("ARG V\nARG B=alpine:$V\nFROM $B", (), ("V",)),
         ("ARG A=$B\nARG B=$A\nFROM $A", (), ()),  # nonsense, and no reason to go on for ever
-        ("FROM a AS a\nFROM A", ("a",), ()),
+        ("FROM a AS a\nFROM a", ("a",), ()),
         ("FROM a AS x\nFROM b\nCOPY --from=0 /a /a", ("a", "b"), ()),
         ("FROM a AS x\nFROM b\nRUN --mount=type=bind,from=x,target=/x true", ("a", "b"), ()),
         ("FROM a AS x\nFROM b\nCOPY --from=other:1 /a /a", ("b",), ()),

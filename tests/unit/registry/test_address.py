@@ -157,9 +157,23 @@ def test_media_types_lose_their_parameters() -> None:
         ("repository:a/b:pull", "repository:a/b:pull,push"),
         ("repository:a/b:push,delete", "repository:a/b:push,delete,pull"),
         ("repository:store/a/b:pull", "repository:store/a/b:pull,push"),
-        ("repository:a/b:pull repository:c/d:pull", "repository:a/b:pull repository:c/d:pull"),
+        ("repository:a/b:pull repository:c/d:pull", "repository:a/b:pull,push repository:c/d:pull"),
+        ("repository:e/f:pull repository:c/d:pull", "repository:e/f:pull repository:c/d:pull"),
         ("aws", "aws"),
     ],
 )
 def test_scopes(asked: str | None, expected: str) -> None:
     assert widen_scope(asked, "repository:a/b:pull,push") == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, "repository:a/b:pull,push repository:a/c:pull"),
+        ("repository:a/b:pull,push repository:a/c:pull", "repository:a/b:pull,push repository:a/c:pull"),
+        ("repository:a/b:pull", "repository:a/b:pull,push repository:a/c:pull"),
+        ("repository:store/a/b:pull", "repository:store/a/b:pull"),
+    ],
+)
+def test_scopes_of_two_repositories(asked: str | None, expected: str) -> None:
+    assert widen_scope(asked, "repository:a/b:pull,push repository:a/c:pull") == expected

@@ -9,10 +9,9 @@ from ci.build.report import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
 from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
 from ci.core.text import Format
-from ci.registry.address import RegistryAddress
-from ci.registry.client import RegistryClient
 from ci.release.outcome import Delivery, ImageFact, Release, VariantFact
 from ci.release.promotion import promote
+from ci.release.registries import Registries
 from ci.release.report import render_checksums, report_or_fail
 
 IMAGE = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
@@ -55,7 +54,6 @@ def test_a_proposed_command_is_to_be_given_what_this_call_was_given(wanted: Form
 
 
 async def test_a_promotion_to_no_tag_is_a_failure() -> None:
-    async with RegistryClient(RegistryAddress(host="registry.test", plain_http=False), credentials=None) as client:
-        done = await promote(client, (), "sha-0123456")
+    done = await promote(Registries(clients={}), (), "sha-0123456")
     assert not done.ok
     assert done.problems == ("no tag to move is given",)

@@ -6,8 +6,9 @@ import pytest
 
 from ci.core.errors import PipelineError, SelectionError
 from ci.core.findings import error, note, warning
+from ci.core.text import Format, parse_word
 from ci.validate.linter_reports import parse_reports, raised_rules
-from ci.validate.report import Style, parse_style, render_findings, render_sarif, report_or_fail, sort_findings
+from ci.validate.report import FORMATS, render_findings, render_sarif, report_or_fail, sort_findings
 
 FOUND = sort_findings(
     [
@@ -32,17 +33,17 @@ def test_the_table_is_sorted_counted_and_harmless_to_a_terminal() -> None:
 
 
 def test_only_errors_fail_and_only_where_that_is_wanted() -> None:
-    assert report_or_fail(FOUND[1:], Style.TABLE)
-    assert "1 error" in report_or_fail(FOUND, Style.TABLE, fail=False)
+    assert report_or_fail(FOUND[1:], Format.TABLE)
+    assert "1 error" in report_or_fail(FOUND, Format.TABLE, fail=False)
     with pytest.raises(PipelineError, match=r"^1 error found before anything was built\n\nERROR"):
-        report_or_fail(FOUND, Style.TABLE)
+        report_or_fail(FOUND, Format.TABLE)
     with pytest.raises(PipelineError) as raised:
-        report_or_fail(FOUND, Style.JSON)
+        report_or_fail(FOUND, Format.JSON)
     assert json.loads(str(raised.value))["ok"] is False
 
 
 def test_json_has_every_field() -> None:
-    data = json.loads(report_or_fail(FOUND, Style.JSON, fail=False))
+    data = json.loads(report_or_fail(FOUND, Format.JSON, fail=False))
     assert data["schema"] == 1
     assert data["findings"][1] == {
         "severity": "warning",
@@ -83,7 +84,7 @@ def test_findings_about_images_come_first_and_many_of_a_rule_are_counted() -> No
 
 def test_a_format_that_does_not_exist() -> None:
     with pytest.raises(SelectionError, match="did you mean 'sarif'"):
-        parse_style("sariff")
+        parse_word("sariff", FORMATS)
 
 
 def test_what_hadolint_cannot_read_is_a_note() -> None:

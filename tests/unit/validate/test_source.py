@@ -93,7 +93,7 @@ class Repository:
         self.write(file, text.replace(old, new, 1))
 
     def findings(self, **answers: Answer) -> tuple[Finding, ...]:
-        tree = make_tree(survey(self.path, ["Dockerfile", "Dockerfil", "app", "sub", "linked"]))
+        tree = make_tree(survey(self.path, ["Dockerfile", "Dockerfil", "app", "sub", "linked", "tests/app.yaml"]))
         text = (self.path / CONFIG).read_text()
         found = validate_source(tree, text=text, config=CONFIG, surface=SURFACE)
         return sort_findings([*found.findings, *check_bases(found.bases, answers)])
@@ -486,3 +486,12 @@ def test_an_address_may_need_the_agent_without_a_mount(repository: Repository, a
     repository.edit(CONFIG, "[PIP_TOKEN]", "[PIP_TOKEN]\n    ssh: [default]")
     repository.edit(D, "USER", f"ADD {address} /b\nUSER")
     assert ("ssh-unused" in [f.rule for f in repository.findings()]) is unused
+
+
+def test_a_file_of_checks_is_read_and_is_no_dockerfile(repository: Repository) -> None:
+    repository.edit(CONFIG, "    smoke:\n", "    smoke:\n      - structure-test: tests/app.yaml\n")
+    repository.write("tests/app.yaml", "schemaVersion: 2.0.0\ncommandTests: [{name: a, command: b}]\n")
+    assert not [found for found in repository.findings() if found.severity is Severity.ERROR]
+    repository.write("tests/app.yaml", "schemaVersion: 2.0.0\ncommandTests: [{name: a, comand: b}]\n")
+    errors = [found for found in repository.findings() if found.severity is Severity.ERROR]
+    assert {(found.file, found.line) for found in errors} == {("tests/app.yaml", 2)}

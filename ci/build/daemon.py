@@ -1,0 +1,154 @@
+"""The daemon of BuildKit: a service of the engine, which lives while something is built and says what it waits for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import anyio
+import dagger
+
+from ci.core.buildkit import BUILDKIT, IMAGE, NO_ROOT, needs_root
+from ci.core.engine import explain, first_error, step
+from ci.core.errors import DrydockError
+from ci.core.model import Config
+
+WAITING = "waiting for another call of this repository, which most likely builds on this engine: let it end, or end it"
+_ROOT = "/var/lib/buildkit"
+_PORT = 1234
+_HOST = "buildkitd"
+# Go reads the certificates of all these folders, besides its usual file (crypto/x509, root_unix.go).
+_USUAL_AUTHORITIES, _AUTHORITIES = "/etc/ssl/certs", "/etc/drydock/authorities"
+_ENVIRONMENT = {
+    # The genuine image sets it too: without it a control group of the daemon's cannot limit a step.
+    "BUILDKIT_SETUP_CGROUPV2_ROOT": "1",
+    # By default a step's output ends after 2 MiB, and the line that says why is lost.
+    "BUILDKIT_STEP_LOG_MAX_SIZE": "-1",
+    "BUILDKIT_STEP_LOG_MAX_SPEED": "-1",
+}
+_PATIENCE = 4.0  # seconds after which a build is not one that the engine has kept
+_START = 6.0  # more seconds that a daemon may take to start, whoever else is at work
+
+
+@dataclass(kw_only=True, slots=True)
+class Daemon:
+    """A daemon, which the engine starts when a build needs it."""
+
+    base: dagger.Container  # of its image
+    service: dagger.Service
+    waited: float = 0.0  # seconds for another call of the same repository
+    _up: bool = False
+    _asking: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def client(self) -> dagger.Container:
+        """Describe the container that asks it."""
+        bound = self.base.with_service_binding(_HOST, self.service)
+        return bound.with_env_variable("BUILDKIT_HOST", f"tcp://{_HOST}:{_PORT}")
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Look after a build that may be waiting for the daemon: an engine does not say so, and waits for ever.
+
+        Raises:
+            DrydockError: the engine refuses what the daemon needs.
+
+        """
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch)
+                yield
+                group.cancel_scope.cancel()
+        except ExceptionGroup as several:
+            raise first_error(several) from None
+
+    async def _watch(self) -> None:
+        await anyio.sleep(_PATIENCE)
+        async with self._asking:  # of several builds, one asks at a time
+            if not self._up:
+                await self._wait()
+                self._up = True
+
+    async def _wait(self) -> None:
+        """Wait until the daemon is up, and say so where that takes long: its state is for one call at a time."""
+        began = time.monotonic()
+        async with anyio.create_task_group() as group:
+            up = anyio.Event()
+            group.start_soon(self._start, up)
+            with anyio.move_on_after(_START):
+                await up.wait()
+            if up.is_set():
+                return
+            await self._check_root()
+            with step(WAITING):
+                await up.wait()
+            self.waited = _PATIENCE + time.monotonic() - began
+
+    async def _check_root(self) -> None:
+        """Ask for root capabilities in a command: where they are refused, a service never starts (engine 0.21.8)."""
+        try:
+            await _asked_now(self.base).with_exec(["true"], insecure_root_capabilities=True).sync()
+        except dagger.DaggerError as error:
+            if needs_root(str(error)):
+                raise DrydockError(NO_ROOT) from None
+            raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
+
+    async def _start(self, up: anyio.Event) -> None:
+        """Run a command that needs the daemon: the engine lets go of it some seconds after the last one has ended.
+
+        `start` would hold it for the whole session, and after `stop` the engine may end the next one too (0.21.8).
+        """
+        # Whoever needs it starts it too, and is told why it does not.
+        with suppress(dagger.DaggerError):
+            await _asked_now(self.client()).with_exec(["true"]).sync()
+        up.set()
+
+
+def _asked_now(container: dagger.Container) -> dagger.Container:
+    """Keep the engine from answering from before."""
+    return container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
+
+
+def open_daemon(
+    config: Config, services: Mapping[str, dagger.Service], authorities: dagger.File | None = None
+) -> Daemon:
+    """Describe the daemon of a repository.
+
+    Two repositories do not share a daemon's state, so that neither waits for the other.
+
+    Args:
+        config: of the repository.
+        services: what the daemon reaches by a name, besides the network.
+        authorities: certificates in PEM that are trusted besides the usual ones.
+
+    """
+    base = dagger.dag.container().from_(IMAGE)
+    for name, value in _ENVIRONMENT.items():
+        base = base.with_env_variable(name, value)
+    if authorities:
+        # The client too: it asks for tokens.
+        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
+        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
+    reached = base
+    for host, service in services.items():
+        reached = reached.with_service_binding(host, service)
+    daemon = (
+        # Two daemons on one state would spoil it: the second waits.
+        reached.with_mounted_cache(_ROOT, open_state(config), sharing=dagger.CacheSharingMode.LOCKED)
+        .with_exposed_port(_PORT)
+        .as_service(
+            args=["buildkitd", "--addr", f"tcp://0.0.0.0:{_PORT}", "--root", _ROOT], insecure_root_capabilities=True
+        )
+    )
+    return Daemon(base=base, service=daemon)
+
+
+def open_state(config: Config) -> dagger.CacheVolume:
+    """Name the volume that holds the state of a repository's daemon."""
+    named = [*config.repositories, config.source, *(image.name for image in config.images)]
+    key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:12]
+    return dagger.dag.cache_volume(f"drydock-buildkit-{BUILDKIT}-{key}")
