@@ -88,6 +88,16 @@ def _same(one: Built, other: Built) -> bool:
     return bool(names & others) or not names or not others
 
 
+def _fewer(one: Built, other: Built) -> list[str]:
+    """Name what goes to some repositories of an image alone, by steps that write to several: here it goes to all."""
+    left, right = set(one.repositories), set(other.repositories)
+    less = other if right < left else one if left < right else None
+    if less is None or len(less.repositories) <= 1:
+        return []
+    rules = ", ".join(less.rules)
+    return [f"{less.place}: {rules} goes to {' and '.join(less.repositories)} alone: here it goes to all of them"]
+
+
 def _flavors(one: Built, other: Built) -> tuple[str, ...]:
     """Join what holds for all rules; that nothing is latest only holds where both say so."""
     both = [*one.flavor, *other.flavor]
@@ -110,5 +120,5 @@ def _join(one: Built, other: Built) -> Built:
         rules=unique((*one.rules, *other.rules)),
         flavor=_flavors(one, other),
         notes=unique((*one.notes, *other.notes)),
-        lost=unique((*one.lost, *other.lost)),
+        lost=unique((*one.lost, *other.lost, *_fewer(one, other))),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import product, zip_longest
 
 from ci.init.holes import HOLE, hide, hole, show_again
 
@@ -111,11 +111,15 @@ def _turn(word: str, line: str, values: Values, branches: list[_Branch]) -> Valu
 
 
 def _merge(states: Iterable[Values]) -> Values:
-    merged: Values = {}
-    for state in states:
-        for name, found in state.items():
-            merged[name] = _most((*merged.get(name, ()), *found))
-    return merged
+    given = [*states]
+    names = dict.fromkeys(name for state in given for name in state)
+    # In turn, so that each branch keeps some where there are too many.
+    return {name: _most(_in_turn([state[name] for state in given if name in state])) for name in names}
+
+
+def _in_turn(lists: Iterable[Iterable[str]]) -> Iterator[str]:
+    for row in zip_longest(*lists):
+        yield from (value for value in row if value is not None)
 
 
 def _holds(line: str, values: Values) -> bool | None:

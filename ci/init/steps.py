@@ -21,6 +21,7 @@ from ci.init.tagging import (
     plain_condition,
     read_name,
     rules_of,
+    run_value,
     take_flavor,
     take_rules,
 )
@@ -153,7 +154,8 @@ def _built(run: Run, given: Lines) -> Built | None:
         return None
     platforms, strange = list_platforms(_one(run, given.get("platforms", "")), place)
     metas = {f"steps.{name}." for name in run.metas}
-    arguments = list_arguments(given.get("build-args", ""), place, metas)
+    handed = {key: word for key, options in run.outputs.items() if (word := run_value(options))}
+    arguments = list_arguments(given.get("build-args", ""), place, metas, handed)
     names = [word for word in split(given.get("tags", ""), r"[,\n]") if word.strip()]
     built = Built(
         place=place,

@@ -39,7 +39,12 @@ _KINDS = (
 )
 _EXACT = re.compile(f"{OPEN}github\\.(?:sha|ref_name|event\\.release\\.tag_name){CLOSE}")
 _MOVING = re.compile(r"=(?:edge|dev|develop|development|nightly|main|master|testing|unstable|snapshot|next)(?:-|$)")
-_TAGGED = "${{ startsWith(github.ref, 'refs/tags/') }}"
+_TAGGED = "${{ github.ref_type == 'tag' && !contains(github.ref_name, '-') }}"
+_BRANCH = "type=ref,event=branch"
+_DIGITS = {
+    "{{major}}": (r"v\d+", r"\.\d+\.\d+"),
+    "{{major}}.{{minor}}": (r"v\d+\.\d+", r"\.\d+"),
+}
 _LATEST = "type=raw,value=latest"
 
 
@@ -184,16 +189,20 @@ def rules_of(tags: Iterable[str], place: str, condition: str) -> Found:
         rules += found
         if HOLE.search(tag) and found and not _EXACT.fullmatch(tag):
             guesses.setdefault(found[0], shown(tag))
-    versions = any(rule.startswith(_SEMVER) for rule in rules)
+    versions = any(rule.startswith((_SEMVER, "type=match,")) for rule in rules)
     whole = any("{{version}}" in rule for rule in rules)
     latest = [rule for rule in rules if rule.partition(",enable")[0] == _LATEST]
     if versions:
         # What metadata-action does by itself: latest is the highest version, and no pre-release.
-        kept = (rule for rule in rules if rule not in latest and not (whole and rule.startswith("type=ref,event=tag")))
+        drop = {*latest} if whole else set()
+        kept = (rule for rule in rules if rule not in drop and not (whole and rule.startswith("type=ref,event=tag")))
         rules = [_moved(rule) for rule in kept]
     else:
         rules = [_moved(rule) if _MOVING.search(rule) and "enable=" not in rule else rule for rule in rules]
-    flavor = ("latest=false",) if not latest and rules else ()
+    if any(rule.startswith("type=raw,") and "{{is_default_branch}}" in rule for rule in rules):
+        # The default branch has a name of its own.
+        rules = [f"{r},enable={{{{is_not_default_branch}}}}" if r.startswith(_BRANCH) else r for r in rules]
+    flavor = ("latest=false",) if rules and (not latest or (versions and not whole)) else ()
     return Found(
         rules=unique(rules),
         flavor=flavor,
@@ -227,6 +236,9 @@ def _ruled(pattern: str, before: str, suffix: str, enable: str, first: str) -> l
     if "{{" in pattern:
         # A git tag keeps its v, where nothing takes it away.
         v = "v" if before == "v" or re.search("refs/tags/(?!v)|tag_name(?!#v)", first) else ""
+        if v and (digits := _DIGITS.get(pattern)):
+            # A rule for versions would name a pre-release in full, and without its v.
+            return [f"type=match,pattern=^({digits[0]}){digits[1]}$,group=1{prefix if before != 'v' else ''}{suffix}"]
         return [f"{_SEMVER}{v}{pattern}{prefix if before != 'v' else ''}{suffix}"]
     if pattern in ("sha", "short"):
         form = "long" if pattern == "sha" else "short"
@@ -237,10 +249,21 @@ def _ruled(pattern: str, before: str, suffix: str, enable: str, first: str) -> l
 
 def _moved(rule: str) -> str:
     """Say of a literal tag that stands beside versions when it moves: with the default branch, or with a version."""
+    plain = rule.partition(",enable=")[0]
+    if rule.startswith("type=sha,") and _MOVING.search(rule):
+        return f"{plain},enable={{{{is_default_branch}}}}"
     if not rule.startswith("type=raw,value="):
         return rule
-    plain = rule.partition(",enable=")[0]
     return f"{plain},enable={{{{is_default_branch}}}}" if _MOVING.search(plain) else f"{plain},enable={_TAGGED}"
+
+
+def run_value(options: Iterable[str]) -> str:
+    """Return the value of the run that a script hands on, by all that it may be; "" where nobody can tell."""
+    given = [*options]
+    kinds = {_kind(found) for option in given for found in HOLE.findall(option)}
+    literal = next((option for option in given if _LITERAL.fullmatch(option) and _MOVING.search(f"={option}")), "{ref}")
+    word = "version" if "{{version}}" in kinds else "tag" if "tag" in kinds else ""
+    return f"{{{word}:-{literal}}}" if word else ""
 
 
 def _kind(text: str) -> str:

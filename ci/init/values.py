@@ -25,7 +25,7 @@ _WORDS = (
     (r"github\.event\.release\.tag_name", "{tag:-{ref}}"),
     (r"(?:shell )?git rev-parse --short HEAD|github\.sha\[:7\]", "{short}"),
     (r"\$\((?:shell )?git describe[^)]*\)", "{tag:-{short}}"),
-    (r"(?:shell )?git log -1 --format=%c[tI]", "{created}"),
+    (r"\$\((?:shell )?git log -1 --format=%cI\)|\$\(date .*git log -1 --format=%ct.*\)", "{created}"),
 )
 # What an argument wants whose value only a script knows, by its own name.
 _WANTED = (
@@ -57,13 +57,14 @@ def list_platforms(text: str, place: str) -> tuple[tuple[str, ...], tuple[str, .
     return tuple(name for name in named if name in PLATFORMS), lost
 
 
-def list_arguments(text: str, place: str, metas: Collection[str]) -> Arguments:
+def list_arguments(text: str, place: str, metas: Collection[str], handed: Mapping[str, str] | None = None) -> Arguments:
     """Read arguments, one on each line.
 
     Args:
         text: as build-push-action takes it.
         place: where it stands.
         metas: what outputs of metadata-action begin with, such as "steps.meta.".
+        handed: what outputs of scripts stand for among the values of a run.
 
     """
     values: dict[str, str] = {}
@@ -76,7 +77,7 @@ def list_arguments(text: str, place: str, metas: Collection[str]) -> Arguments:
         if name == "SOURCE_DATE_EPOCH" and HOLE.search(value):
             lost.append(f"{place}: SOURCE_DATE_EPOCH: a release gives its images the commit's time by itself")
             continue
-        filled = _filled(value.strip("\"'"), metas)
+        filled = _filled(value.strip("\"'"), metas, handed or {})
         wanted = next((word for pattern, word in _WANTED if re.search(pattern, name)), "")
         if not HOLE.search(filled):
             values[name] = filled
@@ -88,11 +89,13 @@ def list_arguments(text: str, place: str, metas: Collection[str]) -> Arguments:
     return Arguments(values=values, notes=tuple(notes), lost=tuple(lost))
 
 
-def _filled(text: str, metas: Collection[str]) -> str:
+def _filled(text: str, metas: Collection[str], handed: Mapping[str, str]) -> str:
     def word(found: re.Match[str]) -> str:
         inner = found[1].strip()
         if any(inner == f"{meta}outputs.version" for meta in metas):
             return "{version:-{ref}}"
+        if inner.lower() in handed:
+            return handed[inner.lower()]
         for pattern, value in _WORDS:
             if same := re.fullmatch(pattern, inner):
                 return same.expand(value)
