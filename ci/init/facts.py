@@ -15,6 +15,7 @@ from ci.dockerfile import (
     expand,
     lineage,
     list_mounts,
+    list_sought,
     needed_stages,
     read_stages,
 )
@@ -46,6 +47,7 @@ class Facts:
     ports: tuple[str, ...] | None  # "8000/tcp": what EXPOSE adds to the base's own; None: a variable hides one
     healthcheck: str | None  # its command
     sources: tuple[str, ...]  # of the context, that COPY, ADD and bind mounts name
+    sought: tuple[tuple[str, ...], ...]  # of the context, by commands; one of each is enough
     secrets: tuple[str, ...]  # that a RUN mounts
     ssh: tuple[str, ...]  # names of SSH agents that a RUN mounts
     commands: tuple[str, ...]  # every RUN, and every ADD of an address
@@ -122,6 +124,7 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         ports=state.ports,
         healthcheck=_filled(state.healthcheck, line[-1]),
         sources=_unique(source for step in steps for source in _sources(step)),
+        sought=tuple(sought.options for scope in needed for sought in list_sought(scope)),
         secrets=_unique(mount.secret for mount in mounts if mount.kind == "secret" and mount.secret),
         ssh=_unique(mount.agent for mount in mounts if mount.kind == "ssh"),
         unset=_unique(name for scope in needed for name in _unset(scope.steps, known)),

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from itertools import chain, count
 
 from ci.config import LINE
@@ -14,6 +13,7 @@ from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
 from ci.core.model import Image
 from ci.dockerfile import SCRATCH, parse_dockerfile
 from ci.init.checkout import Input, read_brought
+from ci.init.contexts import PLAIN, guess_context
 from ci.init.facts import Facts, read_facts
 from ci.init.project import DEFAULT
 from ci.init.proposed import Proposal, Proposed, component
@@ -23,13 +23,6 @@ from ci.init.takeover import fallback_rules, take_over
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 
-# Folders that say how an image is made and not which.
-_PLAIN = frozenset(
-    "docker dockerfile dockerfiles container containers image images build builds deploy deployment deployments "
-    "package packaging ci infra ops release scripts config etc src prod production compose docker-compose "
-    ".github workflows".split()
-)
-_CODE = frozenset(("src",))  # plain as a name, and a context of its own
 # Ends of a Dockerfile's name that say nothing.
 _FINAL = frozenset("prod production release default buildx build multistage".split())
 
@@ -162,7 +155,7 @@ def _name_parts(path: str) -> list[str]:
     end = dockerfile_end(file) or ""
     if folders[:1] == [WORKFLOWS]:
         end = re.sub("^ci[._-]", "", end)
-    parts = [part for folder in folders if (part := folder.lower()) not in _PLAIN]
+    parts = [part for folder in folders if (part := folder.lower()) not in PLAIN]
     if end and end.lower() not in _FINAL:
         # A folder's own variants are told apart by both: backend/Dockerfile.slim is backend-slim.
         last = parts.pop() if parts else ""
@@ -183,7 +176,7 @@ def _image(
     paths: AbstractSet[str],
     beside: Mapping[str, str],
 ) -> Proposed:
-    context, missing = guess_context(path, facts.sources, paths)
+    context, missing = guess_context(path, facts.sources, paths, facts.sought)
     platforms, why = _platforms(path, facts)
     notes = [why] if why else []
     if missing:
@@ -215,44 +208,6 @@ def _image(
         git=Input.HISTORY in brought.inputs,
     )
     return Proposed(image=image, notes=tuple(notes), inputs=brought.inputs, missing=tuple(missing))
-
-
-def guess_context(path: str, sources: Iterable[str], paths: AbstractSet[str]) -> tuple[str, list[str]]:
-    """Find the folder that holds what a Dockerfile copies, and list what it does not hold.
-
-    The Dockerfile's own folder comes first, then each folder above it; the first that holds everything is taken, or
-    else the one that holds the most.
-    """
-    folders = path.split("/")[:-1]
-    named = [clean for source in sources if (clean := _clean(source)) != "."]
-    choices = ["/".join(folders[:count]) for count in range(len(folders), -1, -1)]
-    if folders[:1] == [WORKFLOWS]:
-        choices = choices[-1:] + choices[:-1]  # it stands beside the workflow that builds it
-    elif not named and folders and folders[-1].lower() in _PLAIN - _CODE:
-        # It copies everything or nothing, and stands in a folder of Dockerfiles: its context is a folder above.
-        choices = choices[1:] + choices[:1]
-    missing = {choice: [name for name in named if not _exists(choice, name, paths)] for choice in choices}
-    best = min(choices, key=lambda choice: len(missing[choice]))  # the first of the best
-    if named and len(missing[best]) == len(named):
-        best = ""  # nothing is where it says: written for the root of the repository, most likely
-    return best or ".", missing[best]
-
-
-def _clean(source: str) -> str:
-    return "/".join(part for part in source.split("/") if part not in ("", ".")) or "."
-
-
-def _exists(context: str, name: str, paths: AbstractSet[str]) -> bool:
-    if ".." in name.split("/"):
-        return False
-    full = f"{context}/{name}" if context else name
-    if not re.search(r"[*?\[]", name):
-        return full in paths
-    wanted = full.split("/")
-    return any(
-        len(found) == len(wanted) and all(map(fnmatchcase, found, wanted))
-        for found in (path.split("/") for path in paths)
-    )
 
 
 def _platforms(path: str, facts: Facts) -> tuple[tuple[str, ...], str]:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ci.config.parse import parse_config
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image
+from ci.init.contexts import guess_context
 from ci.init.project import project_name
-from ci.init.proposal import guess_context, name_images, propose
+from ci.init.proposal import name_images, propose
 from ci.init.proposal_yaml import render_proposal, schema_address
 from ci.init.proposed import Proposal
 from ci.init.released import Released, Triggers
@@ -483,3 +484,22 @@ def test_a_name_that_nothing_tells_is_called_a_guess() -> None:
     assert "name: app  # a guess" in render_proposal(proposal, schema="", file="images.yaml")
     named = propose({"Dockerfile": APP}, {"Dockerfile"}, project="shop")
     assert "name: shop\n" in render_proposal(named, schema="", file="images.yaml")
+
+
+@pytest.mark.parametrize(
+    ("commands", "paths", "context"),
+    [
+        ("RUN make app", ("Makefile", "packaging/api/x"), "."),
+        ("WORKDIR /src\nCOPY . .\nRUN go build ./cmd", ("go.mod",), "."),
+        ("RUN make app", ("packaging/api/Makefile", "Makefile"), "packaging/api"),
+        ("RUN ./own.sh", ("Makefile",), "packaging/api"),
+        ("WORKDIR /util/tool", ("util/tool/a.cs",), "."),
+    ],
+)
+def test_a_dockerfile_that_copies_everything_has_the_context_that_its_commands_fit(
+    commands: str, paths: tuple[str, ...], context: str
+) -> None:
+    copied = "" if "COPY" in commands else "COPY . /\n"
+    folders = {path.rpartition("/")[0] for path in paths} - {""}
+    image = proposed(f"{APP}{copied}{commands}\n", "packaging/api/Dockerfile", (*paths, *folders))
+    assert image.context == context
