@@ -54,7 +54,7 @@ def list_sought(scope: Scope) -> Iterator[Sought]:
 
 
 def _copies_all(step: Step) -> bool:
-    return step.made.keyword == "COPY" and [*step.copied()] in (["."], ["./"], ["/"])
+    return step.made.keyword in ("COPY", "ADD") and [*step.copied()] in (["."], ["./"], ["/"])
 
 
 def _programs(command: str) -> Iterator[str]:

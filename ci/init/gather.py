@@ -104,14 +104,14 @@ def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:
     for job, run in given:
         found += run.unread
         if run.built:
-            found += run.logins
+            found += run.remarks
         elif _by_script(run) and not any(other.built for same, other in given if same.file == job.file):
             found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
     return found
 
 
 def _by_script(run: Run) -> bool:
-    return bool(not run.built and not run.unread and run.logins and any(map(_pushes, run.scripts)))
+    return bool(not run.built and not run.unread and run.logged_in and any(map(_pushes, run.scripts)))
 
 
 def _copied(runs: Iterable[tuple[Job, Run]]) -> list[Built]:

@@ -52,7 +52,8 @@ class Run:
     known: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of scripts, where several are possible
     metas: dict[str, _Meta] = field(default_factory=dict)
-    logins: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # on what surrounds a build
+    logged_in: bool = False
     scripts: list[str] = field(default_factory=list)
     place: str = ""
     condition: str = ""
@@ -88,7 +89,9 @@ def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
     found = _ACTION.fullmatch(_text(step, "uses", run.known))
     action = found[1].rpartition("/")[2] if found else ""
     identity = _text(step, "id", run.known)
+    _note_checkout(run, action, given)
     if action == "login-action":
+        run.logged_in = True
         secrets = re.findall(
             r"(?<![\w-])secrets\.([\w-]+)",
             " ".join(v for v in mapping(step.get("with")).values() if isinstance(v, str)),
@@ -96,7 +99,7 @@ def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
         own = [name for name in secrets if name != "GITHUB_TOKEN"]
         if own:
             where = shown(given.get("registry", "") or "docker.io")
-            run.logins.append(f"{run.place}: logs in to {where} with the secrets {' and '.join(own)}")
+            run.remarks.append(f"{run.place}: logs in to {where} with the secrets {' and '.join(own)}")
     elif action == "metadata-action":
         run.metas[identity or run.place] = _meta(run, given)
     elif action == "build-push-action":
@@ -116,6 +119,12 @@ _HCL = "HCL is not read; a file of JSON would be (docker buildx bake --print wri
 def _text(step: Lines, key: str, known: Mapping[str, str]) -> str:
     value = step.get(key, "")
     return fill(value, known) if isinstance(value, str) and known else value if isinstance(value, str) else ""
+
+
+def _note_checkout(run: Run, action: str, given: Lines) -> None:
+    if action == "checkout" and given.get("fetch-depth") == "0":
+        text = "the checkout brings all history: a build that asks git needs git: true, and --git .git in each call"
+        run.remarks.append(f"{run.place}: {text}")
 
 
 def _events(run: Run) -> str:
@@ -141,7 +150,7 @@ def _built(run: Run, given: Lines) -> Built | None:
     push = given.get("push", "")
     pushed = push not in ("", "false") or any(_PUSHES.search(line) for line in outputs.split())
     # An archive that a later step pushes is released too, where the job can log in.
-    archived = "type=oci" in outputs and run.logins
+    archived = "type=oci" in outputs and run.logged_in
     if not pushed and not archived:
         return None
     place = run.place
