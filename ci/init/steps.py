@@ -99,7 +99,9 @@ def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
         own = [name for name in secrets if name != "GITHUB_TOKEN"]
         if own:
             where = shown(given.get("registry", "") or "docker.io")
-            run.remarks.append(f"{run.place}: logs in to {where} with the secrets {' and '.join(own)}")
+            run.remarks.append(
+                f"{run.place}: logs in to {where} with the secrets {' and '.join(own)}: --login gives it to a release"
+            )
     elif action == "metadata-action":
         run.metas[identity or run.place] = _meta(run, given)
     elif action == "build-push-action":
