@@ -223,6 +223,12 @@ def test_bake_in_json_is_read_and_hcl_is_named() -> None:
     assert (image.repositories, dict(image.build_args)) == (("ghcr.io/acme/app",), {"A": "1"})
     released = gather({"docker-bake.hcl": 'target "app" {}'}, {"Dockerfile"}, "app")
     assert not released.images
+    files = {"Dockerfile": "FROM a\n"}
+    bake = {"uses": "docker/bake-action@v6"}
+    guessed = propose(files, set(files), released=gather({FILE: workflow(bake)}, set(files), "app"))
+    written = render_proposal(guessed, schema="", file="images.yaml")
+    assert "# A guess: what names the images today could not be read" in written
+    assert yaml.safe_load(written)["tags"] == ["type=ref,event=tag"]
     assert "docker-bake.hcl: HCL is not read" in released.lost[0]
 
 
