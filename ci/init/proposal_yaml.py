@@ -72,7 +72,7 @@ def _file(proposal: Proposal) -> Iterator[str]:
         yield f"source: {_flow(proposal.source)}"
     if proposal.tags:
         if not proposal.released:
-            yield "# A guess: what names the images today could not be read, so that nothing but the event's own name moves."
+            yield "# A guess: what names the images today could not be read. Only the name of the event itself moves."
         yield from _rules("tags", proposal.tags, "")
     if proposal.flavor:
         yield f"flavor: {_flow(proposal.flavor)}"

@@ -224,7 +224,7 @@ def test_bake_in_json_is_read_and_hcl_is_named() -> None:
     released = gather({"docker-bake.hcl": 'target "app" {}'}, {"Dockerfile"}, "app")
     assert not released.images
     files = {"Dockerfile": "FROM a\n"}
-    bake = {"uses": "docker/bake-action@v6"}
+    bake: dict[str, object] = {"uses": "docker/bake-action@v6"}
     guessed = propose(files, set(files), released=gather({FILE: workflow(bake)}, set(files), "app"))
     written = render_proposal(guessed, schema="", file="images.yaml")
     assert "# A guess: what names the images today could not be read" in written
