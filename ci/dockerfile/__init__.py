@@ -17,6 +17,7 @@ from ci.dockerfile.parser import (
     find_target,
     parse_dockerfile,
 )
+from ci.dockerfile.sought import Sought, list_sought
 from ci.dockerfile.stages import (
     SCRATCH,
     Scope,
@@ -43,6 +44,7 @@ __all__ = [
     "IgnoreFile",
     "Instruction",
     "Scope",
+    "Sought",
     "Step",
     "assignments",
     "clean_source",
@@ -58,6 +60,7 @@ __all__ = [
     "lineage",
     "list_bases",
     "list_mounts",
+    "list_sought",
     "list_submodules",
     "list_taken",
     "meets",

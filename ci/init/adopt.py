@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import dagger
 
 from ci.config import DEFAULT_CONFIG
 from ci.core.engine import fan_out
-from ci.core.errors import DrydockError
+from ci.core.errors import ConfigError, DrydockError
 from ci.init.checkout import describing
-from ci.init.project import MANIFESTS, project_name
-from ci.init.proposal import Proposal, propose
+from ci.init.gather import find_slug, gather, telling
+from ci.init.project import DEFAULT, MANIFESTS, project_name
+from ci.init.proposal import propose
 from ci.init.proposal_yaml import render_proposal, schema_address
-from ci.init.search import SKIPPED, LeftOut, find_dockerfiles
+from ci.init.proposed import Proposal, without_release
+from ci.init.search import SKIPPED, LeftOut, find_dockerfiles, list_dockerfiles
 from ci.init.templates import adapt_hook, adapt_workflow, check_module
+from ci.init.told import tell
 
 WORKFLOW = ".github/workflows/images.yml"
 HOOK, INSTALL = ".githooks/pre-push", ".githooks/install"
@@ -50,7 +54,9 @@ async def adopt(
     proposal = await read_proposal(source) if DEFAULT_CONFIG in wanted else Proposal(images=())
     write: dict[str, Callable[[], Awaitable[str]]] = {
         DEFAULT_CONFIG: partial(_render, proposal, module),
-        WORKFLOW: partial(template, WORKFLOW, partial(adapt_workflow, inputs=proposal.inputs)),
+        WORKFLOW: partial(
+            template, WORKFLOW, partial(adapt_workflow, inputs=proposal.inputs, triggers=proposal.triggers)
+        ),
         HOOK: partial(template, HOOK, adapt_hook),
         INSTALL: partial(template, INSTALL, lambda text, _: text),
     }
@@ -58,15 +64,22 @@ async def adopt(
     for path in wanted:
         permissions = 0o755 if path in (HOOK, INSTALL) else 0o644
         after = after.with_new_file(path, await write[path](), permissions=permissions)
+    # The CLI says nothing of a change that it is told to apply; without a terminal it shows what a module prints.
+    print(tell(wanted, proposal, module=module, config=DEFAULT_CONFIG, install=INSTALL), flush=True)  # noqa: T201
     return after.changes(source)
 
 
 async def _render(proposal: Proposal, module: str) -> str:
-    return render_proposal(proposal, schema=schema_address(module), file=DEFAULT_CONFIG)
+    schema = schema_address(module)
+    try:
+        return render_proposal(proposal, schema=schema, file=DEFAULT_CONFIG)
+    except ConfigError as error:
+        # What releases them today may do what a configuration may not, such as two images under one name.
+        return render_proposal(without_release(proposal, str(error)), schema=schema, file=DEFAULT_CONFIG)
 
 
 async def read_proposal(source: dagger.Directory) -> Proposal:
-    """Propose images for the Dockerfiles of a source.
+    """Propose images for the Dockerfiles of a source, as its workflows and build files release them.
 
     Raises:
         DrydockError: there is no Dockerfile that could be proposed.
@@ -75,19 +88,27 @@ async def read_proposal(source: dagger.Directory) -> Proposal:
     listed = await source.filter(exclude=_UNLISTED).glob("**")
     files = [path for path in listed if not path.endswith("/")]
     chosen, aside = find_dockerfiles(files)
-    links = await _links(source, chosen)
-    texts = await _read(source, chosen)
-    same = {path: other for path in links if (other := _target(texts, links, path))}
+    every = list_dockerfiles(files)
+    told = await _read(source, [*telling(files), *(file for file in MANIFESTS if file in files)])
+    links = await _links(source, every)
+    texts = await _read(source, every)
+    owner, repository = find_slug([*told.values(), *texts.values()])
+    project = project_name(told)
+    released = gather(told, set(texts), repository or project)
+    wanted = {image.dockerfile for image in released.images} | set(chosen)
+    same = {path: other for path in links if path in wanted and (other := _target(texts, links, path))}
     linked = tuple(LeftOut(path=path, reason=f"a link to {other}, which is one image") for path, other in same.items())
     unread = tuple(LeftOut(path=path, reason="the engine cannot read it") for path in chosen if path not in texts)
-    manifests = await _read(source, [file for file in MANIFESTS if file in files])
     proposal = propose(
-        {path: text for path, text in texts.items() if path not in same},
+        {path: text for path, text in texts.items() if path in wanted and path not in same},
         {path.rstrip("/") for path in listed},
-        project=project_name(manifests),
+        project=repository.lower() if repository and project == DEFAULT else project,
         beside=await _read(source, describing(texts, set(files))),
+        released=released,
+        owner=owner,
     )
-    proposal = Proposal(images=proposal.images, left_out=(*aside, *linked, *unread, *proposal.left_out))
+    aside = tuple(other for other in aside if other.path not in wanted)
+    proposal = replace(proposal, left_out=(*aside, *linked, *unread, *proposal.left_out))
     if not proposal.images:
         raise DrydockError(_nothing(proposal.left_out))
     return proposal

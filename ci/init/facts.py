@@ -15,6 +15,7 @@ from ci.dockerfile import (
     expand,
     lineage,
     list_mounts,
+    list_sought,
     needed_stages,
     read_stages,
 )
@@ -38,12 +39,15 @@ class Facts:
     base: str | None  # the image the last stage descends from
     bases: tuple[str, ...]  # of every stage the last one needs; one with variables that have no value is left out
     unfilled: tuple[str, ...]  # variables in a FROM that have no value
-    platforms: tuple[str, ...]  # that a FROM asks for by name
+    base_written: str  # the same as it is written, variables and all
+    platform: str  # that the last stage's FROM asks for by name, or that of the stage it descends from
+    labels: Mapping[str, str]  # of the last stage, as far as they are plain
     user: str | None
     entrypoint: tuple[str, ...] | None
     ports: tuple[str, ...] | None  # "8000/tcp": what EXPOSE adds to the base's own; None: a variable hides one
     healthcheck: str | None  # its command
     sources: tuple[str, ...]  # of the context, that COPY, ADD and bind mounts name
+    sought: tuple[tuple[str, ...], ...]  # of the context, by commands; one of each is enough
     secrets: tuple[str, ...]  # that a RUN mounts
     ssh: tuple[str, ...]  # names of SSH agents that a RUN mounts
     commands: tuple[str, ...]  # every RUN, and every ADD of an address
@@ -112,18 +116,31 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         base=line[0].origin.reference or None,
         bases=_unique(base.image for base in bases if base.image),
         unfilled=_unique(name for name in unfilled if name not in AUTOMATIC),
-        platforms=_unique(p for scope in needed if (p := expand(scope.stage.platform, known))),
+        base_written=line[0].origin.written,
+        platform=expand(line[0].stage.platform, known) or "",
+        labels=_labels(line),
         user=state.user,
         entrypoint=state.entrypoint,
         ports=state.ports,
         healthcheck=_filled(state.healthcheck, line[-1]),
         sources=_unique(source for step in steps for source in _sources(step)),
+        sought=tuple(sought.options for scope in needed for sought in list_sought(scope)),
         secrets=_unique(mount.secret for mount in mounts if mount.kind == "secret" and mount.secret),
         ssh=_unique(mount.agent for mount in mounts if mount.kind == "ssh"),
         unset=_unique(name for scope in needed for name in _unset(scope.steps, known)),
         ends=_ends(scopes),
         commands=tuple(i.arguments for i in run if i.keyword == "RUN" or (i.keyword == "ADD" and "://" in i.arguments)),
     )
+
+
+def _labels(line: Iterable[Scope]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for step in (step for scope in line for step in scope.steps if step.made.keyword == "LABEL"):
+        for name, value in assignments(step.made).items():
+            filled = step.fill(value) if value else None
+            if filled:
+                labels[name.strip("\"'")] = filled.strip("\"'")
+    return labels
 
 
 def _unset(steps: Iterable[Step], outer: Collection[str]) -> Iterator[str]:

@@ -5,28 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from itertools import chain, count
 
 from ci.config import LINE
 from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
 from ci.core.model import Image
-from ci.core.names import COMPONENT
 from ci.dockerfile import SCRATCH, parse_dockerfile
 from ci.init.checkout import Input, read_brought
+from ci.init.contexts import PLAIN, guess_context
 from ci.init.facts import Facts, read_facts
+from ci.init.project import DEFAULT
+from ci.init.proposed import Proposal, Proposed, component
+from ci.init.released import Released
 from ci.init.search import WORKFLOWS, LeftOut, dockerfile_end
+from ci.init.takeover import fallback_rules, take_over
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 
-# Folders that say how an image is made and not which.
-_PLAIN = frozenset(
-    "docker dockerfile dockerfiles container containers image images build builds deploy deployment deployments "
-    "package packaging ci infra ops release scripts config etc src prod production compose docker-compose "
-    ".github workflows".split()
-)
-_CODE = frozenset(("src",))  # plain as a name, and a context of its own
 # Ends of a Dockerfile's name that say nothing.
 _FINAL = frozenset("prod production release default buildx build multistage".split())
 
@@ -43,52 +39,40 @@ _AMD64_BASE = re.compile(r"(?i)nvidia|cuda|(?:^|/)amd64/|x86[-_]64|[-_.:/]amd64\
 _ARM64_BASE = re.compile(r"(?i)(?:^|/)arm64v8/|aarch64|[-_.:/]arm64\b")
 _AMD64_FILE = re.compile(r"(?i)[^\s\"'=]{0,60}(?<![a-z0-9])(?:x86[-_]64|amd64|x64)(?![a-z0-9])[^\s\"']{0,20}")
 _AWARE = re.compile(r"TARGETARCH|TARGETPLATFORM|uname -|--print-architecture|aarch64|arm64|\barch\b|apk --print-arch")
+_GPU_BASE = re.compile(r"(?i)nvidia|cuda|\bgpu\b")
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]*\})")
+# Of curl and of wget's kin: where they are sent on, they go.
+_FOLLOWS = re.compile(r"curl\b[^|;&]*\s(?:-[A-Za-z]*L[A-Za-z]*|--location)\b")
+_ADDRESS = re.compile(r"https://[^\s$]+")
+SOURCE_LABEL = "org.opencontainers.image.source"
 _GPU_PATH = re.compile(r"(?i)(?:^|[._/-])(?:gpu|cuda|rocm)(?:[._/-]|$)")
 _WINDOWS = re.compile(r"(?i)mcr\.microsoft\.com/(?:windows|dotnet/framework)|nanoserver|servercore|windowsservercore")
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|@[A-Z_]+@|%%[A-Z_]+%%")
 _SECRET = re.compile("[A-Za-z0-9_.-]+")
 _DEADLINE = 120.0  # seconds; an emulated platform starts slowly
-_MAX_NAME = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proposed:
-    """One proposed image, and what its owner should know."""
-
-    image: Image
-    notes: tuple[str, ...] = ()
-    inputs: frozenset[Input] = frozenset()  # of the checkout
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proposal:
-    """What init would write into the configuration."""
-
-    images: tuple[Proposed, ...]
-    left_out: tuple[LeftOut, ...] = ()
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """What the checkout has to be given so that all images can be built."""
-        return tuple(known for known in Input if any(known in proposed.inputs for proposed in self.images))
 
 
 def propose(
     texts: Mapping[str, str],
     paths: AbstractSet[str],
     *,
-    project: str = "app",
+    project: str = DEFAULT,
     beside: Mapping[str, str] | None = None,
+    released: Released | None = None,
+    owner: str = "",
 ) -> Proposal:
-    """Propose an image for each Dockerfile.
+    """Propose an image for each Dockerfile that is released, or for each, where nothing tells which are.
 
     Args:
         texts: the Dockerfiles by their paths.
         paths: all files and folders of the source, to find out which context a Dockerfile is written for.
         project: the name for a Dockerfile whose path tells none.
         beside: the texts of the files that say what a checkout has to bring.
+        released: what the repository's own files say of the images that it releases.
+        owner: of the repository on GitHub; "" where it is not known.
 
     """
+    released = released or Released()
     facts: dict[str, Facts] = {}
     left_out: list[LeftOut] = []
     for path, text in texts.items():
@@ -98,8 +82,29 @@ def propose(
         else:
             left_out.append(LeftOut(path=path, reason=reason))
     names = name_images(facts, project)
-    images = tuple(_image(names[path], path, found, paths, beside or {}) for path, found in facts.items())
-    return Proposal(images=images, left_out=tuple(left_out))
+
+    def guess(path: str, name: str, platforms: tuple[str, ...] = ()) -> Proposed:
+        proposed = _image(name or names[path], path, facts[path], paths, beside or {})
+        smoke, unfit = _smoke(facts[path], platforms or proposed.image.platforms, released.beside)
+        return replace(proposed, image=replace(proposed.image, smoke=smoke), notes=(*proposed.notes, *unfit))
+
+    if released.images and any(image.dockerfile in facts for image in released.images):
+        proposal = take_over(released, facts, guess, owner)
+    else:
+        images = (replace(guess(path, ""), guessed_name=names[path] == DEFAULT) for path in facts)
+        proposal = Proposal(
+            images=tuple(images),
+            tags=fallback_rules(released) or None,
+            lost=released.lost,
+            triggers=released.triggers,
+        )
+    return replace(
+        proposal,
+        left_out=(*left_out, *proposal.left_out),
+        source=next(
+            filter(_ADDRESS.fullmatch, (f.labels.get(SOURCE_LABEL, "") for f in facts.values())), ""
+        ).removesuffix(".git"),
+    )
 
 
 def _read(path: str, text: str) -> tuple[Facts | None, str]:
@@ -129,15 +134,15 @@ def name_images(paths: Iterable[str], project: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for path, own in parts.items():
         for length in range(1, len(own) + 1):
-            name = _component("-".join(own[-length:]))
-            others = [_component("-".join(other[-length:])) for key, other in parts.items() if key != path]
+            name = plain_component("-".join(own[-length:]))
+            others = [plain_component("-".join(other[-length:])) for key, other in parts.items() if key != path]
             if name not in others:
                 break
         names[path] = name
     taken: set[str] = set()
     for path, name in names.items():
         *folders, file = path.split("/")
-        whole = _component("-".join([*folders, dockerfile_end(file) or ""]))
+        whole = plain_component("-".join([*folders, dockerfile_end(file) or ""]))
         options = chain([name, whole], (f"{name}-{number}" for number in count(2)))
         names[path] = next(option for option in options if option not in taken)
         taken.add(names[path])
@@ -150,22 +155,28 @@ def _name_parts(path: str) -> list[str]:
     end = dockerfile_end(file) or ""
     if folders[:1] == [WORKFLOWS]:
         end = re.sub("^ci[._-]", "", end)
-    parts = [part for folder in folders if (part := folder.lower()) not in _PLAIN]
+    parts = [part for folder in folders if (part := folder.lower()) not in PLAIN]
     if end and end.lower() not in _FINAL:
         # A folder's own variants are told apart by both: backend/Dockerfile.slim is backend-slim.
         last = parts.pop() if parts else ""
-        same = _component(last) == _component(end)
+        same = plain_component(last) == plain_component(end)
         parts.append(f"{last}-{end}" if last and not same else end)
     return [part for part in parts if re.search("[A-Za-z0-9]", part)]
 
 
-def _component(text: str) -> str:
-    name = re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:_MAX_NAME].strip("-")
-    return name if COMPONENT.fullmatch(name) else "app"
+def plain_component(text: str) -> str:
+    """Make a name of a path, in which every other sign than a letter or a digit becomes a dash."""
+    return component(re.sub("[^A-Za-z0-9]+", "-", text).strip("-"))
 
 
-def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str], beside: Mapping[str, str]) -> Proposed:
-    context, missing = guess_context(path, facts.sources, paths)
+def _image(
+    name: str,
+    path: str,
+    facts: Facts,
+    paths: AbstractSet[str],
+    beside: Mapping[str, str],
+) -> Proposed:
+    context, missing = guess_context(path, facts.sources, paths, facts.sought)
     platforms, why = _platforms(path, facts)
     notes = [why] if why else []
     if missing:
@@ -195,56 +206,19 @@ def _image(name: str, path: str, facts: Facts, paths: AbstractSet[str], beside: 
         secrets=secrets,
         ssh=ssh,
         git=Input.HISTORY in brought.inputs,
-        smoke=_smoke(facts, platforms),
     )
-    return Proposed(image=image, notes=tuple(notes), inputs=brought.inputs)
-
-
-def guess_context(path: str, sources: Iterable[str], paths: AbstractSet[str]) -> tuple[str, list[str]]:
-    """Find the folder that holds what a Dockerfile copies, and list what it does not hold.
-
-    The Dockerfile's own folder comes first, then each folder above it; the first that holds everything is taken, or
-    else the one that holds the most.
-    """
-    folders = path.split("/")[:-1]
-    named = [clean for source in sources if (clean := _clean(source)) != "."]
-    choices = ["/".join(folders[:count]) for count in range(len(folders), -1, -1)]
-    if folders[:1] == [WORKFLOWS]:
-        choices = choices[-1:] + choices[:-1]  # it stands beside the workflow that builds it
-    elif not named and folders and folders[-1].lower() in _PLAIN - _CODE:
-        # It copies everything or nothing, and stands in a folder of Dockerfiles: its context is a folder above.
-        choices = choices[1:] + choices[:1]
-    missing = {choice: [name for name in named if not _exists(choice, name, paths)] for choice in choices}
-    best = min(choices, key=lambda choice: len(missing[choice]))  # the first of the best
-    if named and len(missing[best]) == len(named):
-        best = ""  # nothing is where it says: written for the root of the repository, most likely
-    return best or ".", missing[best]
-
-
-def _clean(source: str) -> str:
-    return "/".join(part for part in source.split("/") if part not in ("", ".")) or "."
-
-
-def _exists(context: str, name: str, paths: AbstractSet[str]) -> bool:
-    if ".." in name.split("/"):
-        return False
-    full = f"{context}/{name}" if context else name
-    if not re.search(r"[*?\[]", name):
-        return full in paths
-    wanted = full.split("/")
-    return any(
-        len(found) == len(wanted) and all(map(fnmatchcase, found, wanted))
-        for found in (path.split("/") for path in paths)
-    )
+    return Proposed(image=image, notes=tuple(notes), inputs=brought.inputs, missing=tuple(missing))
 
 
 def _platforms(path: str, facts: Facts) -> tuple[tuple[str, ...], str]:
-    """Pick the platforms of an image; say why it is not both."""
+    """Pick the platforms of an image, which its last stage decides; say why it is not both."""
     for platform, pattern in ((AMD64, _AMD64_BASE), (ARM64, _ARM64_BASE)):
-        if platform in facts.platforms:
-            return (platform,), f"{platform} only: a FROM asks for it"
-        if base := next(filter(pattern.search, facts.bases), ""):
-            return (platform,), f"{platform} only: a base is {base}"
+        if facts.platform == platform:
+            return (platform,), f"{platform} only: its last stage's FROM asks for it"
+        if pattern.search(_VARIABLE.sub("", facts.base_written)):
+            return (platform,), f"{platform} only: its base is {facts.base_written}"
+    if _GPU_BASE.search(facts.base or ""):
+        return (AMD64,), f"{AMD64} only: its base is {facts.base}"
     if _GPU_PATH.search(path):
         return (AMD64,), f"{AMD64} only: its path speaks of a GPU"
     for command in facts.commands:
@@ -253,8 +227,10 @@ def _platforms(path: str, facts: Facts) -> tuple[tuple[str, ...], str]:
     return (AMD64, ARM64), ""
 
 
-def _smoke(facts: Facts, platforms: tuple[str, ...]) -> tuple[SmokeCheck, ...]:
-    """Propose checks that hold for the image as its Dockerfile describes it."""
+def _smoke(
+    facts: Facts, platforms: tuple[str, ...], needed: tuple[str, ...]
+) -> tuple[tuple[SmokeCheck, ...], tuple[str, ...]]:
+    """Propose checks that hold for the image as its Dockerfile describes it, and name one that cannot pass alone."""
     check = ConfigCheck(
         user=facts.user if facts.user and LINE.fullmatch(facts.user) else None,
         entrypoint=facts.entrypoint if facts.entrypoint and all(_usable(a) for a in facts.entrypoint) else None,
@@ -268,10 +244,22 @@ def _smoke(facts: Facts, platforms: tuple[str, ...]) -> tuple[SmokeCheck, ...]:
             checks.append(SmokeCheck(name=f"configuration, {platform}", check=architecture, platforms=(platform,)))
     else:
         checks.append(SmokeCheck(name="configuration", check=check))
-    if facts.health:
-        port, path = facts.health
-        checks.append(SmokeCheck(name="health", check=HttpCheck(port=port, path=path, deadline=_DEADLINE)))
-    return tuple(checks)
+    if not facts.health:
+        return tuple(checks), ()
+    port, path = facts.health
+    if reason := _unfit(facts, port, needed):
+        return tuple(checks), (f"its health check asks for http://localhost:{port}{path}: no check here, {reason}",)
+    checks.append(SmokeCheck(name="health", check=HttpCheck(port=port, path=path, deadline=_DEADLINE)))
+    return tuple(checks), ()
+
+
+def _unfit(facts: Facts, port: int, needed: tuple[str, ...]) -> str:
+    """Say why a health check cannot pass from outside, in a container that stands alone; "" where it can."""
+    if facts.ports is not None and f"{port}/tcp" not in facts.ports:
+        return f"since the port {port} is not exposed"
+    if _FOLLOWS.search(facts.healthcheck or ""):
+        return "since it follows a redirect: http: {follow: true} or another path may do"
+    return f"since {needed[0]} stands beside it: services: starts one" if needed else ""
 
 
 def _usable(argument: str) -> bool:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
 from ci.config import parse_config
 from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
-from ci.init.proposal import Proposal, Proposed
+from ci.core.model import Image
+from ci.init.proposed import Proposal, Proposed
 
-REPOSITORY = "ghcr.io/{owner}/{name}"
 _SCHEMA = "deploy/images.schema.json"
 _GITHUB = re.compile(r"github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?(?:@([\w./-]+))?")
-_MOST_LEFT_OUT = 20  # lines; the rest is counted
+_MOST_LISTED = 40  # lines; the rest is counted
 
 
 def schema_address(module: str) -> str:
@@ -37,10 +37,16 @@ def render_proposal(proposal: Proposal, *, schema: str, file: str) -> str:
 
     """
     lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
+    origin = "what releases them today, and from their Dockerfiles," if proposal.released else "the Dockerfiles"
     lines += [
         "# The images of this repository: how each is built, where it runs, and what is checked before a release.",
-        "# Proposed from the Dockerfiles by `dagger call init`, which never changes it again; it is yours to edit.",
-        f"repository: {REPOSITORY}",
+        f"# Proposed from {origin} by `dagger call init`, which never changes it again; it is yours to edit.",
+        *(
+            []
+            if proposal.released
+            else ["# No workflow, Makefile, bake or compose file was understood: all of it is a guess."]
+        ),
+        *_file(proposal),
         "# Everything can pull gzip. zstd is written in half the time, and needs Docker 23, containerd 1.5 or Podman.",
         "compression: gzip",
         "",
@@ -48,28 +54,72 @@ def render_proposal(proposal: Proposal, *, schema: str, file: str) -> str:
     ]
     for number, proposed in enumerate(proposal.images):
         lines += ([""] if number else []) + list(_image(proposed))
-    lines += _left_out(proposal)
+    lines += _listed("What was not taken over of what releases the images today:", proposal.lost)
+    lines += _listed(
+        "Dockerfiles that were left out:", [f"{other.path}: {other.reason}" for other in proposal.left_out]
+    )
     text = "\n".join(lines) + "\n"
     parse_config(text, file=file)
     return text
 
 
+def _file(proposal: Proposal) -> Iterator[str]:
+    """Write what holds for all images."""
+    only = proposal.repositories[0] if len(proposal.repositories) == 1 else ""
+    guess = "  # a guess" if proposal.guessed_repository else ""
+    yield f"repository: {only}{guess}" if only else f"repository: {_flow(proposal.repositories)}"
+    if proposal.source:
+        yield f"source: {_flow(proposal.source)}"
+    if proposal.tags:
+        if not proposal.released:
+            yield "# A guess: what names the images today could not be read. Only the name of the event itself moves."
+        yield from _rules("tags", proposal.tags, "")
+    if proposal.flavor:
+        yield f"flavor: {_flow(proposal.flavor)}"
+
+
+def _rules(key: str, rules: Sequence[str], indent: str) -> Iterator[str]:
+    yield f"{indent}{key}:"
+    yield from (f"{indent}  - {_flow(rule)}" for rule in rules)
+
+
 def _image(proposed: Proposed) -> Iterator[str]:
     image = proposed.image
     yield from (f"  # {_comment(note)}" for note in proposed.notes)
-    yield f"  - name: {_flow(image.name)}"
+    guess = "  # a guess: nothing tells what it is called" if proposed.guessed_name else ""
+    yield f"  - name: {_flow(image.name)}{guess}"
+    if image.repositories:
+        only = image.repositories[0] if len(image.repositories) == 1 else image.repositories
+        yield f"    repository: {_flow(only)}"
     yield f"    dockerfile: {_flow(image.dockerfile)}"
     yield f"    context: {_flow(image.context)}"
     yield f"    platforms: {_flow(image.platforms)}"
-    if image.secrets:
-        yield f"    secrets: {_flow(image.secrets)}"
-    if image.ssh:
-        yield f"    ssh: {_flow(image.ssh)}"
-    if image.git:
-        yield "    git: true"
+    yield from _build(image)
     yield "    smoke:"
     for check in image.smoke:
         yield from _check(check)
+
+
+def _build(image: Image) -> Iterator[str]:
+    """Write what only some images have."""
+    if image.build_args:
+        yield "    build-args:"
+        yield from (f"      {_flow(key)}: {_flow(value)}" for key, value in image.build_args.items())
+    values: dict[str, object] = {
+        "target": image.target,
+        "contexts": dict(image.contexts),
+        "generated": image.generated,
+        "secrets": image.secrets,
+        "ssh": image.ssh,
+        "git": image.git,
+    }
+    yield from (f"    {key}: {_flow(value)}" for key, value in values.items() if value)
+    if not image.release:
+        yield "    release: false"
+    if image.tags:
+        yield from _rules("tags", image.tags, "    ")
+    if image.flavor:
+        yield f"    flavor: {_flow(image.flavor)}"
 
 
 def _check(smoke: SmokeCheck) -> Iterator[str]:
@@ -103,12 +153,12 @@ def _port(port: str) -> int | str:
     return int(number) if protocol == "tcp" else port
 
 
-def _left_out(proposal: Proposal) -> list[str]:
-    if not proposal.left_out:
+def _listed(head: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
         return []
-    shown = [f"#   {_comment(f'{other.path}: {other.reason}')}" for other in proposal.left_out[:_MOST_LEFT_OUT]]
-    more = len(proposal.left_out) - len(shown)
-    return ["", "# Dockerfiles that were left out:", *shown, *([f"#   and {more} more"] if more else [])]
+    shown = [f"#   {_comment(line)}" for line in lines[:_MOST_LISTED]]
+    more = len(lines) - len(shown)
+    return ["", f"# {head}", *shown, *([f"#   and {more} more"] if more else [])]
 
 
 def _flow(value: Any) -> str:  # noqa: ANN401  # whatever YAML can hold

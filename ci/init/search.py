@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -15,7 +15,9 @@ SKIPPED = tuple(
 WORKFLOWS = ".github"
 # Folders whose Dockerfiles are not for release; they are named, so that nobody looks for them in vain.
 _ASIDE = {
-    "tests": frozenset("test tests __tests__ testdata testfiles test-data fixtures e2e spec integration".split()),
+    "tests": frozenset(
+        "test tests __tests__ testdata testfiles test-data fixtures e2e spec integration playwright cypress".split()
+    ),
     "examples": frozenset("example examples sample samples demo demos docs doc benchmarks".split()),
     "templates": frozenset("template templates skeleton scaffold".split()),
 }
@@ -46,6 +48,21 @@ def dockerfile_end(file: str) -> str | None:
     return found["end"] or found["begin"] or ""
 
 
+def list_dockerfiles(paths: Iterable[str]) -> list[str]:
+    """List all Dockerfiles but those of other people, whatever they are for."""
+    kept = []
+    for path in sorted(paths):
+        *folders, file = path.split("/")
+        if dockerfile_end(file) is not None and not _skipped(folders):
+            kept.append(path)
+    return kept
+
+
+def _skipped(folders: Sequence[str]) -> bool:
+    ours = folders[1:] if folders[:1] == [WORKFLOWS] else folders
+    return any(fnmatchcase(folder.lower(), pattern) for folder in ours for pattern in SKIPPED)
+
+
 def find_dockerfiles(paths: Iterable[str]) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
     """Pick the Dockerfiles worth a proposal out of all paths of a repository, and say why others are not."""
     chosen: list[str] = []
@@ -56,7 +73,7 @@ def find_dockerfiles(paths: Iterable[str]) -> tuple[tuple[str, ...], tuple[LeftO
         if end is None:
             continue
         ours = folders[1:] if folders[:1] == [WORKFLOWS] else folders
-        if any(fnmatchcase(folder.lower(), pattern) for folder in ours for pattern in SKIPPED):
+        if _skipped(folders):
             continue
         words = set(re.split("[._-]", end.lower()))
         if ours != folders:

@@ -9,28 +9,11 @@ from collections.abc import Iterator, Sequence
 from ci.core.findings import Finding, error, warning
 from ci.core.model import Image
 from ci.core.text import show
-from ci.dockerfile import Dockerfile, Scope, Step, assignments, find_target, needed_stages
+from ci.dockerfile import Dockerfile, Scope, Sought, Step, assignments, find_target, list_sought, needed_stages
 from ci.validate.context import Context
 from ci.validate.promises import PREDEFINED
 from ci.validate.taken import generated_in
 from ci.validate.tree import Tree
-
-# What a program looks for in the folder that it is started in; the first word of a command names it.
-_LOOKED_FOR = {
-    "make": ("Makefile", "makefile", "GNUmakefile"),
-    "go": ("go.mod",),
-    **dict.fromkeys(("npm", "yarn", "pnpm"), ("package.json",)),
-    "turbo": ("turbo.json",),
-    "cargo": ("Cargo.toml",),
-    "mvn": ("pom.xml",),
-    "./mvnw": ("mvnw",),
-    "gradle": ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"),
-    "./gradlew": ("gradlew",),
-    "bundle": ("Gemfile",),
-    "composer": ("composer.json",),
-}
-_COMMANDS = re.compile(r"&&|\|\||[;|\n]")
-_ASSIGNED = re.compile(r"[A-Za-z_]\w*=\S*")
 
 
 def check_needs(
@@ -92,45 +75,22 @@ def _written_out(name: str, text: str) -> bool:
 
 def _folders(tree: Tree, scope: Scope, context: Context, image: Image) -> Iterator[Finding]:
     """Find where a stage copies its whole context and goes on with what only a folder above it holds."""
-    if context.path == "." or not any(map(_copies_all, scope.steps)):
+    if context.path == ".":
         return
-    here = root = ""  # the working folder, and where the context was copied to
-    for step in scope.steps:
-        made = step.made
-        if made.keyword == "WORKDIR" and (folder := step.fill(made.arguments)):
-            here = posixpath.normpath(posixpath.join(here or "/", folder.strip("\"'")))
-            if root and (lacking := _below(here, root)) and lacking not in context.entries and _holds(tree, lacking):
-                yield _lacks(tree, context, image, step, lacking)
-                return
-        elif _copies_all(step) and (to := step.fill(made.words[-1])):
-            root = posixpath.normpath(posixpath.join(here or "/", to))
-        elif made.keyword in ("COPY", "ADD"):
-            return  # it may bring what is looked for
-        elif (
-            made.keyword == "RUN"
-            and root == (here or "/")
-            and (lacking := next(_unmet(tree, context, made.arguments), ""))
-        ):
-            yield _lacks(tree, context, image, step, lacking)
+    for sought in list_sought(scope):
+        if any(option in context.entries for option in sought.options):
+            continue
+        if lacking := next(_elsewhere(tree, context, sought), ""):
+            yield _lacks(tree, context, image, sought.step, lacking)
             return
 
 
-def _unmet(tree: Tree, context: Context, command: str) -> Iterator[str]:
-    """List the files that the programs of a command look for, that the context lacks and a folder above it has."""
-    for name in _sought(command):
-        if not any(file in context.entries for file in _LOOKED_FOR[name]):
-            yield from (f for f in _LOOKED_FOR[name] for above in _above(context) if _in(above, f) in tree.files)
-
-
-def _copies_all(step: Step) -> bool:
-    return step.made.keyword == "COPY" and [*step.copied()] in (["."], ["./"], ["/"])
-
-
-def _sought(command: str) -> Iterator[str]:
-    for part in _COMMANDS.split(command):
-        words = [word for word in part.split() if not _ASSIGNED.fullmatch(word)]
-        if words and words[0] in _LOOKED_FOR:
-            yield words[0]
+def _elsewhere(tree: Tree, context: Context, sought: Sought) -> Iterator[str]:
+    """List what is looked for, that a folder above the context has."""
+    if sought.folder:
+        yield from (folder for folder in sought.options if _holds(tree, folder))
+    else:
+        yield from (f for f in sought.options for above in _above(context) if _in(above, f) in tree.files)
 
 
 def _lacks(tree: Tree, context: Context, image: Image, step: Step, lacking: str) -> Finding:
@@ -150,10 +110,6 @@ def _above(context: Context) -> Iterator[str]:
 
 def _in(folder: str, path: str) -> str:
     return path if folder == "." else f"{folder}/{path}"
-
-
-def _below(path: str, folder: str) -> str:
-    return path.removeprefix(f"{folder.rstrip('/')}/") if path.startswith(f"{folder.rstrip('/')}/") else ""
 
 
 def _holds(tree: Tree, folder: str) -> bool:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "release": {"build", "registry", "tags", "core"},
     "build": {"dockerfile", "core"},
     "validate": {"config", "dockerfile", "core"},
-    "init": {"config", "dockerfile", "core"},
+    "init": {"config", "tags", "dockerfile", "core"},
     "registry": {"core"},
     "config": {"tags", "core"},
     "dockerfile": {"core"},

@@ -130,3 +130,33 @@ def test_this_repository_needs_nothing(call: Call, tmp_path: Path) -> None:
     done = call("init", "export", "--path", str(tmp_path / "changes"), source=ROOT)
     assert done.code == 0, done.err
     assert not content(tmp_path / "changes")
+
+
+def test_what_a_workflow_releases_is_taken_over_and_told(adopter: Path, call: Call) -> None:
+    workflow = """\
+on:
+  push: {tags: ["v*"]}
+jobs:
+  images:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: docker/build-push-action@v6
+        with:
+          context: .
+          push: true
+          platforms: linux/amd64
+          tags: ghcr.io/acme/hello:${{ github.ref_name }}
+"""
+    (adopter / ".github/workflows").mkdir(parents=True)
+    (adopter / ".github/workflows/release.yml").write_text(workflow)
+    done = call("--auto-apply", "init", "--module", MODULE)
+    assert done.code == 0, done.err
+    said = done.out + done.err
+    for part in ("deploy/images.yaml: 1 image, as they are released today", "build-all --only hello"):
+        assert part in said
+    written = (adopter / "deploy/images.yaml").read_text()
+    assert "# from .github/workflows/release.yml:7" in written
+    (image,) = yaml.safe_load(written)["images"]
+    assert (image["name"], image["platforms"]) == ("hello", ["linux/amd64"])
+    events = yaml.safe_load((adopter / ".github/workflows/images.yml").read_text())[True]
+    assert events["push"] == {"tags": ["v*"]}

@@ -161,17 +161,18 @@ def test_bases(text: str, bases: tuple[str, ...], unfilled: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "platforms"),
+    ("text", "platform"),
     [
-        ("FROM --platform=linux/amd64 a", ("linux/amd64",)),
-        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM c\nCOPY --from=b / /", ()),
-        ("ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM a", ()),
-        ("ARG P=linux/arm64\nFROM --platform=${P} a", ("linux/arm64",)),
-        ("FROM --platform=linux/amd64 a AS unused\nFROM b", ()),
+        ("FROM --platform=linux/amd64 a", "linux/amd64"),
+        ("FROM --platform=linux/amd64 a AS b\nFROM c\nCOPY --from=b / /", ""),
+        ("FROM --platform=linux/amd64 a AS b\nFROM b", "linux/amd64"),
+        ("ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM a", ""),
+        ("ARG P=linux/arm64\nFROM --platform=${P} a", "linux/arm64"),
+        ("FROM --platform=linux/amd64 a AS unused\nFROM b", ""),
     ],
 )
-def test_platforms(text: str, platforms: tuple[str, ...]) -> None:
-    assert facts(text + "\n").platforms == platforms
+def test_the_platform_is_that_of_the_last_stage(text: str, platform: str) -> None:
+    assert facts(text + "\n").platform == platform
 
 
 def test_what_a_build_takes() -> None:

@@ -1,5 +1,7 @@
 """What init proposes: which Dockerfiles, under which names, with which contexts, platforms and checks."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given
@@ -8,9 +10,12 @@ from hypothesis import strategies as st
 from ci.config.parse import parse_config
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image
+from ci.init.contexts import guess_context
 from ci.init.project import project_name
-from ci.init.proposal import Proposal, guess_context, name_images, propose
+from ci.init.proposal import name_images, propose
 from ci.init.proposal_yaml import render_proposal, schema_address
+from ci.init.proposed import Proposal
+from ci.init.released import Released, Triggers
 from ci.init.search import find_dockerfiles
 from ci.init.templates import adapt_hook, adapt_workflow, check_module
 
@@ -426,3 +431,75 @@ def test_a_long_line_takes_no_long_time(piece: str) -> None:
         "# escape= ",
     ):
         propose({"Dockerfile": f"FROM a\n{instruction}{piece * (60_000 // len(piece))}b\n"}, set())
+
+
+def test_the_workflow_starts_by_what_starts_the_release_today() -> None:
+    text = (Path(__file__).parents[3] / ".github/workflows/images.yml").read_text()
+    triggers = Triggers(branches=("dev", "feature/**"), tags=("[0-9]+.*",), crons=("0 1 * * *",), release=True)
+    events = yaml.safe_load(adapt_workflow(text, "github.com/a/b@v1", triggers=triggers))[True]
+    assert events["push"] == {"branches": ["dev", "feature/**"], "tags": ["[0-9]+.*"]}
+    assert events["release"] == {"types": ["published"]}
+    assert events["schedule"] == [{"cron": "0 1 * * *"}]
+    assert {"pull_request", "merge_group", "workflow_dispatch"} <= events.keys()
+    everything = adapt_workflow(text, "github.com/a/b@v1", triggers=Triggers(branches=("**",), tags=("**",)))
+    assert yaml.safe_load(everything)[True]["push"] == {"branches": ["main", "master"], "tags": ["*"]}
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "platforms"),
+    [
+        ("FROM --platform=linux/amd64 a AS helper\nFROM b\nCOPY --from=helper /a /a\n", 2),
+        ("ARG ARCH=amd64\nFROM quay.io/acme/busybox-${ARCH}\n", 2),
+        ("FROM amd64/debian\n", 1),
+        ("FROM nvidia/cuda:12\n", 1),
+    ],
+)
+def test_only_the_last_stage_narrows_the_platforms(dockerfile: str, platforms: int) -> None:
+    assert len(proposed(dockerfile).platforms) == platforms
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "beside", "reason"),
+    [
+        ("FROM alpine\nEXPOSE 80\nHEALTHCHECK CMD curl -f http://localhost/\n", (), ""),
+        ("FROM alpine\nHEALTHCHECK CMD curl -f http://localhost:2019/\n", (), "the port 2019 is not exposed"),
+        ("FROM alpine\nEXPOSE 80\nHEALTHCHECK CMD curl -fsSL http://localhost/\n", (), "follows a redirect"),
+        (
+            "FROM alpine\nEXPOSE 80\nHEALTHCHECK CMD curl -f http://localhost/\n",
+            ("postgres:17 in c.yml",),
+            "postgres:17",
+        ),
+    ],
+)
+def test_a_health_check_that_cannot_pass_alone_is_a_comment(
+    dockerfile: str, beside: tuple[str, ...], reason: str
+) -> None:
+    (found,) = propose({"Dockerfile": dockerfile}, {"Dockerfile"}, released=Released(beside=beside)).images
+    assert any(check.name == "health" for check in found.image.smoke) is not bool(reason)
+    assert reason in " ".join(found.notes)
+
+
+def test_a_name_that_nothing_tells_is_called_a_guess() -> None:
+    proposal = propose({"Dockerfile": APP}, {"Dockerfile"})
+    assert "name: app  # a guess" in render_proposal(proposal, schema="", file="images.yaml")
+    named = propose({"Dockerfile": APP}, {"Dockerfile"}, project="shop")
+    assert "name: shop\n" in render_proposal(named, schema="", file="images.yaml")
+
+
+@pytest.mark.parametrize(
+    ("commands", "paths", "context"),
+    [
+        ("RUN make app", ("Makefile", "packaging/api/x"), "."),
+        ("WORKDIR /src\nCOPY . .\nRUN go build ./cmd", ("go.mod",), "."),
+        ("RUN make app", ("packaging/api/Makefile", "Makefile"), "packaging/api"),
+        ("RUN ./own.sh", ("Makefile",), "packaging/api"),
+        ("WORKDIR /util/tool", ("util/tool/a.cs",), "."),
+    ],
+)
+def test_a_dockerfile_that_copies_everything_has_the_context_that_its_commands_fit(
+    commands: str, paths: tuple[str, ...], context: str
+) -> None:
+    copied = "" if "COPY" in commands else "COPY . /\n"
+    folders = {path.rpartition("/")[0] for path in paths} - {""}
+    image = proposed(f"{APP}{copied}{commands}\n", "packaging/api/Dockerfile", (*paths, *folders))
+    assert image.context == context

@@ -1,0 +1,183 @@
+"""Gathers what a repository's workflows, Makefiles, bake and compose files say of the images that it releases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from ci.init.bake import is_bake, read_bake
+from ci.init.compose import beside, is_compose, read_compose
+from ci.init.makefiles import FILES, Makefile, made_by, read_command, read_makefile
+from ci.init.released import Built, Released, Triggers, unique, unite
+from ci.init.steps import Run, read_job
+from ci.init.tagging import is_plain, read_name, rules_of
+from ci.init.values import list_platforms
+from ci.init.workflows import Job, is_workflow, list_jobs
+
+_SLUGS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"image\.(?:source|url)[\"']?\s*[=:]\s*[\"']?https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?(?=[\s\"'/]|$)",
+        r"(?m)^module\s+github\.com/([\w.-]+)/([\w.-]+)",
+        r"\"(?:git\+)?(?:https://|git@|git://)github\.com[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?\"",
+        r"github\.repository\s*==\s*'([\w.-]+)/([\w.-]+)'",
+    )
+)
+_IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a-z0-9._-]+/[a-z0-9._/-]+\b")
+_PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
+_PULLED = re.compile(r"(?m)^\s*image:\s*[\"']?([a-z0-9.-]+\.[a-z]+/[a-z0-9._/-]+)")
+_ROOT = "Dockerfile"
+
+
+def telling(paths: Iterable[str]) -> list[str]:
+    """List the files of a source that may say what it releases."""
+    return sorted(
+        path for path in paths if is_workflow(path) or path in _makefiles((path,)) or is_bake(path) or is_compose(path)
+    )
+
+
+def _makefiles(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path in FILES or re.fullmatch(r"(?:Makefile\.[\w-]+|[\w-]+\.mk)", path)]
+
+
+def find_slug(texts: Iterable[str]) -> tuple[str, str]:
+    """Find the owner and the name of the repository on GitHub in what its files say of themselves."""
+    given = [*texts]
+    found = (pattern.search(text) for pattern in _SLUGS for text in given)
+    return next(((slug[1], slug[2]) for slug in found if slug and slug[1]), ("", ""))
+
+
+def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str) -> Released:
+    """Read all of them; a workflow that releases is believed before a Makefile, and that before compose.
+
+    Args:
+        files: those that `telling` lists, with their texts.
+        dockerfiles: the paths of all Dockerfiles of the source.
+        project: the name of the repository, as far as known.
+
+    """
+    makefiles = {path: read_makefile(files[path], path) for path in _makefiles(files)}
+    if "Makefile" in makefiles:
+        # An included Makefile knows the variables of the one that includes it, and lends it its own.
+        for path, other in makefiles.items():
+            if path != "Makefile":
+                known = {**other.variables, **makefiles["Makefile"].variables}
+                makefiles[path] = replace(other, variables=known)
+    workflows = {path: text for path, text in files.items() if is_workflow(path)}
+    jobs = list(list_jobs(workflows, project))
+    first = [(job, read_job(job, makefiles, several=False)) for job in jobs]
+    releasing = {job.triggers for job, run in first if run.built}
+    several = len(releasing) > 1
+    runs = [(job, read_job(job, makefiles, several=True) if several and run.built else run) for job, run in first]
+    triggers = Triggers()
+    for job, run in runs:
+        if run.built or run.unread or _by_script(run):
+            triggers = triggers.join(job.triggers)
+    lost = [*_unread(runs)]
+    built = _copied(runs)
+    unread = any(run.unread for _, run in runs) or any("cannot be read" in line for line in lost)
+    if not built:
+        built, unread_lines = _from_makefiles(makefiles)
+        lost += unread_lines
+        if not built and (script := _by_names(runs, dockerfiles)):
+            built = [script]
+        if not built:
+            built, unread_files = read_bake({path: text for path, text in files.items() if is_bake(path)})
+            lost += unread_files
+    if not built and not unread:
+        built = read_compose({path: text for path, text in files.items() if is_compose(path)}, dockerfiles)
+    compose = {path: text for path, text in files.items() if is_compose(path)}
+    images = unite(_from_compose(image, compose, project) for image in built)
+    gone = [
+        f"{image.place}: builds {image.dockerfile}, which is not there"
+        for image in images
+        if image.dockerfile not in dockerfiles
+    ]
+    images = tuple(image for image in images if image.dockerfile in dockerfiles)
+    return Released(images=images, triggers=triggers, lost=unique([*lost, *gone]), beside=beside(compose))
+
+
+def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:
+    found: list[str] = []
+    given = list(runs)
+    for job, run in given:
+        found += run.unread
+        if run.built:
+            found += run.remarks
+        elif _by_script(run) and not any(other.built for same, other in given if same.file == job.file):
+            found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
+    return found
+
+
+def _by_script(run: Run) -> bool:
+    return bool(not run.built and not run.unread and run.logged_in and any(map(_pushes, run.scripts)))
+
+
+def _copied(runs: Iterable[tuple[Job, Run]]) -> list[Built]:
+    """Add the repositories that scripts of the same workflow name, for an image of the same name."""
+    given = list(runs)
+    made: list[Built] = []
+    for job, run in given:
+        scripts = {script for other, its in given if other.file == job.file for script in its.scripts}
+        named = sorted({found for script in scripts for found in _IN_SCRIPT.findall(script)})
+        for built in run.built:
+            last = {repository.rpartition("/")[2] for repository in built.repositories}
+            more = [n for n in named if n.rpartition("/")[2] in last and n not in built.repositories and is_plain(n)]
+            notes = [f"a guess: a script of {job.file} copies it to {name}" for name in more]
+            made.append(replace(built, repositories=(*built.repositories, *more), notes=(*built.notes, *notes)))
+    return made
+
+
+def _pushes(script: str) -> bool:
+    return bool(
+        re.search(r"--push\b|docker push|buildx bake|skopeo copy|crane (?:push|copy)|make .*(?:docker|image)", script)
+    )
+
+
+def _by_names(runs: Iterable[tuple[Job, Run]], dockerfiles: Collection[str]) -> Built | None:
+    """Take what a job that builds by a script says plainly: its repositories, and its platforms."""
+    if _ROOT not in dockerfiles:
+        return None
+    for job, run in runs:
+        if not _by_script(run):
+            continue
+        values = " ".join(value for name, value in job.known.items() if name.startswith(("env.", "matrix.")))
+        if names := tuple(name for name in unique(_IN_SCRIPT.findall(values)) if is_plain(name)):
+            place = f"{job.file}:{job.line}"
+            platforms, lost = list_platforms(" ".join(_PLATFORM.findall(values)), place)
+            notes = (f"a guess: that job builds by a script, and names {' '.join(names)}",)
+            return Built(
+                place=place,
+                dockerfile=_ROOT,
+                context=".",
+                platforms=platforms,
+                repositories=names,
+                notes=notes,
+                lost=lost,
+            )
+    return None
+
+
+def _from_compose(image: Built, compose: Mapping[str, str], project: str) -> Built:
+    """Give an image whose repositories only secrets tell the one that compose files pull."""
+    if image.repositories or image.local:
+        return image
+    named = sorted({name for text in compose.values() for name in _PULLED.findall(text)})
+    found = tuple(name for name in named if name.rpartition("/")[2] == project.lower() and is_plain(name))
+    notes = tuple(f"repository: a guess, {name} is what compose files pull" for name in found)
+    return replace(image, repositories=found, notes=(*image.notes, *notes))
+
+
+def _from_makefiles(makefiles: Mapping[str, Makefile]) -> tuple[list[Built], list[str]]:
+    built: list[Built] = []
+    lost: list[str] = []
+    for command, place in made_by(makefiles, ()):
+        image, names = read_command(command, place)
+        if image:
+            found = rules_of([read_name(name).tag for name in names], place, "")
+            lines = (*image.lost, *found.lost)
+            built.append(replace(image, rules=found.rules, flavor=found.flavor, lost=lines))
+        elif "-t" in command.split():
+            lost.append(f"{place}: a docker build that cannot be read")
+    return built, lost

@@ -1,0 +1,226 @@
+"""Turns what a repository's own files say of its releases into images, and says where each comes from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from ci.core.model import TARGET_CONTEXT
+from ci.init.facts import Facts
+from ci.init.proposed import REPOSITORY, Proposal, Proposed, component
+from ci.init.released import Built, Released, unique
+from ci.init.search import LeftOut
+from ci.tags import parse_flavor
+
+_NOT_RELEASED = "no workflow releases it"
+
+
+def take_over(
+    released: Released,
+    facts: Mapping[str, Facts],
+    guess: Callable[[str, str, tuple[str, ...]], Proposed],
+    owner: str,
+) -> Proposal:
+    """Make the images that are released, and leave out every other Dockerfile.
+
+    Args:
+        released: what the repository's files say.
+        facts: of the Dockerfiles.
+        guess: makes an image of a Dockerfile, a name and platforms, which may be empty, from the Dockerfile alone.
+        owner: of the repository on GitHub; "" where it is not known.
+
+    """
+    images = _last_wins(
+        [_plain_owner(_suffixed(image), owner) for image in released.images if image.dockerfile in facts]
+    )
+    names = _names(images, facts)
+    local = {reference: name for image, name in zip(images, names, strict=True) for reference in image.local}
+    made = [
+        _image(image, name, guess(image.dockerfile, name, image.platforms), facts[image.dockerfile], local, released)
+        for image, name in zip(images, names, strict=True)
+    ]
+    # One that others are built on comes first.
+    made.sort(key=lambda proposed: proposed.image.release)
+    return _shared(made, released, [path for path in facts if path not in {image.dockerfile for image in images}])
+
+
+def _plain_owner(image: Built, owner: str) -> Built:
+    """Drop a repository of {owner} where the same is there with the owner's name."""
+    same = {name.replace("{owner}", owner.lower()) for name in image.repositories if "{owner}" in name}
+    kept = [name for name in image.repositories if name not in same]
+    return replace(image, repositories=tuple(kept)) if owner else image
+
+
+def _last_wins(images: Sequence[Built]) -> list[Built]:
+    """Take a name away from an image, where another one that is pushed after it gets the same."""
+    kept = []
+    for number, image in enumerate(images):
+        later = [other for other in images[number + 1 :] if set(other.repositories) & set(image.repositories)]
+        taken = {rule for other in later for rule in other.rules if rule.endswith(",suffix=") or ",suffix=," in rule}
+        lost = tuple(
+            f"{image.place}: {rule!r} names an image that is pushed later" for rule in image.rules if rule in taken
+        )
+        rules = tuple(rule for rule in image.rules if rule not in taken)
+        kept.append(replace(image, rules=rules, lost=(*image.lost, *lost)))
+    return kept
+
+
+def _suffixed(image: Built) -> Built:
+    """Say once, as a flavor, what all rules of an image end with."""
+    ends = [found[1] for rule in image.rules if (found := _end(rule))]
+    if not ends or (len(ends) < max(2, len(image.rules) - 1) and len(ends) != len(image.rules)):
+        return image
+    end = Counter(ends).most_common(1)[0][0]
+    rules = []
+    for rule in image.rules:
+        found = _end(rule)
+        if found and found[1] == end:
+            rules.append(rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable"))
+        else:
+            rules.append(f"{rule},suffix=")
+    return replace(image, rules=tuple(rules), flavor=(*image.flavor, f"suffix={end}"))
+
+
+def _end(rule: str) -> re.Match[str] | None:
+    return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(r"type=raw,value=[\w.]+(-[\w.-]+),enable", rule)
+
+
+def _names(images: Sequence[Built], facts: Mapping[str, Facts]) -> list[str]:
+    """Name each image as its repository is called, with what tells it from the others of that repository."""
+    found = [_name(image) for image in images]
+    names: list[str] = []
+    for image, name in zip(images, found, strict=True):
+        own = name or _titled(facts[image.dockerfile].labels.get("org.opencontainers.image.title", ""))
+        flavor = parse_flavor(image.flavor)
+        if found.count(name) > 1 and name:
+            suffix = flavor.suffix.fixed or flavor.prefix.fixed or ""
+            others = [other for other, its in zip(images, found, strict=True) if its == name and other is not image]
+            if suffix:
+                own = component(f"{name}-{suffix.strip('-._')}")
+            elif image.target and any(other.target != image.target for other in others):
+                own = name if not any(_plainer(other) for other in others) else component(f"{name}-{image.target}")
+        while own and own in names:
+            own = f"{own}-{names.count(own) + 1}"
+        names.append(own)
+    return names
+
+
+def _titled(title: str) -> str:
+    return component(title) if title else ""
+
+
+def _plainer(other: Built) -> bool:
+    """Tell whether another image of the repository has no suffix either."""
+    flavor = parse_flavor(other.flavor)
+    return not (flavor.suffix.fixed or flavor.prefix.fixed)
+
+
+def _name(image: Built) -> str:
+    if image.repositories:
+        counted = Counter(repository.rpartition("/")[2] for repository in image.repositories)
+        return component(counted.most_common(1)[0][0])
+    if image.local:
+        return component(re.sub("[:/]", "-", image.local[0].partition("/")[2].rpartition("/")[2]))
+    return component(image.name) if image.name else ""
+
+
+def _image(
+    image: Built, name: str, guessed: Proposed, facts: Facts, local: Mapping[str, str], released: Released
+) -> Proposed:
+    name = name or guessed.image.name
+    last = Counter(repository.rpartition("/")[2] for repository in image.repositories)
+    templates = tuple(
+        repository.removesuffix(f"/{name}") + "/{name}" if repository.endswith(f"/{name}") else repository
+        for repository in image.repositories
+    )
+    contexts = {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
+    own = bool(image.local and not image.repositories)
+    rules = image.rules
+    notes = [f"from {image.place}"]
+    if not rules and not own:
+        rules = fallback_rules(released)
+        notes += ["tags: a guess, since a script makes them"] if rules else []
+    platforms = image.platforms or guessed.image.platforms
+    made = replace(
+        guessed.image,
+        name=name,
+        context=image.context,
+        target=image.target,
+        platforms=platforms,
+        build_args=_arguments(image),
+        contexts={**image.contexts, **contexts},
+        repositories=() if own else templates,
+        tags=rules or None if not own else None,
+        flavor=() if own else image.flavor,
+        release=not own,
+        generated=guessed.missing,
+    )
+    about = [note for note in guessed.notes if not note.startswith(_GUESSES)]
+    if not image.platforms:
+        notes.append("platforms: a guess")
+    if len(last) > 1:
+        notes.append("pushed under several names")
+    return Proposed(
+        image=made,
+        notes=unique([*notes, *image.notes, *_unfilled(about, image)]),
+        inputs=guessed.inputs,
+        lost=image.lost,
+    )
+
+
+_GUESSES = ("linux/", "the last stage is built", "COPY names")
+
+
+def _unfilled(notes: Sequence[str], image: Built) -> list[str]:
+    """Leave out what is said of arguments that the release gives."""
+    given = set(image.build_args)
+    return [note for note in notes if not (note.startswith(("FROM needs", "ARG without")) and given >= _listed(note))]
+
+
+def _listed(note: str) -> set[str]:
+    text = re.sub(r"^FROM needs build-args for |^ARG without a value, and used: |; .*$", "", note)
+    return {word.strip() for word in text.split(",")}
+
+
+def _arguments(image: Built) -> dict[str, str]:
+    return {name: value for name, value in image.build_args.items() if name != "BUILDKIT_INLINE_CACHE"}
+
+
+def fallback_rules(released: Released) -> tuple[str, ...]:
+    """Write rules for a workflow whose names cannot be read, so that nothing moves that was not asked for."""
+    rules = ("type=ref,event=branch",) if released.triggers.branches else ()
+    tags = ("type=ref,event=tag",) if released.triggers.tags or released.triggers.release else ()
+    return (*rules, *tags)
+
+
+def _shared(made: Sequence[Proposed], released: Released, others: Sequence[str]) -> Proposal:
+    """Say for the whole file what is the same for all images."""
+    given = Counter(p.image.repositories for p in made if p.image.release and p.image.repositories)
+    common = given.most_common(1)[0][0] if given else ()
+    rules = {p.image.tags for p in made if p.image.release}
+    same = next(iter(rules)) if len(rules) == 1 else None
+    flavors = {p.image.flavor for p in made if p.image.release}
+    flavor = next(iter(flavors)) if len(flavors) == 1 else ()
+    images = []
+    for proposed in made:
+        image = proposed.image
+        image = replace(
+            image,
+            repositories=() if image.repositories == common else image.repositories,
+            tags=None if same is not None else image.tags,
+            flavor=() if flavor else image.flavor,
+        )
+        images.append(replace(proposed, image=image))
+    return Proposal(
+        images=tuple(images),
+        left_out=tuple(LeftOut(path=path, reason=_NOT_RELEASED) for path in others),
+        repositories=common or (REPOSITORY,),
+        guessed_repository=not common,
+        tags=same,
+        flavor=flavor,
+        lost=unique([*released.lost, *(line for proposed in made for line in proposed.lost)]),
+        triggers=released.triggers,
+        released=True,
+    )

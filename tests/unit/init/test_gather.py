@@ -1,0 +1,320 @@
+"""What workflows, Makefiles, bake and compose files say of the images that a repository releases."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from ci.core.errors import ConfigError
+from ci.init.gather import find_slug, gather, telling
+from ci.init.proposal import propose
+from ci.init.proposal_yaml import render_proposal
+from ci.init.proposed import without_release
+from ci.init.released import Built, Released, Triggers
+from ci.init.told import tell
+
+FILE = ".github/workflows/release.yml"
+LOGIN: dict[str, object] = {
+    "uses": "docker/login-action@v3",
+    "with": {"username": "${{ secrets.HUB_USER }}", "password": "${{ secrets.HUB }}"},
+}
+
+
+def build(**given: object) -> dict[str, object]:
+    return {"uses": "docker/build-push-action@v6", "with": {"push": True, **given}}
+
+
+def meta(images: str, tags: str = "", flavor: str = "", **step: object) -> dict[str, object]:
+    given = {"images": images, "tags": tags, "flavor": flavor}
+    return {"id": "meta", "uses": "docker/metadata-action@v5", "with": {k: v for k, v in given.items() if v}, **step}
+
+
+META = "${{ steps.meta.outputs.tags }}"
+
+
+def workflow(*steps: dict[str, object], on: object = None, **job: object) -> str:
+    made = {"on": on or {"push": {"tags": ["v*"]}}, "jobs": {"build": {"runs-on": "x", "steps": [*steps], **job}}}
+    return yaml.safe_dump(made, sort_keys=False, width=1000)
+
+
+def read(*texts: str, dockerfiles: tuple[str, ...] = ("Dockerfile",), **files: str) -> Released:
+    given = {f".github/workflows/{n}.yml": text for n, text in enumerate(texts)} if texts[1:] else {}
+    given |= {FILE: texts[0]} if len(texts) == 1 else {}
+    return gather({**given, **{name.replace("__", "."): text for name, text in files.items()}}, set(dockerfiles), "app")
+
+
+def one(*steps: dict[str, object], dockerfile: str = "Dockerfile", on: object = None, **job: object) -> Built:
+    (image,) = read(workflow(*steps, on=on, **job), dockerfiles=(dockerfile,)).images
+    return image
+
+
+def test_a_build_is_taken_over_with_its_place() -> None:
+    image = one(
+        meta("acme/app\nghcr.io/${{ github.repository }}", "type=semver,pattern={{version}}", "suffix=-slim"),
+        build(
+            file="./docker/Dockerfile",
+            context=".",
+            target="run",
+            platforms="linux/amd64, linux/arm64/v8,linux/arm/v8",
+            tags=META,
+            **{"build-args": "A=1\nCOMMIT=${{ github.sha }}\nV=${{ steps.meta.outputs.version }}\nB={word}"},
+        ),
+        dockerfile="docker/Dockerfile",
+    )
+    assert image.place == f"{FILE}:17"
+    assert (image.dockerfile, image.context, image.target) == ("docker/Dockerfile", ".", "run")
+    assert image.platforms == ("linux/amd64", "linux/arm64")
+    assert image.repositories == ("docker.io/acme/app", "ghcr.io/{owner}/app")
+    assert image.rules == ("type=semver,pattern={{version}}",)
+    assert image.flavor == ("suffix=-slim",)
+    assert dict(image.build_args) == {"A": "1", "COMMIT": "{revision}", "V": "{version:-{ref}}", "B": r"\{word}"}
+    assert image.lost == (f"{FILE}:17: the platform linux/arm/v8 is none that Drydock builds",)
+
+
+@pytest.mark.parametrize(
+    ("step", "taken"),
+    [
+        (build(tags="a/b:1"), 1),
+        (build(tags="a/b:1", push="${{ github.event_name != 'pull_request' }}"), 1),
+        (build(tags="a/b:1", push=False), 0),
+        (build(tags="a/b:1", push=False, outputs="type=image,name=a/b,push=true"), 1),
+        (build(tags="a/b:1", push=False, outputs="type=registry"), 1),
+        (build(tags="a/b:1", push=False, outputs="type=cacheonly"), 0),
+        (build(tags="a/b:1", push=False, outputs="type=oci,dest=x"), 0),
+    ],
+)
+def test_only_what_is_pushed_is_released(step: dict[str, object], taken: int) -> None:
+    assert len(read(workflow(step)).images) == taken
+
+
+def test_a_workflow_of_pull_requests_releases_nothing() -> None:
+    assert not read(workflow(build(tags="a/b:1"), on="pull_request")).images
+
+
+def test_platforms_of_a_matrix_are_one_image() -> None:
+    cases = {"include": [{"p": "linux/amd64", "r": "x"}, {"p": "linux/arm64", "r": "arm"}]}
+    image = one(
+        meta("ghcr.io/acme/app"),
+        build(platforms="${{ matrix.p }}", outputs="type=image,name=ghcr.io/acme/app,push-by-digest=true,push=true"),
+        strategy={"matrix": cases},
+    )
+    assert image.platforms == ("linux/amd64", "linux/arm64")
+    assert image.rules == ("type=schedule", "type=ref,event=branch", "type=ref,event=tag")
+
+
+def test_a_product_is_an_image_for_each_case() -> None:
+    matrix = {"of": ["web", "worker"], "exclude": [{"of": "none"}], "include": [{"of": "worker", "folder": "jobs"}]}
+    step = build(file="${{ matrix.folder || matrix.of }}/Dockerfile", context=".", tags="acme/${{ matrix.of }}:latest")
+    found = read(workflow(step, strategy={"matrix": matrix}), dockerfiles=("web/Dockerfile", "jobs/Dockerfile"))
+    assert [(image.dockerfile, image.repositories) for image in found.images] == [
+        ("web/Dockerfile", ("docker.io/acme/web",)),
+        ("jobs/Dockerfile", ("docker.io/acme/worker",)),
+    ]
+
+
+def test_a_called_workflow_gets_what_its_callers_say() -> None:
+    called = workflow(
+        build(tags="acme/app:${{ inputs.tag }}\n${{ inputs.more }}"),
+        on={"workflow_call": {"inputs": {"tag": {"type": "string"}, "more": {"type": "string"}}}},
+    )
+
+    def caller(on: object, **given: str) -> str:
+        job = {"uses": "./.github/workflows/0.yml", "with": given}
+        return yaml.safe_dump({"on": on, "jobs": {"call": job}}, sort_keys=False)
+
+    released = read(
+        called,
+        caller({"push": {"branches": ["next"]}}, tag="nightly"),
+        caller({"release": {}}, tag="${{ github.event.release.tag_name }}", more="acme/app:latest"),
+    )
+    (image,) = released.images
+    assert set(image.rules) == {
+        "type=raw,value=nightly,enable=${{ github.ref == 'refs/heads/next' }}",
+        "type=ref,event=tag",
+        "type=raw,value=latest,enable=${{ github.event_name == 'release' }}",
+    }
+    assert released.triggers == Triggers(branches=("next",), release=True)
+
+
+def test_a_condition_on_the_event_goes_into_the_rules_and_one_on_the_owner_does_not() -> None:
+    image = one(
+        meta(
+            "a/b", "type=raw,value=dev", **{"if": "github.ref == 'refs/heads/main' && github.repository_owner == 'a'"}
+        ),
+        build(tags=META),
+    )
+    assert image.rules == ("type=raw,value=dev,enable=${{ github.ref == 'refs/heads/main' }}",)
+
+
+def test_names_that_a_script_makes_are_followed() -> None:
+    script = """
+    REPO=ghcr.io/acme/${{ matrix.tool }}
+    EXT=""
+    if [ "${{ matrix.kind }}" != "scratch" ]; then
+      EXT="-${{ matrix.kind }}"
+    fi
+    VERSION="${GITHUB_REF#refs/tags/v}"
+    MINOR=$(echo "$VERSION" | cut -d. -f1-2)
+    TAGS="$REPO:$VERSION$EXT,$REPO:$MINOR$EXT"
+    echo "tags=$TAGS" >> "$GITHUB_OUTPUT"
+    """
+    matrix = {"tool": ["ctl"], "kind": ["scratch", "alpine"]}
+    released = read(
+        workflow(
+            {"id": "names", "run": script},
+            build(tags="${{ steps.names.outputs.tags }}", target="${{ matrix.kind }}"),
+            strategy={"matrix": matrix},
+        )
+    )
+    plain, alpine = released.images
+    assert plain.repositories == alpine.repositories == ("ghcr.io/acme/ctl",)
+    assert plain.rules == ("type=semver,pattern={{version}}", "type=semver,pattern={{major}}.{{minor}}")
+    assert alpine.rules == tuple(f"{rule},suffix=-alpine" for rule in plain.rules)
+    assert "a guess" in plain.notes[0]
+
+
+def test_what_cannot_be_taken_over_is_named() -> None:
+    released = read(
+        workflow(
+            LOGIN,
+            build(
+                tags="${{ secrets.REPOSITORY }}:1\nacme/app:${{ steps.x.outputs.y }}",
+                **{"build-args": "F=$(date)\nG=${{ steps.x.outputs.flags }}"},
+            ),
+        )
+    )
+    (image,) = released.images
+    said = "\n".join([*released.lost, *image.lost])
+    for part in ("secrets HUB_USER and HUB", "secrets.REPOSITORY", "the tag '${{ steps.x.outputs.y }}'", "argument G="):
+        assert part in said
+
+
+def test_make_builds_what_its_target_says() -> None:
+    makefile = """\
+PLATFORMS ?= linux/amd64,linux/arm64
+IMAGE := ghcr.io/acme/app
+
+image: deps
+\tdocker buildx build --push \\
+\t\t-t $(IMAGE):$(VERSION) --build-arg V=$(shell git describe --tags) \\
+\t\t--platform=$(PLATFORMS) -f docker/Dockerfile .
+"""
+    released = gather(
+        {FILE: workflow(LOGIN, {"run": "make image"}), "Makefile": makefile}, {"docker/Dockerfile"}, "app"
+    )
+    (image,) = released.images
+    assert image.place == "Makefile:5"
+    assert image.platforms == ("linux/amd64", "linux/arm64")
+    assert dict(image.build_args) == {"V": "{tag:-{short}}"}
+    assert image.rules == ("type=semver,pattern={{version}}",)
+    alone = gather({"Makefile": makefile}, {"docker/Dockerfile"}, "app")
+    assert alone.images[0].repositories == ("ghcr.io/acme/app",)
+
+
+def test_bake_in_json_is_read_and_hcl_is_named() -> None:
+    targets = {
+        "base": {"args": {"A": "1"}, "platforms": ["linux/amd64"]},
+        "app": {"inherits": ["base"], "dockerfile": "Dockerfile", "tags": ["ghcr.io/acme/app:latest"]},
+    }
+    text = json.dumps({"group": {"default": {"targets": ["app"]}}, "target": targets})
+    (image,) = gather({"docker-bake.json": text}, {"Dockerfile"}, "app").images
+    assert (image.repositories, dict(image.build_args)) == (("ghcr.io/acme/app",), {"A": "1"})
+    released = gather({"docker-bake.hcl": 'target "app" {}'}, {"Dockerfile"}, "app")
+    assert not released.images
+    files = {"Dockerfile": "FROM a\n"}
+    bake: dict[str, object] = {"uses": "docker/bake-action@v6"}
+    guessed = propose(files, set(files), released=gather({FILE: workflow(bake)}, set(files), "app"))
+    written = render_proposal(guessed, schema="", file="images.yaml")
+    assert "# A guess: what names the images today could not be read" in written
+    assert yaml.safe_load(written)["tags"] == ["type=ref,event=tag"]
+    assert "docker-bake.hcl: HCL is not read" in released.lost[0]
+
+
+def test_compose_tells_contexts_and_what_stands_beside() -> None:
+    text = yaml.safe_dump(
+        {
+            "services": {
+                "web": {
+                    "build": {"context": ".", "dockerfile": "web/Dockerfile", "target": "run"},
+                    "image": "ghcr.io/acme/web:1",
+                },
+                "db": {"image": "postgres:17"},
+            }
+        }
+    )
+    released = gather({"compose.yaml": text}, {"web/Dockerfile"}, "app")
+    (image,) = released.images
+    assert (image.context, image.target, image.repositories) == (".", "run", ("ghcr.io/acme/web",))
+    assert released.beside == ("postgres:17 in compose.yaml",)
+
+
+def test_files_that_tell_are_listed() -> None:
+    files = [FILE, "Makefile", "docker-bake.json", "compose.yml", "docker/docker-compose.prod.yml"]
+    assert telling([*files, "src/a.yml", ".github/workflows/x/y.yml", "node_modules/a/compose.yml"]) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("if: github.repository == 'acme/app'", ("acme", "app")),
+        ('LABEL org.opencontainers.image.source="https://github.com/acme/app.git"', ("acme", "app")),
+        ("module github.com/acme/app/v2\n", ("acme", "app")),
+        ('"url": "git+https://github.com/acme/app.git"', ("acme", "app")),
+        ("see https://docs.github.com/en/actions", ("", "")),
+    ],
+)
+def test_the_name_on_github_is_found_where_it_is_said(text: str, slug: tuple[str, str]) -> None:
+    assert find_slug([text]) == slug
+
+
+def test_a_file_that_is_no_yaml_tells_nothing() -> None:
+    assert gather({FILE: "on: [push\n", "Makefile": "\t(", "compose.yaml": "- x"}, set(), "app") == Released()
+
+
+def test_two_variants_of_one_repository_are_a_configuration_that_can_be_used() -> None:
+    text = workflow(
+        meta("ghcr.io/acme/app", "type=semver,pattern={{version}}"),
+        {**meta("ghcr.io/acme/app", "type=semver,pattern={{version}}", "suffix=-slim,onlatest=true"), "id": "slim"},
+        build(file="Dockerfile", tags=META),
+        build(file="Dockerfile.slim", tags="${{ steps.slim.outputs.tags }}"),
+    )
+    files = {"Dockerfile": "FROM a\n", "Dockerfile.slim": "FROM b\n", "Dockerfile.other": "FROM c\n"}
+    proposal = propose(files, set(files), released=gather({FILE: text}, set(files), "app"))
+    rendered = render_proposal(proposal, schema="", file="images.yaml")
+    written = yaml.safe_load(rendered)
+    assert written["repository"] == "ghcr.io/acme/{name}"
+    assert written["tags"] == ["type=semver,pattern={{version}}"]
+    assert [(image["name"], image.get("repository")) for image in written["images"]] == [
+        ("app", None),
+        ("app-slim", "ghcr.io/acme/app"),
+    ]
+    assert f"# from {FILE}:" in rendered
+    assert "#   Dockerfile.other: no workflow releases it" in rendered
+
+
+def test_two_images_under_one_name_fall_back_to_a_configuration_that_can_be_used() -> None:
+    text = workflow(build(file="a/Dockerfile", tags="acme/app:1"), build(file="b/Dockerfile", tags="acme/app:1"))
+    files = {"a/Dockerfile": "FROM a\n", "b/Dockerfile": "FROM b\n"}
+    proposal = propose(files, set(files), released=gather({FILE: text}, set(files), "app"))
+    with pytest.raises(ConfigError) as caught:
+        render_proposal(proposal, schema="", file="images.yaml")
+    plain = without_release(proposal, str(caught.value))
+    rendered = render_proposal(plain, schema="", file="images.yaml")
+    assert "#   names, tags, arguments: images.yaml:" in rendered
+    assert len(yaml.safe_load(rendered)["images"]) == 2
+
+
+def test_what_was_written_is_told_with_what_to_type_next() -> None:
+    files = {"Dockerfile": "FROM a\n"}
+    proposal = propose(
+        files, set(files), released=gather({FILE: workflow(LOGIN, build(tags="acme/app:1"))}, set(files), "x")
+    )
+    said = tell(
+        ["deploy/images.yaml", "x"], proposal, module="github.com/a/b@v1", config="deploy/images.yaml", install="i"
+    )
+    assert said.splitlines()[:3] == ["init writes:", "  deploy/images.yaml: 1 image, as they are released today", "  x"]
+    assert "1 lines at the end of deploy/images.yaml" in said
+    assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
+    assert "stay as they are" in tell([], proposal, module="m", config="c", install="i")
