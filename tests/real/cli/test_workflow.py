@@ -53,7 +53,8 @@ def prefix() -> str:
 @pytest.fixture
 def run(repository: Repository, prefix: str, tmp_path: Path) -> Run:
     """Run the job that an event starts, in a repository with one commit."""
-    repository.write({"Dockerfile": "FROM python:3.13-slim\n"})
+    # The context holds nothing, so that what a run leaves in the checkout is no reason to build again.
+    repository.write({"Dockerfile": "FROM python:3.13-slim\n", ".dockerignore": "*\n"})
     repository.configure(IMAGE, top="repository: ghcr.io/{owner}/{name}")
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
         git(repository.path, *arguments)
