@@ -59,6 +59,8 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
     """
     request = replace(request, mark=plan.mark)
     if request.began:
+        # Time alone is no reason for a run that looks for bases that have moved.
+        plan = replace(plan, config=replace(plan.config, rebuild_after=None))
         request = await _as_released(plan, request, destination)
     if not request.once or request.rebuild:
         return await _deliver(plan, request, builder, destination)

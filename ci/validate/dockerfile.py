@@ -27,8 +27,8 @@ from ci.validate.promises import check_promises
 _EXEC_FORM = ("CMD", "ENTRYPOINT", "HEALTHCHECK")
 
 MISSING = (
-    "Look for a typing error. If it is private, and of the registry that the images go to, log in: --username NAME "
-    "--password env:TOKEN before the function's name."
+    "Look for a typing error. If it is private, log in before the function's name: --username NAME --password "
+    "env:TOKEN, or --login env:NAME where it is not of the registry that the images go to."
 )
 
 

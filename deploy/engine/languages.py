@@ -85,6 +85,8 @@ def _lay_python(layer: Layer, line: str, source: str) -> Mapping[str, str]:
     for link, target in (("python3", f"python{line}"), ("python", "python3")):
         layer.link(f"usr/local/bin/{link}", target)
     (library / "EXTERNALLY-MANAGED").unlink(missing_ok=True)
+    for archive in library.glob("config-*/*.a"):  # of libpython, which the genuine image has not
+        archive.unlink()
     _as_upstream(library)
     # One of the folders in which Debian's Python looks of its own accord.
     layer.copy("upstream_site.py", "usr/local/lib/python3/dist-packages/upstream_site.py", 0o644)
