@@ -116,7 +116,7 @@ REFUSED = {
     ),
     "a line of 70 kB": (
         f'FROM scratch\nLABEL notes="{"0123456789" * 7000}"\nCOPY hello.txt /\n',
-        "Dockerfile:1: ",  # BuildKit's own count
+        "Dockerfile:2: ",
         "dockerfile line greater than max allowed size of 65535",
     ),
     "a file that is not there beside a heredoc": (
