@@ -64,9 +64,10 @@ class Pins:
         for reference, digest in self.digests.items():
             digests.setdefault(short_reference(reference), set()).add(digest)
         for reference, digest in sources:
-            if digest in (wanted := digests.get(reference, ())):
+            # A step that was cached tells of the image by the name that it had when the step was run.
+            if digest in self.digests.values():
                 continue
-            if wanted:
+            if wanted := digests.get(reference, ()):
                 raise DrydockError(
                     f"the build took {reference} with the digest {digest}, and {', '.join(wanted)} was resolved before "
                     "it began; run the same command again"

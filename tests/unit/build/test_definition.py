@@ -113,7 +113,9 @@ PINNED = {"docker.io/library/a:1": "sha256:a", "ghcr.io/acme/b": "sha256:b"}
         (PINNED, True, ("ghcr.io/acme/b", "sha256:b"), ""),
         (PINNED, True, ("a:1", "sha256:c"), "sha256:a was resolved before it began; run the same command again"),
         (PINNED, False, ("a:1", "sha256:c"), "sha256:a was resolved before it began"),
-        (PINNED, True, ("a:1", "sha256:b"), "sha256:a was resolved before it began"),  # right, and of another image
+        # A step that was cached tells of the image by an earlier name of it.
+        (PINNED, True, ("a:1", "sha256:b"), ""),
+        (PINNED, True, ("renamed", "sha256:b"), ""),
         (PINNED, True, ("c", "sha256:c"), r"named context: contexts: \{c: docker-image://c\}"),
         (PINNED, False, ("c", "sha256:c"), ""),
         ({}, True, ("c", "sha256:c"), "nobody knew of it before it began"),  # FROM scratch
