@@ -192,7 +192,7 @@ async def test_contexts_links_and_other_frontends(repository: Repository) -> Non
         image("other", dockerfile="Dockerfile.other"),
     )
     findings = await findings_of(repository, offline=True)
-    assert said(findings, "Dockerfile") == [("warning buildkit/FromAsCasing", 1)]
+    assert said(findings, "real/Dockerfile") == [("warning buildkit/FromAsCasing", 1)]
     assert said(findings, "Dockerfile.base") == [("warning buildkit/FromAsCasing", 2)]
     other = {f.rule: f.severity for f in findings if f.file == "Dockerfile.other"}
     assert (other["buildkit-frontend"], other["dockerfile-syntax"]) == ("note", "error")
