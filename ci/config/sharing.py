@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
 
 from ci.config.cursor import Cursor
 from ci.core.model import Affixes, Config, Image
-from ci.core.names import fill_repository, own_tag
+from ci.core.names import fill_repository
 from ci.core.text import show
 from ci.tags import Event, RuleError, names_of, rules_for
 
@@ -59,11 +60,15 @@ def check_sharing(config: Config, entries: Sequence[Cursor]) -> None:
     for number, image in enumerate(config.images):
         for template in config.templates(image) if image.release and image.name else ():
             placed.setdefault(fill_repository(template, name=image.name, owner="{owner}"), []).append(number)
+    sharing = {number for numbers in placed.values() if len(numbers) > 1 for number in numbers}
+    names = {number: _names(config, config.images[number]) for number in sorted(sharing)}
     told: set[tuple[int, int]] = set()
     for repository, numbers in placed.items():
         for one, other in combinations(numbers, 2):
-            clash = next(_clashes(config, config.images[one], config.images[other]), "")
-            if not clash or one == other or (one, other) in told:
+            if one == other or (one, other) in told:
+                continue
+            clash = next((f"{tag}{when}" for tag, when in names[one] if (tag, when) in names[other]), "")
+            if not clash:
                 continue
             told.add((one, other))
             entry = entries[other]
@@ -78,15 +83,13 @@ def check_sharing(config: Config, entries: Sequence[Cursor]) -> None:
             )
 
 
-def _clashes(config: Config, one: Image, other: Image) -> Iterator[str]:
-    """List the names that two images would both get, and when."""
-    if own_tag(one, _REVISION) == own_tag(other, _REVISION):
-        yield f"{one.affixes.prefix}sha-...{one.affixes.suffix}"
+def _names(config: Config, image: Image) -> dict[tuple[str, str], None]:
+    """List the names that an image would get, each with what tells when."""
+    affixes = image.affixes
+    names = {(f"{affixes.prefix}sha-...{affixes.suffix}", ""): None}
     for name, ref in _EVENTS:
         event = Event(name=name, ref=ref, default_branch="main", revision=_REVISION, committed=_TIME, now=_TIME)
-        try:
-            first, second = (names_of(*rules_for(config, image), event).tags for image in (one, other))
-        except RuleError:
-            continue
-        if both := [tag for tag in first if tag in second]:
-            yield f"{both[0]} (by a {name} of {ref})"
+        with suppress(RuleError):  # which has been written down where it stands
+            tags = names_of(*rules_for(config, image), event).tags
+            names |= dict.fromkeys((tag, f" (by a {name} of {ref})") for tag in tags)
+    return names
