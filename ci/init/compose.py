@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from ci.init.documents import Lines, mapping, read_document, texts
+from ci.init.documents import Lines, mapping, read_document, text_of, texts
 from ci.init.holes import HOLE
 from ci.init.released import Built
 from ci.init.tagging import is_plain, read_name
@@ -38,8 +38,8 @@ def read_compose(files: Mapping[str, str], dockerfiles: Collection[str]) -> list
             given if isinstance(given, Lines) else Lines({"context": given} if isinstance(given, str) and given else {})
         )
         here = posixpath.dirname(file)
-        context = posixpath.normpath(posixpath.join(here, _text(build, "context") or "."))
-        path = posixpath.normpath(posixpath.join(context, _text(build, "dockerfile") or "Dockerfile"))
+        context = posixpath.normpath(posixpath.join(here, text_of(build, "context") or "."))
+        path = posixpath.normpath(posixpath.join(context, text_of(build, "dockerfile") or "Dockerfile"))
         if not build or "$" in context or path not in dockerfiles:
             continue
         place = f"{file}:{service.line - 1}"
@@ -47,15 +47,15 @@ def read_compose(files: Mapping[str, str], dockerfiles: Collection[str]) -> list
         lines = [f"{k}={v}" for k, v in arguments.items() if v] if isinstance(arguments, Lines) else texts(arguments)
         taken = list_arguments("\n".join(line for line in lines if "$" not in line), place, ())
         platforms, strange = list_platforms(",".join(texts(build.get("platforms"))), place)
-        image = read_name(re.sub(r"\$\{[^}]*\}|\$\w+", "", _text(service, "image"))).repository
+        image = read_name(re.sub(r"\$\{[^}]*\}|\$\w+", "", text_of(service, "image"))).repository
         # Without a registry it is the name on one machine: no release goes there.
-        real = _text(service, "image").partition("/")[0].count(".") and is_plain(image) and not HOLE.search(image)
+        real = text_of(service, "image").partition("/")[0].count(".") and is_plain(image) and not HOLE.search(image)
         built.append(
             Built(
                 place=place,
                 dockerfile=path,
                 context=context,
-                target=_text(build, "target") or None,
+                target=text_of(build, "target") or None,
                 platforms=platforms,
                 build_args=taken.values,
                 repositories=(image,) if real else (),
@@ -69,9 +69,9 @@ def read_compose(files: Mapping[str, str], dockerfiles: Collection[str]) -> list
 def beside(files: Mapping[str, str]) -> tuple[str, ...]:
     """List the databases and queues that stand in compose files, each as its file names it."""
     found = (
-        f"{_text(service, 'image')} in {file}"
+        f"{text_of(service, 'image')} in {file}"
         for file, _, service in _services(files)
-        if _BESIDE.search(_text(service, "image"))
+        if _BESIDE.search(text_of(service, "image"))
     )
     return tuple(dict.fromkeys(found))
 
@@ -81,8 +81,3 @@ def _services(files: Mapping[str, str]) -> Iterator[tuple[str, str, Lines]]:
         for name, service in mapping(read_document(text, file).get("services")).items():
             if isinstance(service, Lines):
                 yield file, name, service
-
-
-def _text(values: Lines, key: str) -> str:
-    found = values.get(key, "")
-    return found if isinstance(found, str) else ""

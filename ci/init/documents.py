@@ -50,6 +50,12 @@ def mapping(value: object) -> Lines:
     return value if isinstance(value, Lines) else Lines()
 
 
+def text_of(values: Lines, key: str) -> str:
+    """Return the text of a key, or an empty one."""
+    found = values.get(key, "")
+    return found if isinstance(found, str) else ""
+
+
 def texts(value: object) -> list[str]:
     """List the texts of a list; a text alone is a list of one."""
     if isinstance(value, str):

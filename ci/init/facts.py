@@ -21,7 +21,7 @@ from ci.dockerfile import (
 )
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?-)?[^{}]*\})")
-_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]*\})")
+VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]*\})")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _MAX_PORT = 65535
 _MAX_PORTS = 50  # more are a range that nobody would check one by one
@@ -160,10 +160,10 @@ def _ends(scopes: Sequence[Scope]) -> tuple[str, ...]:
     used = {parent for scope in scopes for parent in scope.parents}
     # Which stage a name such as build_$TARGETARCH stands for, the build finds out.
     meant = [
-        re.compile(".*".join(re.escape(part) for part in _VARIABLE.split(origin.written)), re.IGNORECASE)
+        re.compile(".*".join(re.escape(part) for part in VARIABLE.split(origin.written)), re.IGNORECASE)
         for scope in scopes
         for origin in scope.origins
-        if origin.reference is None and _VARIABLE.sub("", origin.written)
+        if origin.reference is None and VARIABLE.sub("", origin.written)
     ]
     return tuple(
         name

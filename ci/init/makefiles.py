@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ci.init.holes import HOLE, hole
+from ci.init.holes import HOLE, hide, hole, show_again
 from ci.init.released import Built
 from ci.init.tagging import is_plain, read_name
 from ci.init.values import list_arguments, list_platforms
@@ -142,28 +142,17 @@ def build_commands(script: str) -> Iterator[str]:
     """List the commands of a script that build an image."""
     for line in re.sub(r"\\\n\s*", " ", script).splitlines():
         # What stands in a hole may hold what divides commands.
-        holes = HOLE.findall(line)
-        bare = HOLE.sub("\ue002", line)
+        bare, kept = hide(line)
         for part in re.split(r"&&|\|\||;", bare):
             if (found := _COMMAND.search(part)) and not part.lstrip("@- ").startswith(("#", "echo")):
-                before = bare[: bare.index(part) + found.start(1)].count("\ue002")
-                rest = iter(holes[before:])
-                yield re.sub("\ue002", lambda _, rest=rest: hole(next(rest)), found[1])
+                yield show_again(found[1], kept)
 
 
 def read_command(command: str, place: str) -> tuple[Built | None, list[str]]:
     """Read a docker build; return the image with its names, or nothing where it is not plain or is not pushed."""
-    holes: list[str] = []
-
-    def keep(found: re.Match[str]) -> str:
-        holes.append(found[0])
-        return f"\ue002{len(holes) - 1}\ue003"
-
-    def back(text: str) -> str:
-        return re.sub("\ue002(\\d+)\ue003", lambda found: holes[int(found[1])], text)
-
+    bare, kept = hide(command)
     try:
-        words = [back(word) for word in shlex.split(HOLE.sub(keep, command))]
+        words = [show_again(word, kept) for word in shlex.split(bare)]
     except ValueError:
         return None, []
     words = words[words.index("build") + 1 :]

@@ -14,10 +14,10 @@ from ci.core.model import Image
 from ci.dockerfile import SCRATCH, parse_dockerfile
 from ci.init.checkout import Input, read_brought
 from ci.init.contexts import PLAIN, guess_context
-from ci.init.facts import Facts, read_facts
+from ci.init.facts import VARIABLE, Facts, read_facts
 from ci.init.project import DEFAULT
 from ci.init.proposed import Proposal, Proposed, component
-from ci.init.released import Released
+from ci.init.released import Built, Released
 from ci.init.search import WORKFLOWS, LeftOut, dockerfile_end
 from ci.init.takeover import fallback_rules, take_over
 
@@ -40,7 +40,6 @@ _ARM64_BASE = re.compile(r"(?i)(?:^|/)arm64v8/|aarch64|[-_.:/]arm64\b")
 _AMD64_FILE = re.compile(r"(?i)[^\s\"'=]{0,60}(?<![a-z0-9])(?:x86[-_]64|amd64|x64)(?![a-z0-9])[^\s\"']{0,20}")
 _AWARE = re.compile(r"TARGETARCH|TARGETPLATFORM|uname -|--print-architecture|aarch64|arm64|\barch\b|apk --print-arch")
 _GPU_BASE = re.compile(r"(?i)nvidia|cuda|\bgpu\b")
-_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]*\})")
 # Of curl and of wget's kin: where they are sent on, they go.
 _FOLLOWS = re.compile(r"curl\b[^|;&]*\s(?:-[A-Za-z]*L[A-Za-z]*|--location)\b")
 _ADDRESS = re.compile(r"https://[^\s$]+")
@@ -83,15 +82,16 @@ def propose(
             left_out.append(LeftOut(path=path, reason=reason))
     names = name_images(facts, project)
 
-    def guess(path: str, name: str, platforms: tuple[str, ...] = ()) -> Proposed:
-        proposed = _image(name or names[path], path, facts[path], paths, beside or {})
+    def guess(path: str, name: str = "", built: Built | None = None) -> Proposed:
+        proposed = _image(name or names[path], path, facts[path], paths, beside or {}, built)
+        platforms = built.platforms if built else ()
         smoke, unfit = _smoke(facts[path], platforms or proposed.image.platforms, released.beside)
         return replace(proposed, image=replace(proposed.image, smoke=smoke), notes=(*proposed.notes, *unfit))
 
     if released.images and any(image.dockerfile in facts for image in released.images):
         proposal = take_over(released, facts, guess, owner)
     else:
-        images = (replace(guess(path, ""), guessed_name=names[path] == DEFAULT) for path in facts)
+        images = (replace(guess(path), guessed_name=names[path] == DEFAULT) for path in facts)
         proposal = Proposal(
             images=tuple(images),
             tags=fallback_rules(released) or None,
@@ -175,22 +175,25 @@ def _image(
     facts: Facts,
     paths: AbstractSet[str],
     beside: Mapping[str, str],
+    built: Built | None,
 ) -> Proposed:
+    """Make an image of a Dockerfile; of one that is released, nothing is said of what the release tells."""
     context, missing = guess_context(path, facts.sources, paths, facts.sought)
     platforms, why = _platforms(path, facts)
-    notes = [why] if why else []
-    if missing:
+    given = set(built.build_args) if built else set()
+    notes = [why] if why and not built else []
+    if missing and not built:
         made = ", ".join(missing[:5])
         notes.append(f"COPY names what the source does not hold: {made}; generated: names what a step makes before")
     brought = read_brought(path, context, facts.sources, paths, beside)
     notes += brought.notes
-    if facts.unfilled:
+    if set(facts.unfilled) - given:
         notes.append(f"FROM needs build-args for {', '.join(facts.unfilled)}")
-    if facts.unset:
+    if set(facts.unset) - given:
         notes.append(
             f"ARG without a value, and used: {', '.join(facts.unset)}; build-args give one, but never a secret"
         )
-    if facts.ends:
+    if facts.ends and not built:
         notes.append(f"the last stage is built; target: names another, such as {', '.join(facts.ends[:4])}")
     ssh = tuple(agent for agent in facts.ssh if _SECRET.fullmatch(agent))
     if ssh:
@@ -215,7 +218,7 @@ def _platforms(path: str, facts: Facts) -> tuple[tuple[str, ...], str]:
     for platform, pattern in ((AMD64, _AMD64_BASE), (ARM64, _ARM64_BASE)):
         if facts.platform == platform:
             return (platform,), f"{platform} only: its last stage's FROM asks for it"
-        if pattern.search(_VARIABLE.sub("", facts.base_written)):
+        if pattern.search(VARIABLE.sub("", facts.base_written)):
             return (platform,), f"{platform} only: its base is {facts.base_written}"
     if _GPU_BASE.search(facts.base or ""):
         return (AMD64,), f"{AMD64} only: its base is {facts.base}"

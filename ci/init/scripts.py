@@ -144,11 +144,8 @@ def _open(text: str) -> bool:
 def expand(text: str, values: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return all that a word of a shell may become; what is not plain is a hole in it."""
     text = _LOWER.sub(lambda found: found[1].lower() if not _open(found[1]) else found[0], text)
-    found = _VARIABLE.search(text) if (lowered := _lowered(text, values)) is None else None
-    if lowered is not None:
+    if (lowered := _lowered(text, values)) is not None:
         return (lowered,)
-    if not found:
-        return (_commands(text.replace('"', "").replace("'", "")),)
     parts: list[tuple[str, ...]] = []
     at = 0
     for each in _VARIABLE.finditer(text):
@@ -199,11 +196,9 @@ def _changed(value: str, change: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """Write a text in lower case, but what stands in a hole or in braces, which is no text yet."""
-    return "".join(
-        part if n % 2 else part.lower()
-        for n, part in enumerate(re.split(f"({HOLE.pattern.replace('(', '(?:')})", text))
-    )
+    """Write a text in lower case, but what stands in a hole, which is no text yet."""
+    bare, kept = hide(text)
+    return show_again(bare.lower(), kept)
 
 
 def _most(values: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ci.init.documents import Lines, mapping
+from ci.init.documents import Lines, mapping, text_of
 from ci.init.holes import HOLE, fill, shown, split
 from ci.init.makefiles import Makefile, build_commands, made_by, read_command
 from ci.init.released import Built, unique
@@ -26,7 +26,7 @@ from ci.init.tagging import (
     take_rules,
 )
 from ci.init.values import list_arguments, list_platforms
-from ci.init.workflows import Job
+from ci.init.workflows import Job, environment
 
 _ACTION = re.compile(r"[\w.-]+/([\w./-]+?)(?:@.*)?")
 _PUSHES = re.compile(r"(?:^|,)(?:push=(?!false)|type=registry)")
@@ -73,22 +73,20 @@ def read_job(job: Job, makefiles: Mapping[str, Makefile], *, several: bool) -> R
     run = Run(job=job, several=several, known=dict(job.known))
     for step in job.steps:
         run.place = f"{job.file}:{step.line}"
-        run.condition = joined(job.condition, plain_condition(_text(step, "if", {})))
+        run.condition = joined(job.condition, plain_condition(text_of(step, "if")))
         _step(run, step, makefiles)
     run.built = [_named(run, built) for built in run.built]
     return run
 
 
 def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
-    for name, value in mapping(step.get("env")).items():
-        if isinstance(value, str):
-            run.known[f"env.{name.lower()}"] = fill(value, run.known)
+    run.known = environment(step, run.known)
     given = Lines(
         {key: fill(value, run.known) for key, value in mapping(step.get("with")).items() if isinstance(value, str)}
     )
-    found = _ACTION.fullmatch(_text(step, "uses", run.known))
+    found = _ACTION.fullmatch(fill(text_of(step, "uses"), run.known))
     action = found[1].rpartition("/")[2] if found else ""
-    identity = _text(step, "id", run.known)
+    identity = fill(text_of(step, "id"), run.known)
     _note_checkout(run, action, given)
     if action == "login-action":
         run.logged_in = True
@@ -111,16 +109,11 @@ def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
         files = shown(given.get("files", "")) or "docker-bake.hcl"
         why = _HCL if ".hcl" in files else "its targets are not read"
         run.unread.append(f"{run.place}: bake-action with {' '.join(files.split())}: {why}")
-    elif script := _text(step, "run", run.known):
+    elif script := fill(text_of(step, "run"), run.known):
         _script(run, script, identity, makefiles)
 
 
 _HCL = "HCL is not read; a file of JSON would be (docker buildx bake --print writes one)"
-
-
-def _text(step: Lines, key: str, known: Mapping[str, str]) -> str:
-    value = step.get(key, "")
-    return fill(value, known) if isinstance(value, str) and known else value if isinstance(value, str) else ""
 
 
 def _note_checkout(run: Run, action: str, given: Lines) -> None:
@@ -129,15 +122,11 @@ def _note_checkout(run: Run, action: str, given: Lines) -> None:
         run.remarks.append(f"{run.place}: {text}")
 
 
-def _events(run: Run) -> str:
-    return run.job.events
-
-
 def _meta(run: Run, given: Lines) -> _Meta:
     condition = run.condition or (run.job.events if run.several else "")
     text = given.get("tags", "") or "\n".join(USUAL)
     flavor, lost = take_flavor(given.get("flavor", ""), run.place)
-    found = take_rules(text, run.place, condition, _events(run))
+    found = take_rules(text, run.place, condition, run.job.events)
     return _Meta(
         images=tuple(given.get("images", "").replace(",", "\n").split()),
         found=replace(found, lost=(*found.lost, *lost)),
@@ -219,7 +208,7 @@ def _tagged(run: Run, built: Built, names: list[str]) -> Built:
                         built, lost=(*built.lost, f"{built.place}: the names {shown(one)} are made by a script")
                     )
     if tags:
-        found = rules_of(tags, built.place, run.condition or _events(run))
+        found = rules_of(tags, built.place, run.condition or run.job.events)
         built = _with(built, found)
     return built
 
@@ -286,7 +275,7 @@ def _script(run: Run, script: str, identity: str, makefiles: Mapping[str, Makefi
         place = line or run.place
         made, names_of = read_command(command, place)
         if made:
-            condition = run.condition or _events(run)
+            condition = run.condition or run.job.events
             run.built.append(_with(made, rules_of([read_name(n).tag for n in names_of], place, condition)))
 
 

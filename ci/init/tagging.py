@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ci.core.names import TEMPLATE
-from ci.init.holes import CLOSE, HOLE, OPEN, shown
+from ci.init.holes import CLOSE, HOLE, OPEN, hide, show_again, shown
 from ci.init.released import unique
 from ci.tags import RuleError, parse_flavor, parse_rule, split_lines
 
@@ -68,24 +68,13 @@ class Named:
 
 def read_name(text: str) -> Named:
     """Take a reference apart, and give it the registry that it means."""
-    holes: list[str] = []
-
-    def keep(found: re.Match[str]) -> str:
-        holes.append(found[0])
-        return f"{OPEN}{len(holes) - 1}{CLOSE}"
-
-    plain = HOLE.sub(keep, text.strip()).partition("@")[0]
-    head, slash, last = plain.rpartition("/")
+    bare, kept = hide(text.strip())
+    head, slash, last = bare.partition("@")[0].rpartition("/")
     last, _, tag = last.partition(":")
-
-    def back(part: str) -> str:
-        return HOLE.sub(lambda found: holes[int(found[1])], part)
-
-    repository = back(head + slash + last)
-    repository = repository.removeprefix("index.")
+    repository = show_again(head + slash + last, kept).removeprefix("index.")
     if not _REGISTRY.match(repository):
         repository = _HUB + repository
-    return Named(repository=repository, tag=back(tag))
+    return Named(repository=repository, tag=show_again(tag, kept))
 
 
 def is_local(repository: str) -> bool:

@@ -20,7 +20,7 @@ _NOT_RELEASED = "no workflow releases it"
 def take_over(
     released: Released,
     facts: Mapping[str, Facts],
-    guess: Callable[[str, str, tuple[str, ...]], Proposed],
+    guess: Callable[[str, str, Built], Proposed],
     owner: str,
 ) -> Proposal:
     """Make the images that are released, and leave out every other Dockerfile.
@@ -28,7 +28,7 @@ def take_over(
     Args:
         released: what the repository's files say.
         facts: of the Dockerfiles.
-        guess: makes an image of a Dockerfile, a name and platforms, which may be empty, from the Dockerfile alone.
+        guess: makes an image of a Dockerfile and a name, which may be empty, from what is built of it.
         owner: of the repository on GitHub; "" where it is not known.
 
     """
@@ -38,7 +38,7 @@ def take_over(
     names = _names(images, facts)
     local = {reference: name for image, name in zip(images, names, strict=True) for reference in image.local}
     made = [
-        _image(image, name, guess(image.dockerfile, name, image.platforms), facts[image.dockerfile], local, released)
+        _image(image, name, guess(image.dockerfile, name, image), facts[image.dockerfile], local, released)
         for image, name in zip(images, names, strict=True)
     ]
     # One that others are built on comes first.
@@ -157,31 +157,16 @@ def _image(
         release=not own,
         generated=guessed.missing,
     )
-    about = [note for note in guessed.notes if not note.startswith(_GUESSES)]
     if not image.platforms:
         notes.append("platforms: a guess")
     if len(last) > 1:
         notes.append("pushed under several names")
     return Proposed(
         image=made,
-        notes=unique([*notes, *image.notes, *_unfilled(about, image)]),
+        notes=unique([*notes, *image.notes, *guessed.notes]),
         inputs=guessed.inputs,
         lost=image.lost,
     )
-
-
-_GUESSES = ("linux/", "the last stage is built", "COPY names")
-
-
-def _unfilled(notes: Sequence[str], image: Built) -> list[str]:
-    """Leave out what is said of arguments that the release gives."""
-    given = set(image.build_args)
-    return [note for note in notes if not (note.startswith(("FROM needs", "ARG without")) and given >= _listed(note))]
-
-
-def _listed(note: str) -> set[str]:
-    text = re.sub(r"^FROM needs build-args for |^ARG without a value, and used: |; .*$", "", note)
-    return {word.strip() for word in text.split(",")}
 
 
 def _arguments(image: Built) -> dict[str, str]:

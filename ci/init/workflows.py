@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
-from ci.init.documents import Lines, mapping, mappings, read_document, texts
+from ci.init.documents import Lines, mapping, mappings, read_document, text_of, texts
 from ci.init.holes import fill
 from ci.init.released import Triggers
 from ci.init.tagging import joined, plain_condition
@@ -95,14 +95,14 @@ def _jobs(
 ) -> Iterator[Job]:
     workflow = read[path]
     triggers = _triggers(events)
-    environment = _environment(workflow, known)
+    around = environment(workflow, known)
     for job in (mapping(job) for job in mapping(workflow.get("jobs")).values()):
-        when = joined(condition, plain_condition(_text(job, "if")))
-        if re.fullmatch(r"(?:\$\{\{)?\s*github\.event_name == 'pull_request'\s*(?:\}\})?", _text(job, "if")):
+        when = joined(condition, plain_condition(text_of(job, "if")))
+        if re.fullmatch(r"(?:\$\{\{)?\s*github\.event_name == 'pull_request'\s*(?:\}\})?", text_of(job, "if")):
             continue
-        for case in _cases(mapping(job.get("strategy")).get("matrix"), environment):
-            within = _environment(job, {**environment, **case})
-            called = _CALLED.match(fill(_text(job, "uses"), within))
+        for case in _cases(mapping(job.get("strategy")).get("matrix"), around):
+            within = environment(job, {**around, **case})
+            called = _CALLED.match(fill(text_of(job, "uses"), within))
             if called and called[1] in read and deep < _DEEPEST:
                 inputs = _inputs(read[called[1]], mapping(job.get("with")), within)
                 handed = {name: value for name, value in known.items() if name.startswith("github.")}
@@ -119,12 +119,8 @@ def _jobs(
                 )
 
 
-def _text(values: Lines, key: str) -> str:
-    found = values.get(key, "")
-    return found if isinstance(found, str) else ""
-
-
-def _environment(values: Lines, known: Mapping[str, str]) -> dict[str, str]:
+def environment(values: Lines, known: Mapping[str, str]) -> dict[str, str]:
+    """Add to what is known the variables that a workflow, a job or a step sets, each filled in."""
     made = dict(known)
     for name, value in mapping(values.get("env")).items():
         if isinstance(value, str):
