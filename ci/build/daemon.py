@@ -14,7 +14,7 @@ import anyio
 import dagger
 
 from ci.core.buildkit import BUILDKIT, IMAGE, NO_ROOT, needs_root
-from ci.core.engine import explain, first_error, step
+from ci.core.engine import explain, first_error, step, with_variables
 from ci.core.errors import DrydockError
 from ci.core.model import Config
 
@@ -126,9 +126,7 @@ def open_daemon(
         authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
-    base = dagger.dag.container().from_(IMAGE)
-    for name, value in _ENVIRONMENT.items():
-        base = base.with_env_variable(name, value)
+    base = with_variables(dagger.dag.container().from_(IMAGE), _ENVIRONMENT)
     if authorities:
         # The client too: it asks for tokens.
         base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)

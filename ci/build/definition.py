@@ -60,16 +60,15 @@ class Pins:
             DrydockError: one is another.
 
         """
-        digests: dict[str, set[str]] = {}
-        for reference, digest in self.digests.items():
-            digests.setdefault(short_reference(reference), set()).add(digest)
+        wanted = {short_reference(reference): digest for reference, digest in self.digests.items()}
+        known = set(self.digests.values())
         for reference, digest in sources:
             # A step that was cached tells of the image by the name that it had when the step was run.
-            if digest in self.digests.values():
+            if digest in known:
                 continue
-            if wanted := digests.get(reference, ()):
+            if reference in wanted:
                 raise DrydockError(
-                    f"the build took {reference} with the digest {digest}, and {', '.join(wanted)} was resolved before "
+                    f"the build took {reference} with the digest {digest}, and {wanted[reference]} was resolved before "
                     "it began; run the same command again"
                 )
             if self.whole:

@@ -13,12 +13,10 @@ import anyio
 import dagger
 
 from ci.core.checks import Service
-from ci.core.engine import failure_of
+from ci.core.engine import PYTHON, failure_of, with_variables
 from ci.core.model import Failure
 from ci.core.text import last_lines
 
-# Asks what runs from outside, since that may have no shell. Any Python will do.
-CLIENT = "python:3.13-slim"
 STOP = 3  # seconds to stop a service; one that is still starting ends with the session
 _LOGS = "/.drydock"
 _SHELL = "/bin/sh"
@@ -84,7 +82,7 @@ class Beside:
 
     async def logs(self, names: Sequence[str]) -> dict[str, str]:
         """Read the last lines of services, as far as those were kept."""
-        reader = _with_logs(dagger.dag.container().from_(CLIENT), self.key)
+        reader = _with_logs(dagger.dag.container().from_(PYTHON), self.key)
         reader = reader.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)  # what is there now
         found: dict[str, str] = {}
         for name in names:
@@ -138,8 +136,7 @@ async def _service(
     container = container.with_label(_LABEL, key)
     for name, other in earlier.items():
         container = container.with_service_binding(name, other)
-    for name, value in service.env.items():
-        container = container.with_env_variable(name, value)
+    container = with_variables(container, service.env)
     # The engine would wait for the image's own HEALTHCHECK, at its interval, in place of the port.
     container = container.without_docker_healthcheck().with_exposed_port(service.port)
     if shell:

@@ -17,10 +17,10 @@ from ci.build import look
 from ci.build.files import judge_config, judge_file, judge_metadata, match_of
 from ci.build.look import Facts
 from ci.build.probe import compare
-from ci.build.services import CLIENT, beside
+from ci.build.services import beside
 from ci.build.started import Group, ask_group, group_checks
 from ci.core.checks import ConfigCheck, FileCheck, MetadataCheck, RunCheck, SmokeCheck
-from ci.core.engine import failure_of, fan_out
+from ci.core.engine import PYTHON, failure_of, fan_out, with_variables
 from ci.core.model import Failure, Variant
 from ci.core.oci import ImageConfig
 from ci.core.text import last_lines
@@ -113,7 +113,7 @@ async def _look(container: dagger.Container, checks: Sequence[SmokeCheck]) -> di
     """Look at all paths at once, from beside the image, which may have no shell and be of any platform."""
     wanted = [check.check for check in checks if isinstance(check.check, FileCheck)]
     paths = json.dumps([(check.path, check.follow, check.content is not None) for check in wanted])
-    client = dagger.dag.container().from_(CLIENT).with_new_file("/look.py", inspect.getsource(look))
+    client = dagger.dag.container().from_(PYTHON).with_new_file("/look.py", inspect.getsource(look))
     try:
         done = client.with_mounted_directory(_ROOT, container.rootfs())
         text = await done.with_exec(["python", "/look.py", _ROOT, paths, _FACTS]).file(_FACTS).contents()
@@ -134,8 +134,7 @@ async def _command(
     check, step = smoke.check, smoke.name
     try:
         async with beside(variant.image.services, smoke.services, images, f"{variant}: {step}") as around:
-            for name, value in smoke.env.items():
-                container = container.with_env_variable(name, value)
+            container = with_variables(container, smoke.env)
             container = around.bind(container if check.user is None else container.with_user(check.user))
             for words in check.setup:
                 container = container.with_exec(list(words), expect=dagger.ReturnType.ANY)

@@ -16,9 +16,9 @@ import dagger
 from ci.build import probe, probe_grpc
 from ci.build.files import match_of
 from ci.build.probe import Request
-from ci.build.services import CLIENT, STOP, Beside, beside
+from ci.build.services import STOP, Beside, beside
 from ci.core.checks import GrpcCheck, HttpCheck, Service, SmokeCheck, StartedCheck, TcpCheck
-from ci.core.engine import failure_of
+from ci.core.engine import PIP, PYTHON, failure_of, with_variables
 from ci.core.model import Failure
 from ci.core.text import last_lines
 
@@ -26,10 +26,6 @@ HOST = "image"  # of the started image, for those that ask it
 _LAST_WORDS = 20  # seconds to learn why an image ended
 _GRACE = 30  # seconds that a client may take to start and to end, besides its deadline
 _PINS = Path(__file__).parent / "grpc.txt"
-_PIP = (
-    "python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps "
-    "--only-binary=:all: -r /grpc.txt"
-).split()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +84,7 @@ async def ask_group(
     names = [check.name for check in group.checks]
     try:
         async with beside(services, group.services, images, f"{variant}: {', '.join(names)}") as around:
-            for name, value in group.env.items():
-                container = container.with_env_variable(name, value)
-            return await _ask_group(around.bind(container), around, group)
+            return await _ask_group(around.bind(with_variables(container, group.env)), around, group)
     except dagger.DaggerError as error:  # a service's image
         return {name: failure_of(error, name) for name in names}
 
@@ -129,9 +123,9 @@ async def _started(container: dagger.Container, group: Group) -> AsyncIterator[d
     # the other ports that the image exposes (0.21.8, core/healthcheck.go; a test holds it to that).
     served = container.without_docker_healthcheck().with_exposed_port(group.port)
     service = served.as_service(use_entrypoint=True, no_init=True)  # its own first process is the first, as elsewhere
-    client = dagger.dag.container().from_(CLIENT)
+    client = dagger.dag.container().from_(PYTHON)
     if any(isinstance(asked, GrpcCheck) for asked in group.asked):
-        client = client.with_new_file("/grpc.txt", _PINS.read_text()).with_exec(_PIP)
+        client = client.with_new_file("/grpc.txt", _PINS.read_text()).with_exec([*PIP, "/grpc.txt"])
         client = client.with_new_file("/probe.py", inspect.getsource(probe_grpc))
     else:
         client = client.with_new_file("/probe.py", inspect.getsource(probe))

@@ -23,6 +23,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 K = TypeVar("K")
 
+# Holds what Drydock itself runs beside an image or over a source. Any Python will do.
+PYTHON = "python:3.13-slim"
+# Installs pinned packages there; the requirements follow.
+PIP = (
+    "python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps "
+    "--only-binary=:all: -r"
+).split()
+
 _tracer = trace.get_tracer("drydock")
 
 # Dagger prints an error as "<class>: <text>", a class of the builtins without its module; it logs no traceback
@@ -58,6 +66,13 @@ def explain(error: BaseException) -> str | None:
     if isinstance(cause, dagger.DaggerError):
         return f"the engine refused: {_sentence(cause)}"
     return None
+
+
+def with_variables(container: dagger.Container, variables: Mapping[str, str]) -> dagger.Container:
+    """Give a container variables, in their order."""
+    for name, value in variables.items():
+        container = container.with_env_variable(name, value)
+    return container
 
 
 async def missing_base(reference: str) -> str:

@@ -100,15 +100,17 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     targets = tuple(as_named(target) if target.image.name in named else target for target in targets)
     run = {BUILT: utc_text(request.began)} if request.began else {}
     supply = Supply(built=built.images, records=found.inputs.records, run=run, found=found.found)
-    logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
-    resmoke = partial(smoke_published, logins=logins, made={**built.needed, **built.images})
+    resmoke = None
     async with destination.connect(targets) as registries:
+        if request.resmoke:
+            logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
+            resmoke = partial(smoke_published, registries, logins=logins, made={**built.needed, **built.images})
         released = await release(
             registries,
             request,
             targets,
             push=partial(push_image, Uploads(registries), supply),
-            resmoke=partial(resmoke, registries) if request.resmoke else None,
+            resmoke=resmoke,
         )
     return Delivery(built=built.report, released=_with_origins(released, found))
 

@@ -10,16 +10,12 @@ import anyio
 import dagger
 from dagger import dag
 
+from ci.core.engine import PIP, PYTHON
 from ci.validate.tree import Tree, parse_survey
 
-BASE = "python:3.13-slim"
 _TOOLS = "/linters"
 _SOURCE = "/source"
 _RESULT = "/result.json"
-_PIP = (
-    "python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes --no-deps "
-    "--only-binary=:all:"
-).split()
 # What the linters read: their own configuration, and what they look at.
 _READ = [".hadolint.yaml", ".hadolint.yml", "zizmor.yml", "zizmor.yaml", ".github", "action.yml", "action.yaml"]
 _PATIENCE = 20  # seconds for the first answer of a registry that may not be reachable
@@ -28,11 +24,11 @@ _PATIENCE = 20  # seconds for the first answer of a registry that may not be rea
 async def linters(*, offline: bool = False) -> dagger.Container:
     """Describe the container that holds the linters; it is made once, and again when a pin changes."""
     with anyio.fail_after(_PATIENCE if offline else None):
-        pinned = await dag.container().from_(BASE).image_ref()
+        pinned = await dag.container().from_(PYTHON).image_ref()
     base = dag.container().from_(pinned)
     actionlint = (
         _with(base, "go-requirements.txt")
-        .with_exec([*_PIP, "-r", f"{_TOOLS}/go-requirements.txt"])
+        .with_exec([*PIP, f"{_TOOLS}/go-requirements.txt"])
         .with_(partial(_with, name="actionlint/go.mod"))
         .with_(partial(_with, name="actionlint/go.sum"))
         .with_workdir(f"{_TOOLS}/actionlint")
@@ -46,7 +42,7 @@ async def linters(*, offline: bool = False) -> dagger.Container:
     )
     return (
         _with(base, "requirements.txt")
-        .with_exec([*_PIP, "-r", f"{_TOOLS}/requirements.txt"])
+        .with_exec([*PIP, f"{_TOOLS}/requirements.txt"])
         # actionlint runs it over the workflows' commands.
         .with_exec(["sh", "-c", "apt-get update -qq && apt-get install -y -qq --no-install-recommends shellcheck"])
         .with_file("/usr/local/bin/actionlint", actionlint)

@@ -14,7 +14,7 @@ from dagger.mod import default_module
 from dagger.mod._resolver import Function as Registered
 
 from ci.config import find_config, plan_build, referenced_paths
-from ci.core.engine import failure_of, fan_out, missing_base
+from ci.core.engine import PYTHON, failure_of, fan_out, missing_base
 from ci.core.errors import ConfigError
 from ci.core.findings import Finding, error, warning
 from ci.core.model import Plan
@@ -25,7 +25,7 @@ from ci.validate.buildkit_reports import REFUSED
 from ci.validate.dockerfile import Answer, BaseImage, check_bases
 from ci.validate.linter_reports import parse_reports, raised_rules
 from ci.validate.linters.survey import survey as survey_here
-from ci.validate.linting import BASE, lint, linters, survey
+from ci.validate.linting import lint, linters, survey
 from ci.validate.report import FORMATS, report_or_fail, sort_findings
 from ci.validate.source import Validation, dockerfiles_of, follow_links, validate_source
 from ci.validate.surface import Function, Parameter, Surface
@@ -158,7 +158,7 @@ async def _survey_and_lint(
     except (dagger.DaggerError, TimeoutError) as problem:
         say = warning if offline else error
         message = f"hadolint, actionlint and zizmor did not run: {failure_of(problem, 'linters').reason}"
-        remedy = f"They are made once, of {BASE} and packages, with a network; --offline goes on without them."
+        remedy = f"They are made once, of {PYTHON} and packages, with a network; --offline goes on without them."
         return await _survey_alone(source, paths), [say(name, 1, "linters-missing", message, remedy)]
 
 

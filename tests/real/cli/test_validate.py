@@ -135,7 +135,7 @@ async def test_without_the_linters_the_rest_is_found_all_the_same(
 ) -> None:
     repository.configure(APP)
     repository.write({"Dockerfile": "FROM python:3.13-slim\nCOPY helo.txt /srv/\n"})
-    monkeypatch.setattr("ci.validate.linting.BASE", "127.0.0.1:9/no-such-registry/python:3.13-slim")
+    monkeypatch.setattr("ci.validate.linting.PYTHON", "127.0.0.1:9/no-such-registry/python:3.13-slim")
     source = dag.host().directory(str(repository.path))
     for offline, severity in ((True, "warning"), (False, "error")):
         judged = await find_all(source, None, module="ci", offline=offline, which=Workflows.OWN)
