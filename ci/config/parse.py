@@ -12,16 +12,17 @@ from ci.config.image import read_images
 from ci.config.matrix import list_entries, unite_findings
 from ci.config.paths import PathKind, Source, read_path
 from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
+from ci.config.runners import read_attest, read_runners
 from ci.config.sharing import affix, check_sharing
 from ci.config.smoke import STRUCTURE
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
-from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
+from ci.core.model import REBUILD_AFTER, Cache, Compression, Config, Runners
 from ci.core.names import short_reference
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "validate")
+TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "validate", "runners", "attest")
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
 PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
@@ -59,6 +60,8 @@ def parse_config(
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
+        runners=take(fields, "runners", read_runners, Runners()),
+        attest=take(fields, "attest", read_attest, None),
     )
     config = affix(config)
     if not root.findings:
