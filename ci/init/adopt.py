@@ -8,9 +8,10 @@ from functools import partial
 
 import dagger
 
-from ci.config import DEFAULT_CONFIG
+from ci.config import DEFAULT_CONFIG, parse_config
 from ci.core.engine import fan_out
 from ci.core.errors import ConfigError, DrydockError
+from ci.core.runners import Machine, list_machines
 from ci.init.checkout import describing
 from ci.init.gather import find_slug, gather, telling
 from ci.init.project import DEFAULT, MANIFESTS, project_name
@@ -19,7 +20,7 @@ from ci.init.proposal_yaml import render_proposal, schema_address
 from ci.init.proposed import Proposal, without_release
 from ci.init.search import SKIPPED, LeftOut, find_dockerfiles, list_dockerfiles
 from ci.init.templates import adapt_hook, adapt_workflow, check_module
-from ci.init.told import tell
+from ci.init.told import about_images, about_machines, tell
 
 WORKFLOW = ".github/workflows/images.yml"
 HOOK, INSTALL = ".githooks/pre-push", ".githooks/install"
@@ -52,10 +53,15 @@ async def adopt(
     wanted = [path for path in paths if overwrite or not await source.exists(path, do_not_follow_symlinks=True)]
     # What a configuration that is there needs of the checkout, validate says.
     proposal = await read_proposal(source) if DEFAULT_CONFIG in wanted else Proposal(images=())
+    machines = proposal.machines
+    if DEFAULT_CONFIG not in wanted and WORKFLOW in wanted:
+        machines = _machines((await _read(source, [DEFAULT_CONFIG])).get(DEFAULT_CONFIG, ""))
     write: dict[str, Callable[[], Awaitable[str]]] = {
         DEFAULT_CONFIG: partial(_render, proposal, module),
         WORKFLOW: partial(
-            template, WORKFLOW, partial(adapt_workflow, inputs=proposal.inputs, triggers=proposal.triggers)
+            template,
+            WORKFLOW,
+            partial(adapt_workflow, inputs=proposal.inputs, triggers=proposal.triggers, machines=machines),
         ),
         HOOK: partial(template, HOOK, adapt_hook),
         INSTALL: partial(template, INSTALL, lambda text, _: text),
@@ -65,8 +71,18 @@ async def adopt(
         permissions = 0o755 if path in (HOOK, INSTALL) else 0o644
         after = after.with_new_file(path, await write[path](), permissions=permissions)
     # The CLI says nothing of a change that it is told to apply; without a terminal it shows what a module prints.
-    print(tell(wanted, proposal, module=module, config=DEFAULT_CONFIG, install=INSTALL), flush=True)  # noqa: T201
+    about = {DEFAULT_CONFIG: about_images(proposal), WORKFLOW: about_machines(machines)}
+    written = {path: about.get(path, "") for path in wanted}
+    print(tell(written, proposal, module=module, config=DEFAULT_CONFIG, install=INSTALL), flush=True)  # noqa: T201
     return after.changes(source)
+
+
+def _machines(text: str) -> tuple[Machine, ...]:
+    """List the machines of a configuration that is there; none where it cannot be read, of which validate says why."""
+    try:
+        return list_machines(parse_config(text, file=DEFAULT_CONFIG))
+    except ConfigError:
+        return ()
 
 
 async def _render(proposal: Proposal, module: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ci.config.parse import parse_config
+from ci.core.runners import Machine
 from ci.init.adopt import WORKFLOW
 from ci.init.checkout import Input, describing
 from ci.init.proposal import propose
@@ -14,6 +15,10 @@ from ci.init.templates import adapt_workflow
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = '[submodule "lib"]\n\tpath = vendor/lib\n'
+TWO = (
+    Machine(platform="linux/amd64", labels=("ubuntu-24.04",)),
+    Machine(platform="linux/arm64", labels=("ubuntu-24.04-arm",)),
+)
 GIT, SUBMODULES, LFS = Input.HISTORY, Input.SUBMODULES, Input.LFS
 
 
@@ -55,14 +60,15 @@ def test_the_files_that_tell_it_are_few() -> None:
     ]
 
 
-def test_the_workflow_brings_what_is_needed_in_each_job() -> None:
+@pytest.mark.parametrize("machines", [(), TWO], ids=["one", "two"])
+def test_the_workflow_brings_what_is_needed_in_each_job(machines: tuple[Machine, ...]) -> None:
     text = (ROOT / WORKFLOW).read_text()
-    jobs = yaml.safe_load(adapt_workflow(text, "x/y@v1", tuple(Input)))["jobs"].values()
+    jobs = yaml.safe_load(adapt_workflow(text, "x/y@v1", tuple(Input), machines=machines))["jobs"].values()
     steps = [step for job in jobs for step in job["steps"]]
     checkouts = [step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout@")]
     wanted = {"persist-credentials": False, "fetch-depth": 0, "submodules": True, "lfs": True}
     assert checkouts == [wanted] * len(jobs)
     calls = [step["with"]["args"] for step in steps if "dagger-for-github" in step.get("uses", "")]
-    assert len(calls) == len(jobs)
+    assert len(calls) >= len(jobs)
     assert all(call.startswith("--source . --git .git ") for call in calls)
-    assert "--git" not in adapt_workflow(text, "x/y@v1", (SUBMODULES,))
+    assert "--git " not in adapt_workflow(text, "x/y@v1", (SUBMODULES,))

@@ -13,7 +13,7 @@ from ci.init.proposal import propose
 from ci.init.proposal_yaml import render_proposal
 from ci.init.proposed import without_release
 from ci.init.released import Built, Released, Triggers
-from ci.init.told import tell
+from ci.init.told import about_images, about_machines, tell
 
 FILE = ".github/workflows/release.yml"
 LOGIN: dict[str, object] = {
@@ -311,10 +311,15 @@ def test_what_was_written_is_told_with_what_to_type_next() -> None:
     proposal = propose(
         files, set(files), released=gather({FILE: workflow(LOGIN, build(tags="acme/app:1"))}, set(files), "x")
     )
-    said = tell(
-        ["deploy/images.yaml", "x"], proposal, module="github.com/a/b@v1", config="deploy/images.yaml", install="i"
-    )
-    assert said.splitlines()[:3] == ["init writes:", "  deploy/images.yaml: 1 image, as they are released today", "  x"]
+    written = {"deploy/images.yaml": about_images(proposal), "x": about_machines(proposal.machines)}
+    said = tell(written, proposal, module="github.com/a/b@v1", config="deploy/images.yaml", install="i")
+    assert said.splitlines()[:3] == [
+        "init writes:",
+        "  deploy/images.yaml: 1 image, as they are released today",
+        "  x: one job for each platform (linux/amd64 on ubuntu-24.04, linux/arm64 on ubuntu-24.04-arm), "
+        "and one that releases",
+    ]
+    assert about_machines(proposal.machines[:1]) == ": one job builds and releases"
     assert "1 lines at the end of deploy/images.yaml" in said
     assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
-    assert "stay as they are" in tell([], proposal, module="m", config="c", install="i")
+    assert "stay as they are" in tell({}, proposal, module="m", config="c", install="i")

@@ -314,8 +314,10 @@ def test_an_address_that_could_be_more_than_text_is_refused(module: str) -> None
 
 
 def test_templates_call_the_module_by_its_address() -> None:
-    workflow = "        with:\n          args: >-\n            --source .\n            github\n"
+    workflow = (Path(__file__).parents[3] / ".github/workflows/images.yml").read_text()
     assert "          module: x/y@v1\n          args: >-\n" in adapt_workflow(workflow, "x/y@v1")
+    with pytest.raises(ValueError, match="no longer calls Dagger"):
+        adapt_workflow(workflow.replace("args: >-", "args: |"), "x/y@v1")
     hook = 'module=$(git config drydock.module || echo "$here")\n'
     assert adapt_hook(hook, "x/y@v1") == "module=$(git config drydock.module || echo x/y@v1)\n"
     for adapt in (adapt_workflow, adapt_hook):
