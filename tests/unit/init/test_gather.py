@@ -316,9 +316,10 @@ def test_what_was_written_is_told_with_what_to_type_next() -> None:
     assert said.splitlines()[:3] == [
         "init writes:",
         "  deploy/images.yaml: 1 image, as they are released today",
-        "  x: one job for each platform (linux/amd64 on ubuntu-24.04, linux/arm64 on ubuntu-24.04-arm), "
-        "and one that releases",
+        f"  x{about_machines(proposal.machines)}",
     ]
+    each = "linux/amd64 on ubuntu-24.04, linux/arm64 on ubuntu-24.04-arm"
+    assert about_machines(proposal.machines) == f": one job for each platform ({each}), and one that releases"
     assert about_machines(proposal.machines[:1]) == ": one job builds and releases"
     assert "1 lines at the end of deploy/images.yaml" in said
     assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
