@@ -7,20 +7,24 @@ Open `release.py` first: a release in its three steps. `deliver.py` is the way f
 from ci.release.collect import read_folders
 from ci.release.deliver import build_unreleased, deliver
 from ci.release.destination import Destination
-from ci.release.files import delivery_files, failure_files, stage_files, write_folder
+from ci.release.files import CHECKSUMS, delivery_files, failure_files, stage_files, write_folder
 from ci.release.finish import finish_staged, judge_checks
 from ci.release.outcome import Delivery
 from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
+from ci.release.registries import Registries
 from ci.release.report import report_or_fail
-from ci.release.request import ReleaseRequest, parse_created, parse_tags, tags_for
+from ci.release.request import ReleaseRequest, Staged, parse_created, parse_tags, tags_for
 from ci.release.stage import Staging, check_part, stage_part
 from ci.release.verification import verify
 
 __all__ = [
+    "CHECKSUMS",
     "Delivery",
     "Destination",
+    "Registries",
     "ReleaseRequest",
+    "Staged",
     "Staging",
     "build_unreleased",
     "check_part",

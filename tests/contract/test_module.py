@@ -32,6 +32,7 @@ EXPECTED = {
     "rollback": {"format", "to"},
     "init": {"module", "overwrite"},
     "github": {"event", "ref", "default_branch", "base_ref", "prerelease"}
+    | {"private", "github_repository", "github_server", "github_api", "github_token"}
     | {"revision", "created", "parallel", "secrets", "rebuild", "stage", "platforms", "staged", "prepare"},
 }
 
