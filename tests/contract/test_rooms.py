@@ -41,8 +41,10 @@ PURE = [
     *(CI / "registry" / name for name in ("address.py", "errors.py", "headers.py", "refusals.py", "remedies.py")),
     *(CI / "build" / name for name in ("archive.py", "command.py", "excerpt.py", "inputs.py", "progress.py")),
     *(CI / "release" / name for name in ("claims.py", "folder.py", "outcome.py", "record.py", "request.py")),
+    CI / "github/bundles.py",
     CI / "github/events.py",
     CI / "github/preview.py",
+    CI / "github/snappy.py",
 ]
 # What reads or changes anything but its arguments, or does work that a pure function has no need of.
 IMPURE = {

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # a YAML document
@@ -68,6 +68,7 @@ class JobResult:
 
     steps: tuple[StepResult, ...]
     attested: tuple[str, ...]  # the lines of the file that the attesting action was given
+    checksums: tuple[str, ...]  # those of the file that the last call left
     summary: str
 
     @property
@@ -90,13 +91,14 @@ class Runner:
     context: Mapping[str, str]  # what expressions name
     options: str = ""  # more options of the module, for a registry on this host
     attest: Callable[[Sequence[str]], None] = lambda _lines: None  # what the attesting action does
+    left_out: Collection[str] = ()  # names of steps, to save time
 
     def run(self, job: Mapping[str, Any]) -> JobResult:
-        """Run a job's steps until one fails; the checkout is there already, and holds what an earlier step wrote."""
+        """Run a job's steps until one fails."""
         results: list[StepResult] = []
         attested: tuple[str, ...] = ()
         for step in job["steps"]:
-            if not self._wanted(step.get("if")):
+            if step["name"] in self.left_out or not self._wanted(step.get("if")):
                 continue
             if action_of(step) == ATTEST:
                 attested = tuple((self.checkout / step["with"]["subject-checksums"]).read_text().splitlines())
@@ -109,7 +111,9 @@ class Runner:
             if result.code:
                 break
         text = self.summary.read_text() if self.summary.exists() else ""
-        return JobResult(steps=tuple(results), attested=attested, summary=text)
+        left = self.checkout / "drydock/checksums.txt"
+        checksums = tuple(left.read_text().splitlines()) if left.exists() else ()
+        return JobResult(steps=tuple(results), attested=attested, checksums=checksums, summary=text)
 
     def wants(self, job: Mapping[str, Any]) -> bool:
         """Tell whether the condition of a job holds."""
@@ -137,6 +141,8 @@ class Runner:
             assert given["overwrite"] == "True" or not target.exists(), f"{target} is there"
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(self.checkout / given["path"], target)
+        elif action_of(step) == CHECKOUT:  # nothing is there but what git knows
+            subprocess.run(["git", "clean", "-ffdxq"], cwd=self.checkout, check=True, timeout=_LIMIT)
         elif action_of(step) == DOWNLOAD:
             for folder in sorted(self.artifacts.glob(given["pattern"])):
                 shutil.copytree(folder, self.checkout / given["path"] / folder.name, dirs_exist_ok=True)
