@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from ci.core.errors import DrydockError
-from ci.core.model import Outcome
-from ci.core.names import is_digest
+from ci.core.model import Outcome, Plan
+from ci.core.names import is_digest, utc_text
 from ci.core.text import clean
-from ci.release.record import Entry, write_record
+from ci.release.record import Entry, digest_configuration, write_record
+from ci.release.request import ReleaseRequest, Staged
 
 STAGED = "staged.json"
 MAX_STAGED = 1024 * 1024  # bytes
@@ -76,29 +77,61 @@ class Folder:
         return f"{self.place or STAGED} (of an engine on {self.machine.platform or 'an unknown platform'})"
 
 
-def describe(
-    outcome: Outcome, entry: Entry | None, *, inputs: str | None, repositories: Sequence[str]
-) -> StagedVariant:
-    """Say what came of one variant.
+def make_folder(
+    plan: Plan,
+    request: ReleaseRequest,
+    outcomes: Sequence[Outcome],
+    staged: Sequence[Staged],
+    *,
+    inputs: Mapping[str, str],
+    machine: Machine,
+) -> Folder:
+    """Say what came of a stage.
 
     Args:
-        outcome: of its build.
-        entry: what its repositories have; None where it was not pushed.
-        inputs: the digest of what it was made from.
-        repositories: that it was pushed to.
+        plan: all that is released.
+        request: what the release will be asked for.
+        outcomes: of what was staged, or could not be.
+        staged: what all repositories have and show; none, where anything failed.
+        inputs: the digest of what a variant was made from, where it is known, by its name.
+        machine: where it was staged.
 
     """
+    entries = {entry.record.variant: entry for one in staged for entry in one.entries}
+    where: dict[str, list[str]] = {}
+    for one in staged:
+        where.setdefault(one.target.image.name, []).append(one.target.repository)
+    return Folder(
+        revision=request.revision,
+        created=utc_text(request.created),
+        configuration=digest_configuration(plan.config),
+        machine=machine,
+        variants=tuple(
+            _describe(
+                outcome,
+                entries.get(str(outcome.variant)),
+                inputs=inputs.get(str(outcome.variant)),
+                repositories=where.get(outcome.variant.image.name, ()),
+            )
+            for outcome in outcomes
+        ),
+    )
+
+
+def _describe(
+    outcome: Outcome, entry: Entry | None, *, inputs: str | None, repositories: Sequence[str]
+) -> StagedVariant:
     variant, failed = outcome.variant, {failure.step for failure in outcome.failures}
-    ran = not failed & {"build"}
+    ran = not outcome.reused and not failed & {"build"}
     return StagedVariant(
         variant=str(variant),
         image=variant.image.name,
         platform=variant.platform,
         digest=entry.manifest.digest if entry else None,
         size=outcome.size,
-        repositories=tuple(repositories) if entry else (),
         record=write_record(entry).digest if entry else None,
         attestation=entry.record.attestation if entry else None,
+        repositories=tuple(repositories) if entry else (),
         inputs=inputs,
         reused=outcome.reused or None,
         smoke=tuple(Smoke(name=c.name[:_LONGEST], ok=f"smoke: {c.name}" not in failed) for c in variant.checks if ran),

@@ -29,7 +29,7 @@ Resmoke = Callable[[Staged, Sequence[Staged]], Awaitable[Sequence[str]]]
 # what to type.
 Promise = Callable[[Registries, Sequence[Staged]], Awaitable[Sequence[str]]]
 
-_AGAIN = "Run the same command again: what is done already is found and left as it is."
+AGAIN = "Run the same command again: what is done already is found and left as it is."
 _THEN = "No tag was written. When what is to be attested is: the same command again, without --prepare."
 _AT_A_TIME = 2
 _READS_AT_A_TIME = 8
@@ -46,7 +46,7 @@ class _Job:
     push: Push
     resmoke: Resmoke | None
     promises: tuple[Promise, ...] = ()
-    again: str = _AGAIN
+    again: str = AGAIN
 
 
 async def stage(
@@ -68,7 +68,7 @@ async def stage(
 
 
 async def prepare(
-    registries: Registries, request: ReleaseRequest, targets: Sequence[Target], *, push: Push, again: str = _AGAIN
+    registries: Registries, request: ReleaseRequest, targets: Sequence[Target], *, push: Push, again: str = AGAIN
 ) -> Release:
     """Verify what is staged, and push the index of each image by its digest: all that a release does before any tag.
 
@@ -100,7 +100,7 @@ async def release(
     push: Push,
     resmoke: Resmoke | None = None,
     promises: Sequence[Promise] = (),
-    again: str = _AGAIN,
+    again: str = AGAIN,
 ) -> Release:
     """Release what was built: every image and tag that is asked for in all registries, or the tags as they were before.
 

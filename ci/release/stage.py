@@ -8,19 +8,18 @@ from functools import partial
 
 import dagger
 
-from ci.build import Builder, Report
+from ci.build import Builder
 from ci.core.engine import gather
 from ci.core.errors import DrydockError
 from ci.core.model import Plan, Variant
-from ci.core.names import utc_text
 from ci.core.oci import EMPTY
-from ci.release.deliver import Work, as_scheduled, build_part, build_unreleased
+from ci.release.deliver import as_scheduled, build_part, build_unreleased
 from ci.release.destination import Destination
-from ci.release.folder import Folder, Machine, describe
-from ci.release.outcome import Delivery
+from ci.release.folder import Folder, Machine, make_folder
+from ci.release.outcome import Delivery, Release
 from ci.release.push import push_image
-from ci.release.record import Entry, digest_configuration, write_record
-from ci.release.release import stage
+from ci.release.record import write_record
+from ci.release.release import AGAIN, Push, stage
 from ci.release.request import ReleaseRequest, Staged, Target
 from ci.release.uploads import Uploads, from_bytes
 
@@ -59,30 +58,52 @@ async def stage_part(
     plan, request = await as_scheduled(plan, replace(request, mark=plan.mark), destination)
     part = replace(part, config=plan.config)
     work = await build_part(plan, part, request, builder, destination)
-    if not work.built.report.ok:
-        return await describe_stage(plan, request, work.built.report)
-    targets = tuple(replace(target, variants=_staged(part, target)) for target in work.targets)
-    # Here an index is composed of what is there, to be verified by; the whole one is composed when all is.
-    found = {name: replace(one, index=None) for name, one in work.supply.found.items()}
-    async with destination.connect(targets) as registries:
-        uploads = Uploads(registries)
-        push = partial(push_image, uploads, replace(work.supply, found=found))
-        done, staged = await stage(registries, request, targets, push=push)
-        if done.ok:
-            problems = await _record(uploads, staged)
-            done = replace(done, problems=problems, next="Run the same command again." if problems else _NEXT)
+    report, done = work.built.report, None
+    staged: tuple[Staged, ...] = ()
+    if report.ok:
+        targets = tuple(replace(target, variants=_staged(part, target)) for target in work.targets)
+        # Here an index is composed of what is there, to be verified by; the whole one is composed when all is.
+        found = {name: replace(one, index=None) for name, one in work.supply.found.items()}
+        async with destination.connect(targets) as registries:
+            uploads = Uploads(registries)
+            push = partial(push_image, uploads, replace(work.supply, found=found))
+            done, staged = await stage_targets(uploads, request, targets, push=push)
+    inputs = {name: each.digest for name, each in work.inputs.inputs.items()}
+    folder = make_folder(plan, request, report.outcomes, staged, inputs=inputs, machine=await _machine())
+    return Staging(delivery=Delivery(built=report, released=done), folder=folder)
+
+
+async def stage_targets(
+    uploads: Uploads, request: ReleaseRequest, targets: Sequence[Target], *, push: Push
+) -> tuple[Release, tuple[Staged, ...]]:
+    """Push what was built, verify what the registries serve, and record beside each variant what it has passed.
+
+    Args:
+        uploads: to the registries that the targets are in.
+        request: what the release will be asked for.
+        targets: each with the variants that are there.
+        push: of the variants of one image.
+
+    Returns:
+        What came of it, and what was staged: nothing, where anything failed.
+
+    """
+    done, staged = await stage(uploads.registries, request, targets, push=push)
     done = replace(done, images=tuple(replace(image, digest=None) for image in done.images))
-    return await describe_stage(
-        plan, request, work.built.report, Delivery(released=done), work, staged if done.ok else ()
-    )
+    if not done.ok:
+        return done, ()
+    if problems := await _record(uploads, staged):
+        return replace(done, problems=problems, next=AGAIN), ()
+    return replace(done, next=_NEXT), staged
 
 
 async def check_part(
     plan: Plan, part: Plan, request: ReleaseRequest, builder: Builder, destination: Destination
 ) -> Staging:
     """Build and smoke-check a part of a plan, and push nothing; the arguments are those of a stage."""
-    built = await build_unreleased(part, builder, destination, created=request.created)
-    return await describe_stage(plan, request, built.report)
+    report = (await build_unreleased(part, builder, destination, created=request.created)).report
+    folder = make_folder(plan, request, report.outcomes, (), inputs={}, machine=await _machine())
+    return Staging(delivery=Delivery(built=report), folder=folder)
 
 
 def _staged(part: Plan, target: Target) -> tuple[Variant, ...]:
@@ -101,49 +122,6 @@ async def _record(uploads: Uploads, staged: Sequence[Staged]) -> tuple[str, ...]
         named = {one.target.key: one for one in staged}
         _, failed = await gather(named, write, limit=_AT_A_TIME)
     return tuple(f"{repository}: the record of the checks: {error}" for (_, repository), error in failed.items())
-
-
-async def describe_stage(
-    plan: Plan,
-    request: ReleaseRequest,
-    report: Report,
-    delivery: Delivery | None = None,
-    work: Work | None = None,
-    staged: Sequence[Staged] = (),
-) -> Staging:
-    """Say what came of a stage.
-
-    Args:
-        plan: all that is released.
-        request: what the release will be asked for.
-        report: of the build.
-        delivery: of what was pushed; None: nothing was.
-        work: what was built; None: nothing was to be pushed.
-        staged: what all repositories have.
-
-    """
-    entries: dict[str, Entry] = {entry.record.variant: entry for one in staged for entry in one.entries}
-    where: dict[str, list[str]] = {}
-    for one in staged:
-        where.setdefault(one.target.image.name, []).append(one.target.repository)
-    inputs = {name: each.digest for name, each in work.inputs.inputs.items()} if work else {}
-    variants = [
-        describe(
-            outcome,
-            entries.get(str(outcome.variant)),
-            inputs=inputs.get(str(outcome.variant)),
-            repositories=where.get(outcome.variant.image.name, ()),
-        )
-        for outcome in report.outcomes
-    ]
-    folder = Folder(
-        revision=request.revision,
-        created=utc_text(request.created),
-        configuration=digest_configuration(plan.config),
-        machine=await _machine(),
-        variants=tuple(variants),
-    )
-    return Staging(delivery=replace(delivery or Delivery(), built=report), folder=folder)
 
 
 async def _machine() -> Machine:
