@@ -46,7 +46,7 @@ class Attested:
         if not self.required:
             self.notes.append(f"{text} attest: optional lets the release go on.")
             return ()
-        return (f"{text} Mend that and run this job again; where GitHub cannot attest, say attest: optional.",)
+        return (f"{text} Where GitHub cannot attest, say attest: optional in the configuration.",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import Moved, move_tags, put_indexes
 from ci.release.outcome import ImageFact, Release, differing
 from ci.release.registries import Registries
-from ci.release.release import Promise
+from ci.release.release import HELD, Promise
 from ci.release.request import Staged, Target
 from ci.release.tags import Choice, Move, leave_newer, list_moves, read_before, read_live
 
@@ -79,7 +79,7 @@ async def promote(
         tags=(*choice.kept, *moved.tags),
         problems=tuple(problems),
         notes=choice.notes,
-        next=_next(moved, source, targets) if problems else "",
+        next="" if not problems else HELD if missing else _next(moved, source, targets),
         retries=registries.retries,
         seconds=time.monotonic() - start,
     )

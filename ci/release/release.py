@@ -31,6 +31,7 @@ Promise = Callable[[Registries, Sequence[Staged]], Awaitable[Sequence[str]]]
 
 AGAIN = "Run the same command again: what is done already is found and left as it is."
 _THEN = "No tag was written. When what is to be attested is: the same command again, without --prepare."
+HELD = "Mend what is named above, then run the same command again: what is done already is found and left as it is."
 _AT_A_TIME = 2
 _READS_AT_A_TIME = 8
 _STAGING_SECONDS = 2 * 3600  # for all pushes and their verification; every later request has its own limit
@@ -195,7 +196,7 @@ async def _inspect(job: _Job, staged: Staged) -> Inspection:
 async def _hold(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Look for what was promised."""
     missing = [text for promise in job.promises for text in await promise(job.registries, staged)]
-    return replace(done, problems=tuple(missing))
+    return replace(done, problems=tuple(missing), next=HELD if missing else "")
 
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
