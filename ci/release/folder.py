@@ -114,6 +114,7 @@ def make_folder(
                 repositories=where.get(outcome.variant.image.name, ()),
             )
             for outcome in outcomes
+            if outcome.variant.image.release  # of any other, what is built on it tells
         ),
     )
 
