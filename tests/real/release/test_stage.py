@@ -14,6 +14,7 @@ from ci.config.plan import plan_build
 from ci.config.read import read_config
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Plan
+from ci.core.names import BUILT
 from ci.github.run import Phase, Run, run_event
 from ci.release.collect import read_folders
 from ci.release.deliver import deliver
@@ -158,12 +159,12 @@ async def test_a_stage_with_a_failed_check_pushes_nothing_and_finish_says_what_f
     assert "plain@linux/amd64 has no digest in folder 0" in told
 
 
-async def github(host: str, prefix: str, event: str, ref: str, phase: Phase) -> dagger.Directory:
+async def github(host: str, prefix: str, event: str, ref: str, phase: Phase, files: Files = FILES) -> dagger.Directory:
     async def read_plan(revision: str, platforms: Sequence[str] = ()) -> Plan:
-        return await plan_of(FILES, revision, platforms)
+        return await plan_of(files, revision, platforms)
 
     run = Run(name=event, ref=ref, default_branch="main", revision=FIRST, created=WHEN[FIRST])
-    return await run_event(run, Builder(source=source_of(FILES)), destination(host, prefix), read_plan, phase)
+    return await run_event(run, Builder(source=source_of(files)), destination(host, prefix), read_plan, phase)
 
 
 async def text(folder: dagger.Directory, name: str) -> str:
@@ -218,6 +219,44 @@ async def test_a_pull_request_is_checked_in_two_halves_and_writes_nothing(plain:
     # What was checked is not what was staged: it has no digests, so that nothing can be released of it.
     forged = await github(plain.host, "pull", "push", "refs/heads/main", Phase(staged=tuple(staged)))
     assert "app@linux/amd64 has no digest in folder 1, staged.json" in await text(forged, "summary.md")
+
+
+ONE = {
+    "deploy/images.yaml": """repository: registry.test/{name}
+images:
+  - name: plain
+    dockerfile: plain.Dockerfile
+    platforms: [linux/amd64]
+    smoke: [{file: {path: /hello.txt, exists: true}}]
+""",
+    "plain.Dockerfile": FILES["plain.Dockerfile"],
+    "hello.txt": "hello",
+}
+
+
+async def in_halves(host: str, event: str, ref: str, files: Files) -> str:
+    """Stage, prepare and finish what an event asks for; return what was to be attested before any tag."""
+    staged = await github(host, "halves", event, ref, Phase(stage=True), files)
+    prepared = await github(host, "halves", event, ref, Phase(staged=(staged,), prepare=True), files)
+    done = await github(host, "halves", event, ref, Phase(staged=(staged,)), files)
+    assert await text(done, "exit-code") == "0\n", await text(done, "summary.md")
+    sums = await text(done, "checksums.txt")
+    assert sums == await text(prepared, "checksums.txt")
+    return sums
+
+
+async def test_a_scheduled_run_and_a_version_that_is_built_for_itself_in_halves(plain: Registry) -> None:
+    first = await in_halves(plain.host, "push", "refs/heads/main", ONE)
+    # A base has moved, as it were: the run's own time is in the index, the same when it is prepared and when finished.
+    moved = await in_halves(plain.host, "schedule", "refs/heads/main", {**ONE, "hello.txt": "moved"})
+    config = f'{ONE["deploy/images.yaml"]}    labels: {{shown: "{{version:-dev}}"}}\n'
+    version = await in_halves(plain.host, "push", "refs/tags/v1.2.3", {**ONE, "deploy/images.yaml": config})
+    async with client(plain.host) as registry:
+        names = ("sha-1111111", "sha-1111111-rebuilt", "sha-1111111-1.2.3")
+        named = [await registry.get_manifest("halves/plain", name) for name in names]
+        assert await registry.resolve("halves/plain", "v1.2.3") == named[2].digest
+    assert [one.digest.removeprefix("sha256:") for one in named] == [s.split()[0] for s in (first, moved, version)]
+    assert [BUILT in one.entries[0].annotations for one in named] == [False, True, False]
 
 
 @pytest.mark.parametrize(
