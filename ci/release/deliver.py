@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
+from ci.core.engine import Stopwatch
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
 from ci.release.again import released_version, without_version
@@ -36,11 +37,14 @@ async def build_unreleased(
         reuse: take what the registry has already, made from the same inputs.
 
     """
+    watch = Stopwatch()
     targets = destination.targets(plan, created=created)
     builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
-    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
+    job = _Job(
+        plan=plan, builder=builder, destination=destination, definitions=definitions, created=created, watch=watch
+    )
     return await _build(job, targets, found, most=CacheMode.READ)
 
 
@@ -85,6 +89,7 @@ async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destina
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
+    watch = Stopwatch()
     builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
@@ -92,7 +97,14 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     )
     found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild, once=request.once)
-    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=request.created)
+    job = _Job(
+        plan=plan,
+        builder=builder,
+        destination=destination,
+        definitions=definitions,
+        created=request.created,
+        watch=watch,
+    )
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     if not built.report.ok:
         return Delivery(built=built.report)
@@ -166,6 +178,7 @@ class _Job:
     destination: Destination
     definitions: Mapping[str, Definition]  # by image
     created: datetime | None
+    watch: Stopwatch
 
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
@@ -179,6 +192,7 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         labels={target.image.name: target.labels for target in targets},
         reused=found.outcomes(job.plan),
         reasons=found.reasons,
+        watch=job.watch,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import dagger
 
 from ci.build import Made, smoke_variant
-from ci.core.engine import gather
+from ci.core.engine import Stopwatch, gather
 from ci.core.model import Variant
 from ci.core.names import of_commit
 from ci.core.oci import Descriptor, Manifest, read_image_config
@@ -33,7 +33,7 @@ class Supply:
     found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
 
 
-async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]) -> Manifest:
+async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target], watch: Stopwatch) -> Manifest:
     """Make every repository of an image have all its variants, and compose the index that will name them.
 
     The index itself is written later, when all images are there.
@@ -42,6 +42,7 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
         uploads: to the registries of the release.
         supply: what there is to push.
         targets: all of one image.
+        watch: notes when each variant was pushed.
 
     Raises:
         PushError: some repositories did not take all of it.
@@ -52,14 +53,17 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
     annotations = {**targets[0].labels, **image.annotations}
     if found := supply.found.get(image.name):
         for entry in found.entries:
-            await _copy(uploads, found.source, entry, [target for target in targets if target.key != found.source.key])
+            if others := [target for target in targets if target.key != found.source.key]:
+                with watch.step(f"{image.name}@{entry.platform}", "push"):
+                    await _copy(uploads, found.source, entry, others)
         return found.index or Manifest.of_index(found.entries, annotations)
     commit = of_commit(targets[0].labels)
     entries = []
     for variant in targets[0].variants:
         made = supply.built[str(variant)]
         manifest = made.documents.manifest
-        await _send(uploads, manifest, targets, from_archive(made.archive))
+        with watch.step(str(variant), "push"):
+            await _send(uploads, manifest, targets, from_archive(made.archive))
         entries.append(
             Descriptor(
                 media_type=manifest.media_type,
@@ -74,8 +78,6 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
 
 async def _copy(uploads: Uploads, source: Target, entry: Descriptor, targets: Sequence[Target]) -> None:
     """Bring a variant from one repository to others, byte for byte."""
-    if not targets:
-        return
     manifest = await uploads.registries.of(source).get_manifest(source.name, entry.digest)
     for blob in (*manifest.image.layers, manifest.image.config):
         uploads.found(source, blob)

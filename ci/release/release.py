@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
 
-from ci.core.engine import fan_out, gather, step
+from ci.core.engine import Stopwatch, fan_out, gather
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag, utc_text
 from ci.core.oci import Manifest
+from ci.core.timeline import ALL
 from ci.release.again import list_renewals
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import move_tags
@@ -22,7 +22,7 @@ from ci.release.request import PushError, ReleaseRequest, Staged, Target, rank_t
 from ci.release.tags import Move, find_unreadable, leave_newer, list_moves, read_before, untouched
 
 # Makes all repositories of one image have its variants, under no tag, and composes the index that will name them.
-Push = Callable[[Sequence[Target]], Awaitable[Manifest]]
+Push = Callable[[Sequence[Target], Stopwatch], Awaitable[Manifest]]
 # Runs the smoke checks again on what a registry serves; returns what failed.
 Resmoke = Callable[[Staged], Awaitable[Sequence[str]]]
 
@@ -41,6 +41,7 @@ class _Job:
     targets: tuple[Target, ...]
     push: Push
     resmoke: Resmoke | None
+    watch: Stopwatch
 
 
 async def release(
@@ -61,8 +62,8 @@ async def release(
         resmoke: of what a registry serves; None leaves that out.
 
     """
-    start = time.monotonic()
-    job = _Job(registries=registries, request=request, targets=tuple(targets), push=push, resmoke=resmoke)
+    watch = Stopwatch()
+    job = _Job(registries=registries, request=request, targets=tuple(targets), push=push, resmoke=resmoke, watch=watch)
     done, staged = await _stage(job)
     for go_on in (_name, _move):
         if done.ok:
@@ -72,7 +73,7 @@ async def release(
                 done = replace(done, problems=(str(error),))
     if not done.ok:
         done = replace(done, tags=(*done.tags, *await _untouched(job, done)), next=done.next or _AGAIN)
-    return replace(done, retries=registries.retries, seconds=time.monotonic() - start)
+    return replace(done, retries=registries.retries, seconds=watch.seconds, rows=watch.rows())
 
 
 async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
@@ -89,12 +90,11 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
             if failed:
                 return replace(done, problems=tuple(text for error in failed.values() for text in _texts(error))), ()
             staged = tuple(one for each in pushed.values() for one in each)
-            with step("verify what the registries serve"):
-                inspections = await fan_out(staged, partial(_inspect, job), limit=_AT_A_TIME)
+            inspections = await fan_out(staged, partial(_inspect, job), limit=_AT_A_TIME)
             done = replace(done, images=tuple(inspection.fact for inspection in inspections))
             problems = [text for inspection in inspections for text in inspection.problems]
             if job.resmoke and not problems:
-                problems = [text for one in staged for text in await job.resmoke(one)]
+                problems = [text for one in staged for text in await _smoke(job, job.resmoke, one)]
             return replace(done, problems=tuple(problems)), staged
     except DrydockError as error:
         return replace(done, problems=(str(error),)), ()
@@ -103,8 +103,7 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
 
 
 async def _push(job: _Job, targets: Sequence[Target]) -> tuple[Staged, ...]:
-    with step(f"{targets[0].image.name} push"):
-        index = await job.push(targets)
+    index = await job.push(targets, job.watch)
     return tuple(Staged(target=target, index=index) for target in targets)
 
 
@@ -113,7 +112,17 @@ def _texts(error: DrydockError) -> tuple[str, ...]:
 
 
 async def _inspect(job: _Job, staged: Staged) -> Inspection:
-    return await inspect_image(job.registries.of(staged.target), staged.target, staged.index)
+    with job.watch.step(staged.target.repository, "verify") as remark:
+        found = await inspect_image(job.registries.of(staged.target), staged.target, staged.index)
+        remark.ok = not found.problems
+    return found
+
+
+async def _smoke(job: _Job, resmoke: Resmoke, staged: Staged) -> Sequence[str]:
+    with job.watch.step(staged.target.repository, "smoke") as remark:
+        problems = await resmoke(staged)
+        remark.ok = not problems
+    return problems
 
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
@@ -133,8 +142,9 @@ async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     elif taken and not job.request.overwrite:
         whole = all(before[move.reference] for move in moves)
         return replace(done, problems=taken, next=_hint(tag, whole=whole))
-    with step(f"name {tag}"):
+    with job.watch.step(ALL, "name", title=f"name {tag}") as remark:
         moved = await move_tags(job.registries, moves, before)
+        remark.detail, remark.ok = tag, not moved.problems
     return replace(done, tags=moved.tags, problems=moved.problems, named=not moved.problems)
 
 
@@ -155,8 +165,9 @@ async def _move(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     before = await read_before(job.registries, moves)
     choice = leave_newer(before, moves, None if request.allow_older else utc_text(request.created))
     names = ", ".join(dict.fromkeys(move.tag for move in moves))
-    with step(f"move {names or 'no tag'}"):
+    with job.watch.step(ALL, "move", title=f"move {names or 'no tag'}") as remark:
         moved = await move_tags(job.registries, choice.moves, before)
+        remark.detail, remark.ok = names or "no tag", not moved.problems
     return replace(
         done,
         notes=(*done.notes, *choice.notes),
