@@ -215,8 +215,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         with watch.step(label, "smoke") as remark:
             config = made.documents.config
             failed = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
-            remark.ok = not failed
-            remark.detail = f"{total - len(failed)} of {total} checks passed"
+            remark.ok, remark.detail = not failed, f"{len(failed)} of {total} checks failed" if failed else ""
     outcome = Outcome(
         variant=variant,
         build_seconds=watch.lasted(label, "build"),
