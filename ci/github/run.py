@@ -93,8 +93,9 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
         SUMMARY: f"## Images: {state}\n\n{_why(decision)}\n\n{_text(delivery, Format.MARKDOWN)}\n",
         REPORT: f"{_text(delivery, Format.JSON)}\n",
         EXIT_CODE: f"{int(not delivery.ok)}\n",
-        TIMELINE: draw_svg(delivery.rows),
     }
+    if delivery.rows:
+        files[TIMELINE] = draw_svg(delivery.rows)
     if delivery.ok and delivery.released:
         files[CHECKSUMS] = render_checksums(delivery.released)
     return _folder(files)
