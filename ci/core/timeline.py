@@ -20,7 +20,8 @@ _BEFORE_THE_GATE = frozenset(("build", "import", "smoke"))
 _IDLE = 60.0  # seconds in which nothing ran that are left out, if they are also a good part of the whole
 _MUCH = 0.25  # of the time in which something ran
 _MOST = 20  # rows of a diagram: a page shows each stage on a line, and GitHub draws no more than 50,000 characters
-_LABEL, _WIDE = 44, 7  # characters of a section's name, and pixels of each
+_LABEL, _WIDE, _TEXT = 44, 7, 72  # characters of a section's name, pixels of each, characters beside a bar
+_THIN = 1 / 400  # of the whole: what took less is drawn as if it had taken that
 _UNSAFE = re.compile(r"[^\w ./@+,()-]", re.ASCII)
 _COLOURS = {"build": "active, ", "import": "done, ", "push": "done, "}  # Mermaid has three, and one for failures
 
@@ -183,16 +184,16 @@ def draw_mermaid(rows: Iterable[Row]) -> str:
         texts = [row.label, row.machine] if several and row.machine else [row.label]
         names = [shorten(_safe(text), _LABEL) for text in texts]
         widest = max(widest, *map(len, names))
-        lines += [f"section {'<br>'.join(names)}", *map(_task, row.stages)]
+        lines += [f"section {'<br>'.join(names)}", *(_task(stage, timeline.seconds * _THIN) for stage in row.stages)]
     config = ["---", "config:", "  gantt:", f"    leftPadding: {_WIDE * widest + 20}", "---"]
     diagram = "\n".join(["```mermaid", *config, "gantt", *(f"  {line}" for line in lines), "```"])
     return "\n\n".join([*([markdown_cell(" ".join(told))] if told else []), diagram])
 
 
-def _task(stage: Stage) -> str:
+def _task(stage: Stage, least: float) -> str:
     tag = _COLOURS.get(stage.name, "") if stage.ok else "crit, "
-    began, ended = round(stage.began * 1000), round(stage.ended * 1000)
-    return f"{_safe(stage_text(stage))} :{tag}{began}, {max(ended, began + 1)}"
+    ended = stage.began + max(stage.seconds, least, 0.001)
+    return f"{shorten(_safe(stage_text(stage)), _TEXT)} :{tag}{round(stage.began * 1000)}, {round(ended * 1000)}"
 
 
 def _safe(text: str) -> str:
