@@ -14,7 +14,7 @@ from ci.core.model import Outcome, Stage
 from ci.core.text import clean, markdown_cell, seconds_text
 
 ALL, TAGS = "all images", "tags"  # labels of what is done for all of them
-STAGES = ("prepare", "build", "import", "smoke", "push", "verify", "name", "move")
+STAGES = ("prepare", "wait", "build", "import", "smoke", "push", "verify", "name", "move")
 _REGISTRY = "the registry"
 _BEFORE_THE_GATE = frozenset(("build", "import", "smoke"))
 _IDLE = 60.0  # seconds in which nothing ran that are left out, if they are also a good part of the whole

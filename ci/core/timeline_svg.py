@@ -12,11 +12,11 @@ from ci.core.timeline import STAGES, Row, Timeline, arrange, keep_latest, shorte
 _WIDTH, _LEFT, _RIGHT = 1100, 270, 860  # pixels: of all, where time begins, where it ends
 _LANE, _BAR, _LINE = 22, 14, 20  # pixels of height
 _MOST = 300  # lanes
-_LABEL, _NOTE, _SENTENCE = 31, 33, 170  # characters that have room
+_LABEL, _NOTE, _SENTENCE = 31, 36, 170  # characters that have room
 _CHARACTER = 6.0  # pixels, in a bar
 _TICKS = 10
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)  # seconds
-_COLOURS = ("#6b7280", "#2563eb", "#0f766e", "#a16207", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490")
+_COLOURS = ("#6b7280", "#9a3412", "#2563eb", "#0f766e", "#a16207", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490")
 _COLOUR_OF = dict(zip(STAGES, _COLOURS, strict=True))
 _FAILED = "#dc2626"
 _FONT = 'font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="12"'
@@ -131,7 +131,7 @@ def _stage(timeline: Timeline, stage: Stage, y: int) -> Iterator[str]:
 
 def _note(row: Row) -> str:
     """Say beside a lane what its bars do not: what was cached, what was taken from elsewhere, what failed."""
-    failed = [f"{stage.name}: {stage.detail or 'FAILED'}" for stage in row.stages if not stage.ok]
+    failed = [f"{stage.name} FAILED, {stage.detail}".removesuffix(", ") for stage in row.stages if not stage.ok]
     return ", ".join(filter(None, (row.note, *(failed or (stage.detail for stage in row.stages)))))
 
 

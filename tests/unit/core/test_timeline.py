@@ -136,7 +136,7 @@ def test_the_file() -> None:
 def test_what_failed_is_seen() -> None:
     failed = Row(label="app@linux/amd64", machine=ENGINE, stages=(stage("build", 0, 1, ok=False),))
     assert "build 1.0 s, FAILED :crit, 0, 1000" in draw_mermaid([failed])
-    assert {"failed", "build: FAILED"} <= set(texts(draw_svg([failed])))
+    assert {"failed", "build FAILED"} <= set(texts(draw_svg([failed])))
 
 
 def test_texts_of_others_stay_texts() -> None:
