@@ -22,7 +22,7 @@ _MUCH = 0.25  # of the time in which something ran
 _MOST = 20  # rows of a diagram: a page shows each stage on a line, and GitHub draws no more than 50,000 characters
 _LABEL, _WIDE, _TEXT = 44, 7, 72  # characters of a section's name, pixels of each, characters beside a bar
 _THIN = 1 / 400  # of the whole: what took less is drawn as if it had taken that
-_UNSAFE = re.compile(r"[^\w ./@+,()-]", re.ASCII)
+_UNSAFE = re.compile(r"[^\w ./@+,():-]", re.ASCII)
 _COLOURS = {"build": "active, ", "import": "done, ", "push": "done, "}  # Mermaid has three, and one for failures
 
 
@@ -193,7 +193,8 @@ def draw_mermaid(rows: Iterable[Row]) -> str:
 def _task(stage: Stage, least: float) -> str:
     tag = _COLOURS.get(stage.name, "") if stage.ok else "crit, "
     ended = stage.began + max(stage.seconds, least, 0.001)
-    return f"{shorten(_safe(stage_text(stage)), _TEXT)} :{tag}{round(stage.began * 1000)}, {round(ended * 1000)}"
+    text = _safe(stage_text(stage)).replace(":", " ")  # it ends the text here, and not that of a section
+    return f"{shorten(text, _TEXT)} :{tag}{round(stage.began * 1000)}, {round(ended * 1000)}"
 
 
 def _safe(text: str) -> str:

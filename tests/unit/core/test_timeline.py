@@ -95,7 +95,7 @@ def test_what_each_machine_did_stands_together() -> None:
         (ALL, ""),
     ]
     assert {ENGINE, ARM} <= set(texts(draw_svg(alternating)))
-    assert "section one@linux/arm64<br>tcp //arm.example 1234 (linux/arm64)\n" in draw_mermaid(alternating)
+    assert "section one@linux/arm64<br>tcp://arm.example:1234 (linux/arm64)\n" in draw_mermaid(alternating)
 
 
 def test_two_machines_that_built_the_same_variant_are_two_rows() -> None:
@@ -149,8 +149,8 @@ def test_texts_of_others_stay_texts() -> None:
     assert "<" not in head
     assert diagram.count("```") == 1
     lines = diagram.partition("todayMarker off\n")[2].removesuffix("\n```").splitlines()
-    safe = r"[\w ./@+,()-]+"
-    allowed = re.compile(rf"  (section {safe}(<br>{safe})?|build {safe} :active, \d+, \d+)", re.ASCII)
+    safe, name = r"[\w ./@+,()-]+", r"[\w ./@+,():-]+"
+    allowed = re.compile(rf"  (section {name}(<br>{name})?|build {safe} :active, \d+, \d+)", re.ASCII)
     assert len(lines) == 4
     assert all(allowed.fullmatch(line) for line in lines), lines
 
