@@ -20,11 +20,11 @@ from ci.build.report import Report
 from ci.build.smoke import smoke_variant
 from ci.core.engine import Stopwatch, engine_platform, failure_of, fan_out
 from ci.core.errors import BuildError, DrydockError, SelectionError
-from ci.core.model import BuildSteps, Failure, Outcome, Plan, Stage, Variant
+from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
 from ci.core.text import seconds_text
-from ci.core.timeline import ALL, Row, row_of
+from ci.core.timeline import ALL, row_before, row_of
 
 _CHECKS_AT_A_TIME = 4
 _SLOW = 10.0  # seconds of a build that a cache would have been good for
@@ -148,7 +148,10 @@ async def build_all(
             plan=plan,
             outcomes=tuple(result.outcome for result in released),
             seconds=now.seconds,
-            rows=(_shared(watch, job.buildkit.daemon.waited), *(row_of(result.outcome) for result in results.values())),
+            rows=(
+                row_before(watch.stages(ALL), job.buildkit.daemon.waited),
+                *(row_of(result.outcome) for result in results.values()),
+            ),
             reasons=reasons or {},
             notes=(
                 *_note_wait(job.buildkit.daemon.waited),
@@ -163,13 +166,6 @@ async def build_all(
             if result.made and result.outcome.variant not in plan.variants
         },
     )
-
-
-def _shared(watch: Stopwatch, waited: float) -> Row:
-    """Say what was done before the builds, and how long they waited for the daemon."""
-    prepared = watch.stages(ALL)
-    late = [Stage(name="wait", began=prepared[-1].ended, seconds=waited, detail="for another call")] if waited else []
-    return Row(label=ALL, stages=(*prepared, *late))
 
 
 def _note_wait(seconds: float) -> Iterator[str]:
