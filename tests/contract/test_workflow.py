@@ -247,7 +247,7 @@ def test_the_yaml_decides_nothing() -> None:
     assert shown == [
         [CHECKOUT, room, DAGGER, report],
         [CHECKOUT, room, DAGGER, UPLOAD, report.replace("drydock/", "staged/")],
-        [CHECKOUT, DOWNLOAD, DAGGER, ATTEST, DAGGER, report],
+        [CHECKOUT, DOWNLOAD, DAGGER, ATTEST, DAGGER, UPLOAD, report],
     ]
     login, github = ' --username "$GITHUB_ACTOR" --password env:GITHUB_TOKEN', r" --(private|github-\w+) \S+"
     calls = [re.sub(github, "", arguments_of(step).replace(login, "")) for _, step in dagger_steps(WORKFLOW)]
