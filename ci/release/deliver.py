@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from ci.build import Builder, Built, Definition, build_all, read_definitions
+from ci.build import Builder, Built, Definition, Fleet, build_all, read_definitions
 from ci.core.engine import Stopwatch
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
@@ -39,9 +39,11 @@ async def build_unreleased(
     """
     watch = Stopwatch()
     targets = destination.targets(plan, created=created)
-    builder = replace(builder, login=await destination.log_in(plan))
+    builder = await replace(builder, login=await destination.log_in(plan)).asked()
     definitions = await read_definitions(plan, builder.source, git=builder.git)
-    found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
+    found = Reuse()
+    if reuse:
+        found = await find_unchanged(plan, targets, definitions, destination, fleet=builder.fleet)
     job = _Job(
         plan=plan, builder=builder, destination=destination, definitions=definitions, created=created, watch=watch
     )
@@ -90,13 +92,21 @@ async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destina
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
     watch = Stopwatch()
-    builder = replace(builder, login=await destination.log_in(plan))
+    builder = await replace(builder, login=await destination.log_in(plan)).asked()
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
         replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     )
-    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild, once=request.once)
+    found = await find_unchanged(
+        plan,
+        targets,
+        definitions,
+        destination,
+        fleet=builder.fleet,
+        rebuild=request.rebuild,
+        once=request.once,
+    )
     job = _Job(
         plan=plan,
         builder=builder,
@@ -146,6 +156,7 @@ async def find_unchanged(
     definitions: Mapping[str, Definition],
     destination: Destination,
     *,
+    fleet: Fleet | None = None,
     rebuild: bool = False,
     once: bool = False,
 ) -> Reuse:
@@ -153,7 +164,7 @@ async def find_unchanged(
 
     The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then what moves.
     """
-    inputs = await describe_plan(plan, definitions, targets)
+    inputs = await describe_plan(plan, definitions, targets, fleet)
     if rebuild:
         return Reuse(inputs=inputs)
     tags = {

@@ -9,8 +9,7 @@ from functools import partial
 
 import dagger
 
-from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
-from ci.core.buildkit import BUILDKIT
+from ci.build import INPUTS, Definition, Fleet, Inputs, digest_inputs, why_not_reusable
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Outcome, Plan
@@ -64,12 +63,28 @@ class _DiffersError(DrydockError):
     """What a tag names is not what would be built."""
 
 
-async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target]) -> PlanInputs:
-    """Reduce what each variant is made from to a digest."""
-    builder = f"BuildKit {BUILDKIT}, engine {await dagger.dag.version()}"
+async def describe_plan(
+    plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target], fleet: Fleet | None = None
+) -> PlanInputs:
+    """Reduce what each variant is made from to a digest.
+
+    Args:
+        plan: of the variants.
+        definitions: of the images, by name.
+        targets: of the images.
+        fleet: builders on other machines: what another version of BuildKit makes is something else.
+
+    """
+    engine, fleet = await dagger.dag.version(), fleet or Fleet()
+    builders = {
+        str(
+            variant
+        ): f"BuildKit {fleet.version_for(plan.config, variant.image.name, variant.platform)}, engine {engine}"
+        for variant in plan.variants
+    }
     with step("read what the images are made from"):
         named = {target.image.name: target for target in targets}  # one repository of each: it decides nothing
-        inputs, unknown = await gather(named, partial(_describe, plan, definitions, builder), limit=_AT_A_TIME)
+        inputs, unknown = await gather(named, partial(_describe, plan, definitions, builders), limit=_AT_A_TIME)
     return PlanInputs(
         inputs={variant: one for each in inputs.values() for variant, one in each.items()},
         unknown={name: str(error) for name, error in unknown.items()},
@@ -77,7 +92,7 @@ async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targe
 
 
 async def _describe(
-    plan: Plan, definitions: Mapping[str, Definition], builder: str, target: Target
+    plan: Plan, definitions: Mapping[str, Definition], builders: Mapping[str, str], target: Target
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
@@ -107,7 +122,7 @@ async def _describe(
             arguments=definition.arguments(variant.platform),
             labels=target.labels,
             compression=plan.config.compression,
-            builder=builder,
+            builder=builders[str(variant)],
             history=" ".join(filter(None, (plan.revision, plan.mark))) if definition.history else None,
         )
         for variant in plan.variants

@@ -485,7 +485,7 @@ async def test_the_context_is_what_buildkit_builds_from(name: str, file: str) ->
     image = Image(name="x", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
     config = Config(repositories=("registry.test/x",), images=(image,))
     words = ["--frontend", "dockerfile.v0", "--local", "context=/x", "--local", "dockerfile=/x"]
-    client = open_buildkit(config, secrets={}, hidden=()).client.with_mounted_directory("/x", context)
+    client = open_buildkit(config, secrets={}, hidden=()).own.client().with_mounted_directory("/x", context)
     done = client.with_exec(["buildctl", "--wait", "build", *words, "--output", "type=local,dest=/out"])
     built = await done.directory("/out").glob("**")
     plan = Plan(config=config, variants=(Variant(image=image, platform="linux/amd64"),))

@@ -1,0 +1,251 @@
+"""Builders on other machines: daemons beside the engine stand for them, reached by its network or through a tunnel."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import dagger
+import pytest
+from dagger import dag
+
+from ci.build import Remotes, parse_builders, remote
+from ci.build.pipeline import Builder, Built, build_all
+from ci.build.remote import find_fleet
+from ci.build.report import render_table
+from ci.config import PLATFORMS, plan_build, read_config
+from ci.core.errors import DrydockError
+from ci.release.request import parse_created
+from tests.support.builders import BRIDGE, Authority, Machine, make_authority, run_machine
+from tests.support.servers import free_port
+
+from .building import failures
+from .conftest import Call, Repository
+
+pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(300)]
+
+BASE = """\
+name: base
+dockerfile: Dockerfile.base
+platforms: [linux/amd64]
+smoke: [{file: {path: /who}}]
+"""
+APP = """\
+name: app
+dockerfile: Dockerfile.app
+platforms: [linux/amd64]
+contexts: {base: "target:base"}
+secrets: [BUILDER_WORD]
+smoke: [{file: {path: /copy, content: {equals: root}}}]
+"""
+DATA = """\
+name: data
+dockerfile: Dockerfile.data
+platforms: [linux/amd64, linux/arm64]
+smoke: [{file: {path: /hello.txt}}]
+"""
+FILES = {
+    "Dockerfile.base": "FROM python:3.13-slim\nRUN printf %s $(id -un) > /who\n",
+    "Dockerfile.app": "FROM base\nRUN --mount=type=secret,id=BUILDER_WORD,required=true cp /who /copy\n",
+    "Dockerfile.data": "FROM scratch\nCOPY hello.txt /hello.txt\n",
+    "BUILDER_WORD": "planted",
+}
+LONG = "sleep 31.4159"  # of no other process
+CREATED = parse_created("2026-03-01T12:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return make_authority(tmp_path_factory.mktemp("authority") / "right")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with run_machine(tmp_path_factory.mktemp("machine") / "one") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with run_machine(tmp_path_factory.mktemp("machine") / "two") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Machine]:
+    """Lend a daemon of this host alone, which asks for a certificate."""
+    with run_machine(tmp_path_factory.mktemp("machine") / "locked", host="127.0.0.1", tls=authority) as made:
+        yield made
+
+
+def remotes(*builders: str) -> Remotes:
+    return Remotes(addresses=parse_builders(builders, PLATFORMS))
+
+
+async def build(path: Path, *builders: str) -> Built:
+    source = dag.host().directory(str(path))
+    plan = plan_build(await read_config(source, None))
+    secrets = [dag.secret(f"file://{path}/BUILDER_WORD")]
+    made = Builder(source=source, parallel=2, secrets=secrets, remotes=remotes(*builders))
+    return await build_all(plan, made, created=CREATED)
+
+
+def digests(built: Built) -> dict[str, str]:
+    assert built.report.ok, failures(built)
+    return {name: made.documents.manifest.digest for name, made in built.images.items()}
+
+
+def machines(built: Built) -> dict[str, str]:
+    return {str(outcome.variant): outcome.machine.partition(" ")[0] for outcome in built.report.outcomes}
+
+
+async def test_what_builders_share_has_the_digests_of_what_one_daemon_builds(
+    repository: Repository, machine: Machine, second: Machine
+) -> None:
+    """An amd64 daemon stands for an arm64 one: the image for that needs no processor to be built."""
+    repository.write(FILES)
+    repository.configure(BASE, APP, DATA)
+    own = await build(repository.path)
+    assert set(machines(own).values()) == {"engine"}
+    shared = await build(repository.path, machine.url, f"{second.url}=linux/amd64,linux/arm64")
+    assert digests(shared) == digests(own)
+    assert machines(shared) == {
+        "base@linux/amd64": machine.url,
+        "app@linux/amd64": second.url,
+        "data@linux/amd64": machine.url,
+        "data@linux/arm64": second.url,
+    }
+    assert (machine.builds(), second.builds()) == (2, 2)
+    emulated = {str(outcome.variant): outcome.emulated for outcome in shared.report.outcomes}
+    assert emulated == {**dict.fromkeys(emulated, ()), "data@linux/arm64": ("smoke",)}
+    text = render_table(shared.report)
+    assert f"{second.url} (linux/amd64, linux/arm64) built app@linux/amd64; smoked in the engine" in text
+    assert "built data@linux/arm64; smoked in the engine, emulated" in text
+    assert f"The builder {machine.url} is asked without TLS" in text
+    assert f"{second.url} is said to be native for linux/arm64, and says that its processor is linux/amd64" in text
+
+
+def test_a_builder_that_asks_for_a_certificate_and_is_reached_by_this_host_alone(
+    repository: Repository, call: Call, locked: Machine, authority: Authority
+) -> None:
+    repository.write(FILES)
+    repository.configure(DATA)
+    files = {"ca": authority.ca, "cert": authority.certificate("client"), "key": authority.key("client")}
+    words = [word for name, path in files.items() for word in (f"--builder-{name}", f"file:{path}")]
+    way = ("--builder", locked.url, "--builder-tunnel", locked.url)
+    done = call(*way, *words, "build-all", "--platforms", "linux/amd64")
+    assert done.code == 0, done.err[-3000:]
+    assert f"{locked.url} (linux/amd64) built data@linux/amd64; smoked in the engine" in done.out
+    assert "without TLS" not in done.out
+    secret = authority.key("client").read_text().splitlines()[1]
+    assert secret not in done.err + done.out
+    untold = call(*way, "build-all", "--platforms", "linux/amd64")
+    assert untold.code != 0
+    assert "no builder was reached" in untold.err
+    assert "it may expect TLS, with --builder-ca, --builder-cert and --builder-key" in untold.err
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Lend the address of what takes connections and never answers."""
+    with socket.socket() as taken:
+        taken.bind((BRIDGE, 0))
+        taken.listen()
+        yield f"tcp://{BRIDGE}:{taken.getsockname()[1]}"
+
+
+async def test_none_that_is_reached_says_which_were_tried_and_why(
+    tmp_path: Path, authority: Authority, silent: str
+) -> None:
+    other = make_authority(tmp_path / "other")
+    closed, unknown, here = f"tcp://{BRIDGE}:{free_port()}", "tcp://nowhere.invalid:1234", "tcp://127.0.0.1:1234"
+    began = time.monotonic()
+    with pytest.raises(DrydockError) as refused:
+        await find_fleet(remotes(closed, unknown, here, silent))
+    assert time.monotonic() - began < 30
+    lines = str(refused.value).splitlines()
+    assert lines[0] == "no builder was reached:"
+    assert f"  {closed}: nothing listens there" in lines
+    assert f"  {unknown}: the engine's network knows no host of that name" in lines
+    assert f"  {here}: that is the engine's own container" in str(refused.value)
+    assert f"  {silent}: no answer in 10 s" in lines
+
+    def keyed(of: Authority, client: Authority | None) -> dict[str, dagger.Secret | None]:
+        name = of.folder.name + (client.folder.name if client else "")
+        own = {
+            f"{word}": dag.set_secret(f"{name}-{word}", path.read_text())
+            for word, path in (
+                ("certificate", client.certificate("client") if client else of.ca),
+                ("key", client.key("client") if client else of.ca),
+            )
+        }
+        return {"ca": dag.set_secret(f"{name}-ca", of.ca.read_text()), **(own if client else {})}
+
+    cases = (
+        (keyed(other, authority), "its certificate is not signed by a CA that is trusted: give --builder-ca"),
+        (keyed(authority, other), "it does not accept the client's certificate: give --builder-cert and --builder-key"),
+        (keyed(authority, None), "it does not accept the client's certificate: give --builder-cert and --builder-key"),
+    )
+    with run_machine(tmp_path / "machine", tls=authority) as machine:
+        for given, why in cases:
+            with pytest.raises(DrydockError, match=re.escape(f"{machine.url}: {why}")):
+                await find_fleet(replace(remotes(machine.url), **given))
+        given = keyed(authority, authority)
+        fleet = await find_fleet(replace(remotes(machine.url, closed), **given))
+    assert [builder.address.url for builder in fleet.builders] == [machine.url]
+    assert fleet.notes == (
+        f"The builder {closed} was not reached, and others built in its place: nothing listens there",
+    )
+
+
+async def when_running(machine: Machine, sent: signal.Signals) -> None:
+    """Send a daemon a signal while it runs a step."""
+    await anyio.to_thread.run_sync(wait_for_step)
+    os.kill(machine.daemon, sent)
+
+
+def wait_for_step() -> None:
+    end = time.monotonic() + 60
+    while not any(LONG.encode() in cmdline(path) for path in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def cmdline(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ")
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_builder_that_dies_or_is_cut_off_fails_what_it_builds(
+    sent: signal.Signals, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_PULSE", 1.0)
+    monkeypatch.setattr(remote, "_LIMIT", 2)
+    repository.write({**FILES, "Dockerfile.base": f"FROM python:3.13-slim\nRUN {LONG}\n"})
+    repository.configure(BASE, DATA)
+    with run_machine(tmp_path / "machine") as machine:
+        built: list[Built] = []
+
+        async def run() -> None:
+            built.append(await build(repository.path, f"{machine.url}=linux/amd64"))
+
+        with anyio.fail_after(90):
+            async with anyio.create_task_group() as group:
+                group.start_soon(run)
+                group.start_soon(when_running, machine, sent)
+    (done,) = built
+    found = failures(done)
+    (failure,) = found["base@linux/amd64"]
+    assert failure.reason.startswith(f"the builder {machine.url} (linux/amd64) was lost while it built: ")
+    assert "run this again, or without that --builder" in failure.reason
+    assert found["data@linux/arm64"] == ()  # it was the engine's
