@@ -19,6 +19,7 @@ _FORM = (
 )
 _ALSO_NATIVE = {"amd64": ("amd64", "386"), "arm64": ("arm64",)}  # by the processor; not every arm64 runs 32 bits
 
+_SIGNED = "give --builder-cert and --builder-key, signed by the CA that it was started with"
 # As Go's crypto/tls and net, grpc-go and buildctl 0.34.2 print them; the first that is found counts.
 _REFUSALS = tuple(
     (re.compile(said), means)
@@ -32,7 +33,7 @@ _REFUSALS = tuple(
         (r"certificate has expired or is not yet valid", "its certificate has expired, or is not valid yet"),
         (
             r"remote error: tls: (certificate required|bad certificate|unknown certificate|expired certificate)",
-            "it does not accept the client's certificate: give --builder-cert and --builder-key, signed by its CA",
+            f"it does not accept the client's certificate: {_SIGNED}",
         ),
         (
             r"does not look like a TLS handshake",
@@ -42,10 +43,15 @@ _REFUSALS = tuple(
         (r"failed to append ca certs", "--builder-ca holds no certificates in PEM"),
         (r"connection refused", "nothing listens there"),
         (r"no such host", "the engine's network knows no host of that name"),
-        (r"error reading server preface: (EOF|.*reset)|connection reset", "it closes the connection: {doubts}"),
+        (
+            r"error reading server preface: EOF|broken pipe|connection reset|error reading from server",
+            "it closes the connection: {hint}",
+        ),
         (r"frame too large|HTTP status code", "what answers there is not BuildKit"),
     )
 )
+LIMIT = 10  # seconds that a builder has to answer
+_KEYED = f"it may not accept the client's certificate ({_SIGNED})"
 _UNKEYED = "it may expect TLS, with --builder-ca, --builder-cert and --builder-key"
 _LOST = re.compile(r"(failed to receive status: rpc error: code = )?Unavailable(:| desc =)|no active session for ")
 
@@ -147,7 +153,7 @@ def why_not_reached(text: str, address: Address, *, keys: bool, tunnel: bool) ->
     """Say why a builder could not be asked, and what helps.
 
     Args:
-        text: what buildctl printed.
+        text: what buildctl printed; nothing where its time was over.
         address: of the builder.
         keys: whether the client was given certificates.
         tunnel: whether it was asked through a tunnel, which takes connections for whatever is behind it.
@@ -155,11 +161,13 @@ def why_not_reached(text: str, address: Address, *, keys: bool, tunnel: bool) ->
     """
     if address.on_loopback and not tunnel:
         return f"that is the engine's own container; what this host reaches needs --builder-tunnel {address.url} too"
-    doubts = [*(["nothing may listen behind the tunnel"] if tunnel else []), *([] if keys else [_UNKEYED])]
+    doubts = [*(["nothing may listen behind the tunnel"] if tunnel else []), _KEYED if keys else _UNKEYED]
+    hint = ", or ".join(doubts)
+    if not text:
+        return f"no answer in {LIMIT} s: {hint}"
     for pattern, means in _REFUSALS:
         if found := pattern.search(text):
-            named = {"host": address.host, "doubts": ", or ".join(doubts), **found.groupdict()}
-            return means.format(**named).removesuffix(": ")
+            return means.format(host=address.host, hint=hint, **found.groupdict())
     return text.strip().rpartition("\n")[2].removeprefix("error: ") or "it gave no reason"
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 import anyio
 import dagger
 
-from ci.build.addresses import Address, Worker, is_lost, is_native, read_worker, same_minor, why_not_reached
+from ci.build.addresses import LIMIT, Address, Worker, is_lost, is_native, read_worker, same_minor, why_not_reached
 from ci.build.daemon import asked_now, client_base
 from ci.core.buildkit import BUILDKIT
 from ci.core.engine import engine_platform, explain, first_error, gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Failure
 
-_LIMIT = 10  # seconds that a builder has to answer
 _PULSE = 30.0  # seconds between two questions to a builder that builds
 _KEYS = "/run/builder"
 _MANUAL = 'docs/self-hosted.md, "Builders on other machines"'
@@ -111,17 +110,15 @@ class RemoteDaemon:
             DrydockError: it gave no answer; the text says why.
 
         """
-        asked = asked_now(self.client()).with_exec(["sh", "-c", _ASK, "sh", str(_LIMIT), *self.words])
+        asked = asked_now(self.client()).with_exec(["sh", "-c", _ASK, "sh", str(LIMIT), *self.words])
         try:
             said, _, code = (await asked.stdout()).strip().rpartition(" ")
         except dagger.DaggerError as error:
             raise DrydockError(f"the engine could not ask it: {explain(error)}") from None
         if code == "0":
             return read_worker(said)
-        if code in _KILLED:
-            raise DrydockError(f"no answer in {_LIMIT} s")
-        tunnelled = self.tunnel is not None
-        raise DrydockError(why_not_reached(said, self.address, keys=bool(self.keys), tunnel=tunnelled))
+        text, tunnelled = "" if code in _KILLED else said, self.tunnel is not None
+        raise DrydockError(why_not_reached(text, self.address, keys=bool(self.keys), tunnel=tunnelled))
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
