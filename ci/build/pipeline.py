@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,25 +12,23 @@ import anyio
 import dagger
 
 from ci.build.buildkit import BuildKit, Made, open_buildkit
+from ci.build.capacity import find_capacity
 from ci.build.command import CacheUse
 from ci.build.daemon import Daemon
 from ci.build.definition import Definition, read_definitions
 from ci.build.needs import tell_shallow
+from ci.build.notes import note_caches, note_disk, note_wait
 from ci.build.remote import Fleet, Remotes, find_fleet
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
 from ci.core.engine import Stopwatch, failure_of, fan_out
 from ci.core.errors import BuildError, DrydockError, SelectionError
-from ci.core.model import ENGINE, BuildSteps, Failure, Outcome, Plan, Variant
+from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
-from ci.core.text import seconds_text
 from ci.core.timeline import ALL, Row, row_of
 
 _CHECKS_AT_A_TIME = 4
-_SLOW = 10.0  # seconds of a build that a cache would have been good for
-_ENOUGH_FREE = 0.2  # of the disk; Dagger's default minFreeSpace (0.21.8, engine/server/gc.go)
-_MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +124,7 @@ async def build_all(
     """
     now = Stopwatch()
     watch = watch or now
-    limit = builder.parallel if builder.parallel > 0 else _bound()
+    limit = builder.parallel if builder.parallel > 0 else find_capacity()
     secrets = await _name_secrets(plan, builder.secrets)
     builder = await builder.asked()
     definitions = definitions or await read_definitions(plan, builder.source, git=builder.git)
@@ -170,9 +166,9 @@ async def build_all(
             reasons=reasons or {},
             notes=(
                 *(builder.fleet.notes if builder.fleet else ()),
-                *_note_caches(job),
-                *_note_wait(job.buildkit.own.waited),
-                *_note_disk(released),
+                *note_caches([str(variant) for variant in plan.variants if _out_of_reach(job, variant)]),
+                *note_wait(job.buildkit.own.waited),
+                *note_disk([result.outcome for result in released]),
                 *tell_shallow({n: d.history for n, d in definitions.items()}),
             ),
         ),
@@ -185,41 +181,9 @@ async def build_all(
     )
 
 
-def _note_caches(job: _Job) -> Iterator[str]:
-    """Name the variants that were built without their layer caches."""
-    left = [str(variant) for variant in job.plan.variants if _out_of_reach(job, variant)]
-    if left:
-        yield (
-            f"Built without a layer cache: {', '.join(left)}. It is in a registry that --registry hands to this engine "
-            "alone, and a builder on another machine does not reach it."
-        )
-
-
 def _out_of_reach(job: _Job, variant: Variant) -> bool:
     cache = job.caches.get(str(variant))
     return bool(cache and cache.insecure) and job.daemon_of(variant) is not job.buildkit.own
-
-
-def _note_wait(seconds: float) -> Iterator[str]:
-    """Say that the builds began late."""
-    if seconds:
-        yield (
-            f"The builds began {seconds_text(seconds)} late: another call of this repository most likely was building "
-            'on this engine (docs/self-hosted.md, "Two calls at once").'
-        )
-
-
-def _note_disk(results: Sequence[_Result]) -> Iterator[str]:
-    """Say why nothing was cached, where the engine probably threw it away (dagger#14181)."""
-    disk = shutil.disk_usage("/")  # of the engine: a function runs in one of its containers
-    outcomes = [result.outcome for result in results if result.outcome.machine.startswith(ENGINE)]
-    slow = [outcome for outcome in outcomes if outcome.build_seconds > _SLOW]
-    if disk.free < _ENOUGH_FREE * disk.total and slow and not any(o.steps and o.steps.cached for o in slow):
-        yield (
-            f"No step was cached, and {disk.free / disk.total:.0%} of the engine's disk is free. Below 20 % an engine "
-            "with default settings throws away what it built after each call: free some, or set limits of its own "
-            '(docs/self-hosted.md, "The engine\'s cache").'
-        )
 
 
 async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:
@@ -325,25 +289,6 @@ def _weigh(variant: Variant, size: int) -> tuple[Failure, ...]:
         return ()
     reason = f"{size} bytes compressed, {size - budget} more than the budget of {budget}"
     return (Failure(step="budget", reason=reason),)
-
-
-def variants_at_a_time(*, processors: int, memory: int) -> int:
-    """Choose how many variants are worked on at once: one for each processor, as long as each has its memory.
-
-    A build, an emulated start and compression are all bound by the processors.
-
-    Args:
-        processors: that may be used.
-        memory: of the machine, in bytes.
-
-    """
-    return max(1, min(processors, memory // _MEMORY_OF_A_VARIANT))
-
-
-def _bound() -> int:
-    """Look at the machine, which is the engine's: a function runs in one of its containers."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return variants_at_a_time(processors=len(os.sched_getaffinity(0)), memory=memory)
 
 
 async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, tuple[dagger.Secret, str]]:

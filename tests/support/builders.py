@@ -71,7 +71,7 @@ class Machine:
 
     def builds(self) -> int:
         """Ask how many builds it has done."""
-        command = [programs() / "buildctl", "--addr", self.url, "debug", "histories", "--format", "{{json .}}"]
+        command = [str(programs() / "buildctl"), "--addr", self.url, "debug", "histories", "--format", "{{json .}}"]
         done = subprocess.run(command, check=True, capture_output=True, timeout=30)
         return len({json.loads(line)["record"]["Ref"] for line in done.stdout.splitlines()})
 

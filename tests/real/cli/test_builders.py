@@ -7,7 +7,8 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import dagger
 import pytest
 from dagger import dag
 
-from ci.build import Remotes, parse_builders, remote
+from ci.build import CacheUse, Remotes, parse_builders, remote
 from ci.build.pipeline import Builder, Built, build_all
 from ci.build.remote import find_fleet
 from ci.build.report import render_table
@@ -24,7 +25,7 @@ from ci.config import PLATFORMS, plan_build, read_config
 from ci.core.errors import DrydockError
 from ci.release.request import parse_created
 from tests.support.builders import BRIDGE, Authority, Machine, make_authority, run_machine
-from tests.support.servers import free_port
+from tests.support.servers import free_port, run_registry
 
 from .building import failures
 from .conftest import Call, Repository
@@ -89,12 +90,12 @@ def remotes(*builders: str) -> Remotes:
     return Remotes(addresses=parse_builders(builders, PLATFORMS))
 
 
-async def build(path: Path, *builders: str) -> Built:
+async def build(path: Path, *builders: str, caches: Mapping[str, CacheUse] | None = None) -> Built:
     source = dag.host().directory(str(path))
     plan = plan_build(await read_config(source, None))
     secrets = [dag.secret(f"file://{path}/BUILDER_WORD")]
     made = Builder(source=source, parallel=2, secrets=secrets, remotes=remotes(*builders))
-    return await build_all(plan, made, created=CREATED)
+    return await build_all(plan, made, created=CREATED, caches=caches)
 
 
 def digests(built: Built) -> dict[str, str]:
@@ -161,17 +162,43 @@ def silent() -> Iterator[str]:
         yield f"tcp://{BRIDGE}:{taken.getsockname()[1]}"
 
 
-def keyed(authority: Authority, client: Authority | None = None) -> dict[str, dagger.Secret]:
-    """Name the CA of one authority, and the client's certificate of that or of another one."""
-    files = {"ca": authority.ca}
-    if client:
-        files |= {"certificate": client.certificate("client"), "key": client.key("client")}
-    return {word: dag.set_secret(str(path), path.read_text()) for word, path in files.items()}
+def keyed(builders: Remotes, authority: Authority, client: Authority | None = None) -> Remotes:
+    """Give the CA of one authority, and the client's certificate of that or of another one."""
+    builders = replace(builders, ca=secret(authority.ca))
+    if not client:
+        return builders
+    return replace(builders, certificate=secret(client.certificate("client")), key=secret(client.key("client")))
+
+
+def secret(path: Path) -> dagger.Secret:
+    return dag.set_secret(str(path), path.read_text())
+
+
+async def test_a_layer_cache_is_read_and_written_by_a_builder_that_reaches_it(
+    repository: Repository, machine: Machine, second: Machine, tmp_path: Path
+) -> None:
+    repository.write({"Dockerfile": f"FROM python:3.13-slim\nRUN : {uuid.uuid4()}; date > /when\n"})
+    repository.configure("name: app\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\nsmoke: [{file: {path: /when}}]")
+    with run_registry(tmp_path / "registry") as registry:
+        reference = f"{registry.host}/app:cache"
+        use = CacheUse(read=(reference,), write=reference)
+        first = await build(repository.path, machine.url, caches={"app@linux/amd64": use})
+        other = await build(repository.path, second.url, caches={"app@linux/amd64": replace(use, write="")})
+    assert digests(other) == digests(first)
+    (outcome,) = other.report.outcomes
+    assert outcome.steps
+    assert (outcome.steps.cached, outcome.steps.sources) == (1, (reference,))
+    # A rehearsal's registry is a service of the engine, which a builder on another machine does not reach.
+    handed = {"app@linux/amd64": CacheUse(read=("registry-1:1/app:cache",), insecure=True)}
+    without = await build(repository.path, second.url, caches=handed)
+    assert digests(without) == digests(first)
+    assert [note for note in without.report.notes if note.startswith("Built without a layer cache: app@linux/amd64.")]
 
 
 async def test_none_that_is_reached_says_which_were_tried_and_why(
-    tmp_path: Path, authority: Authority, silent: str
+    tmp_path: Path, authority: Authority, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(remote, "LIMIT", 3)
     other = make_authority(tmp_path / "other")
     closed, unknown, here = f"tcp://{BRIDGE}:{free_port()}", "tcp://nowhere.invalid:1234", "tcp://127.0.0.1:1234"
     began = time.monotonic()
@@ -187,16 +214,15 @@ async def test_none_that_is_reached_says_which_were_tried_and_why(
 
     refusing = "it (does not accept the client's certificate: |closes the connection: it may not accept the client's)"
     cases = (
-        (keyed(other, authority), "its certificate is not signed by a CA that is trusted: give --builder-ca"),
-        (keyed(authority, other), refusing),  # whichever end is quicker
-        (keyed(authority), refusing),
+        ((other, authority), "its certificate is not signed by a CA that is trusted: give --builder-ca"),
+        ((authority, other), refusing),  # whichever end is quicker
+        ((authority, None), refusing),
     )
     with run_machine(tmp_path / "machine", tls=authority) as machine:
         for given, why in cases:
             with pytest.raises(DrydockError, match=f"{re.escape(machine.url)}: {why}"):
-                await find_fleet(replace(remotes(machine.url), **given))
-        given = keyed(authority, authority)
-        fleet = await find_fleet(replace(remotes(machine.url, closed), **given))
+                await find_fleet(keyed(remotes(machine.url), *given))
+        fleet = await find_fleet(keyed(remotes(machine.url, closed), authority, authority))
     assert [builder.address.url for builder in fleet.builders] == [machine.url]
     assert fleet.notes == (
         f"The builder {closed} was not reached, and others built in its place: nothing listens there",
