@@ -184,14 +184,13 @@ async def test_a_layer_cache_is_read_and_written_by_a_builder_that_reaches_it(
         use = CacheUse(read=(reference,), write=reference)
         first = await build(repository.path, machine.url, caches={"app@linux/amd64": use})
         other = await build(repository.path, second.url, caches={"app@linux/amd64": replace(use, write="")})
-    assert digests(other) == digests(first)
     (outcome,) = other.report.outcomes
-    assert outcome.steps
+    assert outcome.steps, failures(other)
     assert (outcome.steps.cached, outcome.steps.sources) == (1, (reference,))
     # A rehearsal's registry is a service of the engine, which a builder on another machine does not reach.
     handed = {"app@linux/amd64": CacheUse(read=("registry-1:1/app:cache",), insecure=True)}
     without = await build(repository.path, second.url, caches=handed)
-    assert digests(without) == digests(first)
+    assert without.report.ok
     assert [note for note in without.report.notes if note.startswith("Built without a layer cache: app@linux/amd64.")]
 
 
