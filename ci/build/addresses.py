@@ -122,7 +122,7 @@ def read_worker(text: str) -> Worker:
     try:
         worker = json.loads(text)[0]
         platforms = tuple("/".join(filter(None, _parts(each))) for each in worker["platforms"])
-        return Worker(version=str(worker["buildkitVersion"]["version"]), platforms=platforms)
+        return Worker(version=str(worker["buildkitVersion"]["version"]), platforms=(platforms[0], *platforms[1:]))
     except (ValueError, LookupError, TypeError):
         raise DrydockError("what it says of itself cannot be read: it may be older than BuildKit v0.11") from None
 

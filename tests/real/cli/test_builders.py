@@ -184,6 +184,7 @@ async def test_a_layer_cache_is_read_and_written_by_a_builder_that_reaches_it(
         use = CacheUse(read=(reference,), write=reference)
         first = await build(repository.path, machine.url, caches={"app@linux/amd64": use})
         other = await build(repository.path, second.url, caches={"app@linux/amd64": replace(use, write="")})
+    assert first.report.ok
     (outcome,) = other.report.outcomes
     assert outcome.steps, failures(other)
     assert (outcome.steps.cached, outcome.steps.sources) == (1, (reference,))

@@ -69,7 +69,8 @@ def test_a_worker_says_its_version_and_its_own_platform_first() -> None:
     platforms = [{"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "arm", "variant": "v7"}]
     text = json.dumps([{"platforms": platforms, "buildkitVersion": {"version": "v0.30.1"}}, {}])
     assert read_worker(text) == Worker(version="v0.30.1", platforms=("linux/amd64", "linux/arm/v7"))
-    for wrong in ("", "[]", "[{}]", "null"):
+    none = json.dumps([{"platforms": [], "buildkitVersion": {"version": "v0.30.1"}}])
+    for wrong in ("", "[]", "[{}]", "null", none):
         with pytest.raises(DrydockError, match="cannot be read"):
             read_worker(wrong)
 
