@@ -17,7 +17,7 @@ from ci.build.command import CacheUse
 from ci.build.daemon import Daemon
 from ci.build.definition import Definition, read_definitions
 from ci.build.needs import tell_shallow
-from ci.build.notes import note_caches, note_disk, note_wait
+from ci.build.notes import note_caches, note_disk, note_wait, row_of_all
 from ci.build.remote import Fleet, Remotes, find_fleet
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
@@ -26,7 +26,7 @@ from ci.core.errors import BuildError, DrydockError, SelectionError
 from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
-from ci.core.timeline import ALL, Row, row_of
+from ci.core.timeline import ALL, row_of
 
 _CHECKS_AT_A_TIME = 4
 
@@ -162,7 +162,7 @@ async def build_all(
             plan=plan,
             outcomes=tuple(result.outcome for result in released),
             seconds=now.seconds,
-            rows=(Row(label=ALL, stages=watch.stages(ALL)), *(row_of(result.outcome) for result in results.values())),
+            rows=(row_of_all(watch, job.buildkit.own.waited), *(row_of(result.outcome) for result in results.values())),
             reasons=reasons or {},
             notes=(
                 *(builder.fleet.notes if builder.fleet else ()),
@@ -215,8 +215,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         with watch.step(label, "smoke") as remark:
             config = made.documents.config
             failed = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
-            remark.ok = not failed
-            remark.detail = f"{total - len(failed)} of {total} checks passed"
+            remark.ok, remark.detail = not failed, f"{len(failed)} of {total} checks failed" if failed else ""
     outcome = Outcome(
         variant=variant,
         build_seconds=watch.lasted(label, "build"),

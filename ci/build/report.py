@@ -20,7 +20,7 @@ from ci.core.text import (
     seconds_text,
     size_text,
 )
-from ci.core.timeline import Row
+from ci.core.timeline import Row, draw_mermaid
 
 _HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
 _RIGHT = frozenset((2, 3, 4, 5))
@@ -50,13 +50,15 @@ def report_or_fail(report: Report, wanted: Format, *, gate: bool = False) -> str
     Args:
         report: of the run.
         wanted: how it is written.
-        gate: whether a release was to follow, which a failure stops.
+        gate: whether a release was to follow, which a failure stops; else it draws what was done when, of both.
 
     Raises:
         PipelineError: a variant failed, or has no outcome; its text is the report, and what to type next.
 
     """
     text = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted](report)
+    picture = draw_mermaid(report.rows) if wanted is Format.MARKDOWN and not (gate and report.ok) else ""
+    text = "\n\n".join(filter(None, (text, picture)))
     if report.ok:
         return text
     if wanted is not Format.JSON:

@@ -47,6 +47,7 @@ _NOISE = re.compile(
     r"|load xxh3:[0-9a-f]+: |inputs: |\s*\[traceparent:[0-9a-f-]+\]|[A-Za-z0-9+/_-]{120,}={0,2}"
 )
 _MAX_REASON = 600
+_GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}  # of machines, by the kernel's
 
 
 @contextmanager
@@ -199,7 +200,7 @@ class Stopwatch:
 def engine_platform() -> str:
     """Return the platform of the engine, such as "linux/amd64": a function runs in one of its containers."""
     machine = os.uname().machine
-    return f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
+    return f"linux/{_GO_NAMES.get(machine, machine)}"
 
 
 async def fan_out(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, limit: int) -> tuple[R, ...]:

@@ -182,7 +182,7 @@ class BuildSteps:
 class Stage:
     """One part of what was done for a variant or an image, and when."""
 
-    name: str  # "prepare", "build", "import", "smoke", "push", "verify", "name" or "move"
+    name: str  # "build", "import", "smoke", "push", or another of ci.core.timeline.STAGES
     began: float  # seconds since 1970 in UTC, by the clock of the machine that ran it
     seconds: float
     detail: str = ""  # such as "7 of 9 steps cached"

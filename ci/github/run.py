@@ -16,6 +16,7 @@ from ci.core.errors import DrydockError, PipelineError
 from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
 from ci.core.text import Format, clean
+from ci.core.timeline_svg import draw_svg
 from ci.github.events import SCHEDULE, Decision, decide, values_of
 from ci.release import (
     Delivery,
@@ -33,6 +34,7 @@ from ci.tags import Event
 ReadPlan = Callable[[str], Awaitable[Plan]]
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
+TIMELINE = "timeline.svg"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +94,8 @@ async def run_event(run: Run, builder: Builder, destination: Destination, read_p
         REPORT: f"{_text(delivery, Format.JSON)}\n",
         EXIT_CODE: f"{int(not delivery.ok)}\n",
     }
+    if delivery.rows:
+        files[TIMELINE] = draw_svg(delivery.rows)
     if delivery.ok and delivery.released:
         files[CHECKSUMS] = render_checksums(delivery.released)
     return _folder(files)

@@ -12,7 +12,7 @@ from ci.core.engine import Stopwatch, fan_out, gather
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag, utc_text
 from ci.core.oci import Manifest
-from ci.core.timeline import ALL
+from ci.core.timeline import TAGS
 from ci.release.again import list_renewals
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import move_tags
@@ -142,7 +142,7 @@ async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     elif taken and not job.request.overwrite:
         whole = all(before[move.reference] for move in moves)
         return replace(done, problems=taken, next=_hint(tag, whole=whole))
-    with job.watch.step(ALL, "name", title=f"name {tag}") as remark:
+    with job.watch.step(TAGS, "name", title=f"name {tag}") as remark:
         moved = await move_tags(job.registries, moves, before)
         remark.detail, remark.ok = tag, not moved.problems
     return replace(done, tags=moved.tags, problems=moved.problems, named=not moved.problems)
@@ -165,7 +165,7 @@ async def _move(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     before = await read_before(job.registries, moves)
     choice = leave_newer(before, moves, None if request.allow_older else utc_text(request.created))
     names = ", ".join(dict.fromkeys(move.tag for move in moves))
-    with job.watch.step(ALL, "move", title=f"move {names or 'no tag'}") as remark:
+    with job.watch.step(TAGS, "move", title=f"move {names or 'no tag'}") as remark:
         moved = await move_tags(job.registries, choice.moves, before)
         remark.detail, remark.ok = names or "no tag", not moved.problems
     return replace(
