@@ -139,13 +139,16 @@ class RemoteDaemon:
     async def _watch(self) -> None:
         while True:
             await anyio.sleep(_PULSE)
-            try:
-                await self.ask()
-            except DrydockError:
-                try:  # one answer may come late
-                    await self.ask()
-                except DrydockError as why:
-                    raise DrydockError(self._lost(str(why))) from None
+            if await self._silence() and (why := await self._silence()):  # one answer may come late
+                raise DrydockError(self._lost(why))
+
+    async def _silence(self) -> str:
+        """Ask it; say why it gave no answer, and nothing where it gave one."""
+        try:
+            await self.ask()
+        except DrydockError as why:
+            return str(why).partition(": ")[0]  # what helps behind it is for one that was never reached
+        return ""
 
     async def blame(self, failure: Failure) -> Failure:
         """Say so where a build has failed because the daemon was lost."""
