@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 
-from ci.core.engine import Stopwatch
-from ci.core.model import ENGINE, Outcome, Stage
+from ci.core.model import ENGINE, Outcome
 from ci.core.text import seconds_text
-from ci.core.timeline import ALL, Row
 
 _SLOW = 10.0  # seconds of a build that a cache would have been good for
 _ENOUGH_FREE = 0.2  # of the disk; Dagger's default minFreeSpace (0.21.8, engine/server/gc.go)
@@ -42,10 +40,3 @@ def note_caches(variants: Sequence[str]) -> Iterator[str]:
             f"Built without a layer cache: {', '.join(variants)}. It is in a registry that --registry hands to "
             "this engine alone, and a builder on another machine does not reach it."
         )
-
-
-def row_of_all(watch: Stopwatch, waited: float) -> Row:
-    """Say what was done before the builds, and how long they waited for the daemon."""
-    prepared = watch.stages(ALL)
-    late = [Stage(name="wait", began=prepared[-1].ended, seconds=waited, detail="for another call")] if waited else []
-    return Row(label=ALL, stages=(*prepared, *late))

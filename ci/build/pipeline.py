@@ -17,7 +17,7 @@ from ci.build.command import CacheUse
 from ci.build.daemon import Daemon
 from ci.build.definition import Definition, read_definitions
 from ci.build.needs import tell_shallow
-from ci.build.notes import note_caches, note_disk, note_wait, row_of_all
+from ci.build.notes import note_caches, note_disk, note_wait
 from ci.build.remote import Fleet, Remotes, find_fleet
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
@@ -26,7 +26,7 @@ from ci.core.errors import BuildError, DrydockError, SelectionError
 from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
-from ci.core.timeline import ALL, row_of
+from ci.core.timeline import ALL, row_before, row_of
 
 _CHECKS_AT_A_TIME = 4
 
@@ -162,7 +162,10 @@ async def build_all(
             plan=plan,
             outcomes=tuple(result.outcome for result in released),
             seconds=now.seconds,
-            rows=(row_of_all(watch, job.buildkit.own.waited), *(row_of(result.outcome) for result in results.values())),
+            rows=(
+                row_before(watch.stages(ALL), job.buildkit.own.waited),
+                *(row_of(result.outcome) for result in results.values()),
+            ),
             reasons=reasons or {},
             notes=(
                 *(builder.fleet.notes if builder.fleet else ()),

@@ -79,6 +79,18 @@ def row_of(outcome: Outcome) -> Row:
     return Row(label=str(outcome.variant), machine=outcome.machine, stages=outcome.stages)
 
 
+def row_before(stages: Sequence[Stage], waited: float) -> Row:
+    """Say what came before the builds.
+
+    Args:
+        stages: that prepared them.
+        waited: seconds that they then waited for another call, which was building on the same engine.
+
+    """
+    late = [Stage(name="wait", began=stages[-1].ended, seconds=waited, detail="for another call")] if waited else []
+    return Row(label=ALL, stages=(*stages, *late))
+
+
 def merge_rows(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Make one row of those with the same label, unless several machines have one."""
     merged: dict[tuple[str, str], Row] = {}

@@ -12,7 +12,7 @@ import dagger
 from ci.build import INPUTS, Definition, Fleet, Inputs, digest_inputs, why_not_reusable
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
-from ci.core.model import Outcome, Plan
+from ci.core.model import Image, Outcome, Plan
 from ci.core.names import REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest
 from ci.release.inspection import inspect_image
@@ -64,27 +64,33 @@ class _DiffersError(DrydockError):
 
 
 async def describe_plan(
-    plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target], fleet: Fleet | None = None
+    plan: Plan,
+    definitions: Mapping[str, Definition],
+    targets: Sequence[Target],
+    *,
+    images: Sequence[Image] = (),
+    fleet: Fleet | None = None,
 ) -> PlanInputs:
     """Reduce what each variant is made from to a digest.
 
     Args:
-        plan: of the variants.
-        definitions: of the images, by name.
-        targets: of the images.
+        plan: to be built.
+        definitions: of its images, by name.
+        targets: of its images.
+        images: of the whole plan that it is a part of; none given: its own.
         fleet: builders on other machines: what another version of BuildKit makes is something else.
 
     """
     engine, fleet = await dagger.dag.version(), fleet or Fleet()
     builders = {
-        str(
-            variant
-        ): f"BuildKit {fleet.version_for(plan.config, variant.image.name, variant.platform)}, engine {engine}"
-        for variant in plan.variants
+        str(each): f"BuildKit {fleet.version_for(plan.config, each.image.name, each.platform)}, engine {engine}"
+        for each in plan.variants
     }
     with step("read what the images are made from"):
         named = {target.image.name: target for target in targets}  # one repository of each: it decides nothing
-        inputs, unknown = await gather(named, partial(_describe, plan, definitions, builders), limit=_AT_A_TIME)
+        inputs, unknown = await gather(
+            named, partial(_describe, plan, images or plan.images, definitions, builders), limit=_AT_A_TIME
+        )
     return PlanInputs(
         inputs={variant: one for each in inputs.values() for variant, one in each.items()},
         unknown={name: str(error) for name, error in unknown.items()},
@@ -92,7 +98,11 @@ async def describe_plan(
 
 
 async def _describe(
-    plan: Plan, definitions: Mapping[str, Definition], builders: Mapping[str, str], target: Target
+    plan: Plan,
+    images: Sequence[Image],
+    definitions: Mapping[str, Definition],
+    builders: Mapping[str, str],
+    target: Target,
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
@@ -106,7 +116,7 @@ async def _describe(
     if definition.history and not plan.revision:
         raise DrydockError("its build is given .git, and no --revision says at which commit")
     # What needs it is built, and a registry's image is nothing to build on.
-    if needing := [other.name for other in plan.images if image.name in other.needs]:
+    if needing := [other.name for other in images if image.name in other.needs]:
         raise DrydockError(f"another image of the same run needs it: {', '.join(needing)}")
     try:
         folders = (definition.context, *definition.folders.values())

@@ -43,7 +43,7 @@ PURE = [
         CI / "build" / name
         for name in ("addresses.py", "archive.py", "command.py", "excerpt.py", "inputs.py", "progress.py")
     ),
-    *(CI / "release" / name for name in ("outcome.py", "request.py")),
+    *(CI / "release" / name for name in ("claims.py", "folder.py", "outcome.py", "record.py", "request.py")),
     CI / "github/events.py",
     CI / "github/preview.py",
 ]

@@ -388,7 +388,7 @@ async def test_what_another_version_of_buildkit_makes_is_something_else(first: s
     for version in (BUILDKIT, "v0.30.0"):
         worker = Worker(version=version, platforms=("linux/arm64",))
         daemon = RemoteDaemon(address=Address(url="tcp://arm-1:1234"), base=dag.container(), keys={}, worker=worker)
-        described = await describe_plan(commit.plan, definitions, commit.targets, Fleet(builders=(daemon,)))
+        described = await describe_plan(commit.plan, definitions, commit.targets, fleet=Fleet(builders=(daemon,)))
         async with connect(plain.host) as registries:
             builders[version] = await find_reusable(registries, commit.plan, commit.targets, described, LATEST)
     assert set(builders[BUILDKIT].found) == {"alpha", "beta"}

@@ -7,7 +7,19 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ci.core.model import Image, Outcome, Stage, Variant
-from ci.core.timeline import ALL, STAGES, TAGS, Row, arrange, draw_mermaid, keep_latest, merge_rows, row_of, shorten
+from ci.core.timeline import (
+    ALL,
+    STAGES,
+    TAGS,
+    Row,
+    arrange,
+    draw_mermaid,
+    keep_latest,
+    merge_rows,
+    row_before,
+    row_of,
+    shorten,
+)
 from ci.core.timeline_svg import draw_svg
 
 BEGAN = 1_790_000_000.0
@@ -203,6 +215,14 @@ def test_a_reused_variant_says_where_it_is_from() -> None:
     image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
     outcome = Outcome(variant=Variant(image=image, platform="linux/amd64"), build_seconds=0, reused="sha-1234567")
     assert row_of(outcome) == Row(label="app@linux/amd64", machine="the registry", note="reused from sha-1234567")
+
+
+def test_the_wait_for_another_call_is_seen_before_the_builds() -> None:
+    prepared = (stage("prepare", 0, 2),)
+    assert row_before(prepared, 0.0) == Row(label=ALL, stages=prepared)
+    late = row_before(prepared, 9.0)
+    assert (late.stages[1].name, late.ended) == ("wait", BEGAN + 11)
+    assert "wait 9.0 s, for another call :2000, 11000" in draw_mermaid([late])
 
 
 def test_a_long_name_keeps_both_ends() -> None:
