@@ -203,6 +203,7 @@ def check_digest(digest: str) -> str:
 
 
 REVISION = "org.opencontainers.image.revision"
+SOURCE = "org.opencontainers.image.source"
 
 
 CREATED = "org.opencontainers.image.created"
