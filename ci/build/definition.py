@@ -14,7 +14,7 @@ from ci.core.buildkit import is_own_frontend
 from ci.core.engine import explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
-from ci.core.names import is_digest
+from ci.core.names import BASE_DIGEST, BASE_NAME, is_digest
 from ci.core.order import needed_variants
 from ci.dockerfile import (
     NO_TEXT,
@@ -126,7 +126,7 @@ class Definition:
         if len(named) != 1 or not all(base in self.resolved for base in finals):
             return {}
         (base,) = named
-        return {"org.opencontainers.image.base.name": base.name, "org.opencontainers.image.base.digest": base.digest}
+        return {BASE_NAME: base.name, BASE_DIGEST: base.digest}
 
     def final(self, platform: str) -> Base | None:
         """Find the image that the image to be built descends from; None where that is `scratch` or not known."""

@@ -47,6 +47,7 @@ class Provenance:
     source: str = ""  # where that is kept
     dockerfile: str = ""  # relative to the source
     bases: tuple[tuple[str, str], ...] = ()  # images that were taken: each short reference, and its digest
+    beside: tuple[str, ...] = ()  # digests of images that the same run had built, and that it was built on
     arguments: Mapping[str, str] = field(default_factory=dict)  # of the build
     secrets: tuple[str, ...] = ()  # names of those that it was given; never a value
     mode: str = "min"  # "max" where it also has the Dockerfile and each step
@@ -143,13 +144,15 @@ def read_provenance(predicate: Mapping[str, Any], digest: str) -> Provenance:
         vcs = more.get("vcs") or {}
         request = asked.get("request") or {}
         given = (request.get("args") or {}).items()
+        taken = definition.get("resolvedDependencies") or []
         folder = str(vcs.get("localdir:dockerfile") or "").strip("./")
         path = str((asked.get("configSource") or {}).get("path") or "")
         return Provenance(
             revision=str(vcs.get("revision") or ""),
             source=str(vcs.get("source") or ""),
             dockerfile="/".join(filter(None, (folder, path))),
-            bases=tuple(dict.fromkeys(_images(definition.get("resolvedDependencies") or []))),
+            bases=tuple(dict.fromkeys(_images(taken))),
+            beside=tuple(f"sha256:{t['digest']['sha256']}" for t in taken if str(t.get("uri")).startswith("pkg:oci/")),
             arguments={k.removeprefix("build-arg:"): str(v) for k, v in given if k.startswith("build-arg:")},
             secrets=tuple(str(secret["id"]) for secret in request.get("secrets") or []),
             mode="max" if more.get("source") else "min",

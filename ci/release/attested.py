@@ -23,13 +23,11 @@ from ci.core.attestations import (
 )
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
-from ci.core.names import REVISION
 from ci.core.oci import REFERENCE, Descriptor, Manifest
 from ci.core.supply import Promised, ProvenanceMode
 from ci.registry import RegistryClient
 
 _AT_A_TIME = 4
-_BASE = "org.opencontainers.image.base"  # of labels: .name and .digest
 _MAIN = "sbom"  # what BuildKit calls the scan of the image itself; others begin with it (frontend/attestations/sbom)
 
 
@@ -38,7 +36,9 @@ class Expected:
     """What one variant is, as the rest of the registry says it."""
 
     digest: str
-    labels: Mapping[str, str]  # of its configuration
+    revision: str = ""  # the commit that it was built from
+    base: str = ""  # the name of the image that it descends from, where that is recorded
+    base_digest: str = ""
     pins: Pins | None = None  # what its build had to take, where this run knows
 
 
@@ -172,16 +172,13 @@ def judge(found: Attested, promised: Promised, expected: Expected) -> Reading:
 
 
 def _judge_provenance(found: Provenance, promised: Promised, expected: Expected) -> Iterator[str]:
-    revision = expected.labels.get(REVISION, "")
-    if revision and found.revision != revision:
-        yield f"its provenance is of commit {found.revision or 'none'}, and the image of {revision}"
+    if expected.revision and found.revision != expected.revision:
+        yield f"its provenance is of commit {found.revision or 'none'}, and the image of {expected.revision}"
     if promised.provenance is ProvenanceMode.MAX and not promised.before and found.mode != "max":
         yield "its provenance has neither its Dockerfile nor its steps, and the configuration says provenance: max"
-    digest, name = (expected.labels.get(f"{_BASE}.{part}", "") for part in ("digest", "name"))
-    taken = {each for _, each in found.bases}
-    if digest and digest not in taken:
-        named = ", ".join(f"{reference}@{each}" for reference, each in found.bases) or "none"
-        yield f"it is based on {name}@{digest}, and its provenance names other images: {named}"
+    if expected.base_digest and expected.base_digest not in {digest for _, digest in found.bases}:
+        named = ", ".join(f"{reference}@{digest}" for reference, digest in found.bases) or "none"
+        yield f"it is based on {expected.base}@{expected.base_digest}, and its provenance names other images: {named}"
     elif expected.pins:
         try:
             expected.pins.check(found.bases)
@@ -190,8 +187,7 @@ def _judge_provenance(found: Provenance, promised: Promised, expected: Expected)
 
 
 def _judge_sbom(found: Sbom, expected: Expected) -> Iterator[str]:
-    base = expected.labels.get(f"{_BASE}.name", "")
-    if not found.packages and base:
-        yield f"its SBOM is empty, and it is based on {base}"
+    if not found.packages and expected.base:
+        yield f"its SBOM is empty, and it is based on {expected.base}"
     elif found.of_distribution and not found.distribution:
         yield "its SBOM lists packages of a distribution, and does not name it"

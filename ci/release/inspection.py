@@ -9,7 +9,7 @@ from functools import partial
 from ci.build import INPUTS
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
-from ci.core.names import BUILT, CREATED, REVISION, of_commit, origin_of
+from ci.core.names import BASE_DIGEST, BASE_NAME, BUILT, CREATED, REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest, read_image_config
 from ci.core.supply import Promised
 from ci.core.text import size_text
@@ -64,7 +64,13 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     lacks: list[str] = []
     if manifest.attestations or target.promised != Promised(before=target.promised.before):
         expected = [
-            Expected(digest=one.fact.digest, labels=one.labels, pins=target.pins.get(entry.platform))
+            Expected(
+                digest=one.fact.digest,
+                revision=one.labels.get(REVISION, ""),
+                base=annotations.get(BASE_NAME, ""),
+                base_digest=annotations.get(BASE_DIGEST, ""),
+                pins=target.pins.get(entry.platform),
+            )
             for one, entry in zip(seen, entries, strict=True)
             if one.labels is not None
         ]
