@@ -14,14 +14,16 @@ from ci.config.paths import PathKind, Source, read_path
 from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
 from ci.config.sharing import affix, check_sharing
 from ci.config.smoke import STRUCTURE
+from ci.config.supply import read_provenance, read_sbom
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
 from ci.core.names import short_reference
+from ci.core.supply import GENERATOR, ProvenanceMode
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "validate")
+TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "provenance", "sbom", "validate")
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
 PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
@@ -45,7 +47,8 @@ def parse_config(
     """
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
-    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts)), ())
+    sbom = take(fields, "sbom", read_sbom, GENERATOR)
+    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts), sbom=sbom), ())
     judged = take(fields, "validate", lambda c: c.record({}, KEYS), {})
     shared = [image.name for image in images if not image.repositories]
     config = Config(
@@ -59,6 +62,7 @@ def parse_config(
         rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
+        provenance=take(fields, "provenance", read_provenance, ProvenanceMode.MAX),
     )
     config = affix(config)
     if not root.findings:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from ci.config import parse, repository
+from ci.config import parse, repository, supply
 from ci.config.schema_acceptance import acceptance_schema, validate_schema
 from ci.config.schema_checks import check_definitions
 from ci.config.schema_family import family_schemas, image_or_family
 from ci.config.schema_image import image_schema, repository_schema, rules_schema
 from ci.config.schema_parts import Schema, record, ref, text
+from ci.config.schema_supply import provenance_schema, sbom_schema
 from ci.core.model import Cache, Compression
 from ci.core.names import TEMPLATE
 
@@ -90,6 +91,8 @@ def config_schema() -> Schema:
         "flavor": rules_schema(
             "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
         ),
+        "provenance": provenance_schema(),
+        "sbom": {**sbom_schema("Whether a release lists the packages of its images."), "default": supply.ON},
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "images": {
             "description": "The images.",

@@ -58,6 +58,7 @@ class Image:
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
     tags: tuple[str, ...] | None = None  # rules in place of the configuration's
     flavor: tuple[str, ...] = ()  # what holds for all of them, besides the configuration's
+    sbom: str = ""  # reference of the image that lists its packages when it is released; "": none does
 
     @property
     def built_on(self) -> tuple[str, ...]:
@@ -124,8 +125,7 @@ class Config:
 
     def promised(self, image: Image) -> Promised:
         """Return what a release attests of an image."""
-        del image
-        return Promised(provenance=self.provenance)
+        return Promised(provenance=self.provenance, generator=image.sbom)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

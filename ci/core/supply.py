@@ -20,17 +20,9 @@ class ProvenanceMode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SbomRule:
-    """What lists the packages of an image."""
-
-    generator: str = GENERATOR  # reference of an image that follows BuildKit's protocol
-    stages: tuple[str, ...] = ()  # of the Dockerfile, that are listed besides the image itself
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Promised:
     """What has to be attested of an image."""
 
     provenance: ProvenanceMode = ProvenanceMode.OFF
-    sbom: bool = False
+    generator: str = ""  # reference of the image that lists packages; "" where none does
     before: bool = False  # whether an earlier release made it: what it lacks is said, and is no fault

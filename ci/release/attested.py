@@ -159,7 +159,7 @@ def judge(found: Attested, promised: Promised, expected: Expected) -> Reading:
     lacks: list[str] = []
     if promised.provenance is not ProvenanceMode.OFF and found.provenance is None:
         lacks.append("no provenance says how it was made")
-    if promised.sbom and found.sbom is None:
+    if promised.generator and found.sbom is None:
         lacks.append("no SBOM says what is in it")
     problems: list[str] = []
     if found.provenance:
@@ -181,7 +181,7 @@ def _judge_provenance(found: Provenance, promised: Promised, expected: Expected)
         yield f"it is based on {expected.base}@{expected.base_digest}, and its provenance names other images: {named}"
     elif expected.pins:
         try:
-            expected.pins.check(found.bases)
+            expected.pins.check(found.bases, beside=promised.generator)
         except DrydockError as error:
             yield f"by its provenance, {error}"
 

@@ -190,6 +190,7 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         caches=caches.uses,
         labels={target.image.name: target.labels for target in targets},
         names=references(targets),
+        sbom=most is CacheMode.WRITE,
         reused=found.outcomes(job.plan),
         reasons=found.reasons,
     )
