@@ -19,7 +19,6 @@ from ci.core.attestations import (
     read_provenance,
     read_sbom,
     read_statement,
-    subject_of,
 )
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
@@ -67,7 +66,7 @@ async def read_attested(client: RegistryClient, repository: str, entry: Descript
     manifest = await client.get_manifest(repository, entry.digest)
     if len(manifest.body) != entry.size:
         raise DrydockError(f"the attestation has {len(manifest.body)} bytes, the index says {entry.size}")
-    if (subject := subject_of(manifest)) not in ("", digest):
+    if (subject := manifest.about[1]) not in ("", digest):
         raise DrydockError(f"its attestation is of {subject}, not of {digest}")
     found = Attested()
     for layer in manifest.image.layers:
