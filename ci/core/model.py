@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ci.core.checks import TARGET, Service, SmokeCheck
 from ci.core.findings import Acceptance
-from ci.core.supply import Promised, ProvenanceMode
+from ci.core.supply import Promised, ProvenanceMode, Require, Scan
 
 # What a named context begins with, as bake writes it; any other is a folder of the source.
 IMAGE_CONTEXT = "docker-image://"
@@ -118,6 +118,8 @@ class Config:
     tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
     flavor: tuple[str, ...] = ()  # what holds for all of them
     provenance: ProvenanceMode = ProvenanceMode.MAX
+    require: Require = field(default_factory=Require)
+    scans: tuple[Scan, ...] = ()  # of what is in each image, before it is released
 
     def templates(self, image: Image) -> tuple[str, ...]:
         """Return the templates of the repositories that an image goes to."""
@@ -125,7 +127,7 @@ class Config:
 
     def promised(self, image: Image) -> Promised:
         """Return what a release attests of an image."""
-        return Promised(provenance=self.provenance, generator=image.sbom)
+        return Promised(provenance=self.provenance, generator=image.sbom, require=self.require)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

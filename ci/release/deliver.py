@@ -10,11 +10,11 @@ from functools import partial
 from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
-from ci.core.supply import ProvenanceMode
 from ci.release.again import released_version, without_version
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
 from ci.release.outcome import Delivery
+from ci.release.policy import promises_of
 from ci.release.promotion import promote
 from ci.release.push import Supply, push_image, smoke_published
 from ci.release.record import digest_configuration
@@ -108,7 +108,14 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
             made = {**work.built.needed, **work.built.images}
             resmoke = partial(smoke_published, registries, logins=logins, made=made)
         push = partial(push_image, Uploads(registries), work.supply)
-        released = await release(registries, request, work.targets, push=push, resmoke=resmoke)
+        released = await release(
+            registries,
+            request,
+            work.targets,
+            push=push,
+            resmoke=resmoke,
+            promises=promises_of(plan.config, destination),
+        )
     return Delivery(built=work.built.report, released=released)
 
 
@@ -169,7 +176,6 @@ async def build_part(
             base=base,
             run={BUILT: utc_text(request.began)} if request.began else {},
             found=found.found,
-            attested=plan.config.provenance is not ProvenanceMode.OFF,
             keep=not request.overwrite,
         ),
         inputs=found.inputs,

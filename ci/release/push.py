@@ -35,7 +35,6 @@ class Supply:
     base: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # labels of what an image is built on, by image
     run: Mapping[str, str] = field(default_factory=dict)  # annotations of all that was built
     found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
-    attested: bool = True  # whether what the builds say of their images is pushed with them
     keep: bool = True  # whether a commit that has its tag keeps what is attested of the same variants
 
 
@@ -67,7 +66,8 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
 async def _push(uploads: Uploads, supply: Supply, targets: Sequence[Target], variant: Variant) -> Entry:
     """Bring what was built to all repositories."""
     made = supply.built[str(variant)]
-    manifest, attestation = made.documents.manifest, made.documents.attestation if supply.attested else None
+    manifest = made.documents.manifest
+    attestation = made.documents.attestation if targets[0].promised.any else None
     await send(uploads, [one for one in (manifest, attestation) if one], targets, from_archive(made.archive))
     record = Record(
         variant=str(variant),

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,9 @@ from ci.core.attestations import IN_TOTO, PREDICATE, SBOM
 from ci.core.model import Variant
 from ci.core.names import BASE_DIGEST, BASE_NAME, REVISION, VERSION
 from ci.core.oci import EMPTY, EMPTY_TYPE, OCI_MANIFEST, REFERENCE, Descriptor, Manifest, digest_of
-from ci.core.supply import GENERATOR, Promised, ProvenanceMode
+from ci.core.supply import GENERATOR, Promised, ProvenanceMode, Require
+from ci.release.ages import promise_ages
+from ci.release.destination import Destination
 from ci.release.outcome import Release, VariantFact
 from ci.release.promotion import promote
 from ci.release.push import Supply, push_image
@@ -361,3 +364,87 @@ async def test_what_was_released_before_may_lack_it_and_what_is_wrong_is_found(p
         assert [problem.partition(": its ")[2].partition(" of ")[0] for problem in found.problems] == [
             "attestation is"
         ] * 2
+
+
+async def test_packages_that_may_not_be_there_stop_a_release(plain: Registry) -> None:
+    """By a name, by a kind and a name, and by a pattern; what is only like one is none."""
+    unwanted = Require(without=("bash", "pypi/requ*", "deb/requests", "bas", "npm/bash"))
+    plan = plan_of(NEW, ATTESTED)
+    async with connect(plain.host) as registries:
+        targets = tuple(
+            replace(target, promised=replace(target.promised, require=unwanted))
+            for target in targets_of(plain.host, "without", "latest")
+        )
+        push = Attesting().push(Uploads(registries), plan)
+        done = await release(registries, request_of(plan, NEW, "latest"), targets, push=push)
+    assert [problem.partition(": it has ")[2] for problem in done.problems] == [
+        "bash 5.2, and the configuration says require: without: bash",
+        "requests 2.32, and the configuration says require: without: pypi/requ*",
+    ] * 3
+    assert await tags(plain.host, "without") == set()
+
+
+async def test_what_was_released_before_has_to_have_what_is_required(plain: Registry) -> None:
+    plan = plan_of(NEW, replace(ATTESTED, provenance=ProvenanceMode.OFF, images=CONFIG.images))
+    async with connect(plain.host) as registries:
+        bare = tuple(replace(target, promised=Promised()) for target in targets_of(plain.host, "required"))
+        push = Attesting(spoil=None).push(Uploads(registries), plan)
+        assert (await release(registries, request_of(plan, NEW), bare, push=push)).ok
+        required = Require(sbom=True)
+        targets = tuple(replace(target, promised=replace(target.promised, require=required)) for target in bare)
+        found = await verify(registries, targets, NEW[0])
+    assert [problem.rpartition(": ")[2] for problem in found.problems] == ["no SBOM says what is in it"] * 3
+
+
+@pytest.mark.parametrize(("days", "said"), [(31, "was made 31 days ago, on 2026-01-01"), (30, ""), (0, "")])
+async def test_a_base_image_that_is_too_old_stops_a_release(plain: Registry, days: int, said: str) -> None:
+    """Its registry is asked when it was made."""
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    plan = plan_of(NEW, ATTESTED)
+    base = await publish_base(plain.host, f"{made:%Y-%m-%dT%H:%M:%SZ}")
+    labels = {BASE_NAME: f"{plain.host}/library/python:3.13-slim", BASE_DIGEST: base}
+    hand = Attesting(base=labels, spoil=set_to("bases", [(f"{plain.host}/library/python@3.13-slim", base)]))
+    pins = Pins(digests={labels[BASE_NAME]: base}, whole=True, still=True)
+    promises = promise_ages(30 * 86400, Destination(), now=lambda: made + timedelta(days=days, seconds=-1 + days // 31))
+    prefix = f"old/{days}"
+    async with connect(plain.host) as registries:
+        targets = tuple(
+            replace(target, labels={**target.labels, **labels}, pins=dict.fromkeys(target.pins, pins))
+            for target in targets_of(plain.host, prefix, "latest")
+        )
+        push = hand.push(Uploads(registries), plan)
+        request = request_of(plan, NEW, "latest")
+        done = await release(registries, request, targets, push=push, promises=promises)
+    assert done.ok == (not said), done.problems
+    assert all(said in problem and "require: base-age: 30d" in problem for problem in done.problems), done.problems
+    assert await tags(plain.host, prefix) == (set() if said else {"latest", "sha-bbbbbbb"})
+
+
+async def publish_base(host: str, created: str) -> str:
+    """Push an image for both platforms that says when it was made."""
+    entries = []
+    async with client(host) as registry:
+        for architecture in ("amd64", "arm64"):
+            config: dict[str, object] = {
+                "os": "linux",
+                "architecture": architecture,
+                "created": created,
+                "rootfs": {"diff_ids": []},
+            }
+            text = json.dumps(config).encode()
+            kind = "application/vnd.oci.image.config.v1+json"
+            blob = Descriptor(media_type=kind, digest=digest_of(text), size=len(text))
+
+            async def content(text: bytes = text) -> AsyncIterator[bytes]:
+                yield text
+
+            await registry.put_blob("library/python", blob, content)
+            described = {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
+            document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": described, "layers": []}
+            body = json.dumps(document).encode()
+            digest = await registry.put_manifest("library/python", digest_of(body), body, OCI_MANIFEST)
+            entries.append(
+                Descriptor(media_type=OCI_MANIFEST, digest=digest, size=len(body), platform=f"linux/{architecture}")
+            )
+        index = Manifest.of_index(entries, {})
+        return await registry.put_manifest("library/python", "3.13-slim", index.body, index.media_type)
