@@ -5,6 +5,7 @@ WITH_ENGINE := $(ENGINE) up && eval "$$($(ENGINE) env)" &&
 WITH_REGISTRY := $(ENGINE) up --embedded && eval "$$($(ENGINE) env)" &&
 CACHE := $(or $(DRYDOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drydock)
 QUIETLY = python3 -m deploy.trace "$(CACHE)/trace-$@.log"
+SCANNER := docker/buildkit-syft-scanner:1.12.0
 PORT := $(or $(DRYDOCK_MIRROR_PORT),5000)
 LOCAL := --repository '127.0.0.1:$(PORT)/rehearsal/{name}' --registry tcp://127.0.0.1:$(PORT)
 # Repositories of its own, so that nothing is taken from the other rehearsal.
@@ -17,10 +18,10 @@ build-all: ## Build and smoke-check every image on every platform, and print the
 	@$(WITH_ENGINE) $(QUIETLY) dagger call build-all
 
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
-	@$(WITH_REGISTRY) $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
+	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
 
 rehearsal-staged: ## The same in two halves: each platform staged by itself, then all of them finished
-	@$(WITH_REGISTRY) rm -rf "$(CACHE)/staged"; for platform in $(PLATFORMS); do \
+	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && rm -rf "$(CACHE)/staged"; for platform in $(PLATFORMS); do \
 		folder="$(CACHE)/staged/$${platform#*/}"; \
 		$(QUIETLY) dagger call $(HALVES) stage --rebuild --platforms "$$platform" $(HEAD) export --path "$$folder" \
 		&& cat "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \

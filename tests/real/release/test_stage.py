@@ -40,6 +40,8 @@ FILES = {
     "deploy/images.yaml": """\
 repository: registry.test/{name}
 source: https://git.test/acme/app
+provenance: off  # it holds the time of a build, so that two are never the same
+sbom: off
 images:
   - name: base
     dockerfile: base.Dockerfile
@@ -223,6 +225,7 @@ async def test_a_pull_request_is_checked_in_two_halves_and_writes_nothing(plain:
 
 ONE = {
     "deploy/images.yaml": """repository: registry.test/{name}
+sbom: off
 images:
   - name: plain
     dockerfile: plain.Dockerfile
