@@ -99,6 +99,13 @@ class Manifest:
             return _texts(document.get("annotations") or {})
 
     @property
+    def subject(self) -> str:
+        """The digest of the manifest that this one is about, such as a signature; empty where it is about none."""
+        with _Shape(self) as document:
+            about = document.get("subject")
+            return next(_entries([about])).digest if about else ""
+
+    @property
     def image(self) -> ImageManifest:
         """The manifest of one variant.
 

@@ -40,7 +40,8 @@ PURE = [
     *CI.glob("*/report.py"),
     *(CI / "registry" / name for name in ("address.py", "errors.py", "headers.py", "refusals.py", "remedies.py")),
     *(CI / "build" / name for name in ("archive.py", "command.py", "excerpt.py", "inputs.py", "progress.py")),
-    *(CI / "release" / name for name in ("outcome.py", "request.py")),
+    *(CI / "release" / name for name in ("outcome.py", "request.py", "keeping.py", "holdings.py", "pruned.py")),
+    *CI.glob("*/*_report.py"),
     CI / "github/events.py",
     CI / "github/preview.py",
 ]
