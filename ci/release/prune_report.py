@@ -11,6 +11,7 @@ from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, 
 from ci.release.pruned import Cleaning, Doomed, Pruned
 
 _SHORT = 19  # characters of a digest in a table
+_LONGEST = 64  # and of a tag: one that is made of a digest is longer
 
 
 def report_pruned(done: Cleaning, wanted: Format) -> str:
@@ -58,7 +59,8 @@ def _summary(one: Pruned) -> str:
 
 
 def _row(one: Doomed) -> tuple[str, str, str, str]:
-    return (one.digest[:_SHORT], ", ".join(one.tags) or "-", one.made or "-", "deleted" if one.deleted else one.note)
+    tags = [tag if len(tag) <= _LONGEST else f"{tag[:_SHORT]}..." for tag in one.tags]
+    return (one.digest[:_SHORT], ", ".join(tags) or "-", one.made or "-", "deleted" if one.deleted else one.note)
 
 
 def _next(done: Cleaning) -> Iterator[str]:
