@@ -8,6 +8,7 @@ from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.needs import find_missing
+from ci.build.pins import Pins
 from ci.build.pipeline import Builder, Built, build_all
 from ci.build.report import Report, report_or_fail
 from ci.build.smoke import smoke_variant
@@ -20,6 +21,7 @@ __all__ = [
     "Definition",
     "Inputs",
     "Made",
+    "Pins",
     "Report",
     "build_all",
     "digest_inputs",

@@ -26,13 +26,16 @@ from ci.build.command import (
     STEPS,
     CacheUse,
     Wanted,
+    build_options,
     build_words,
     part_of,
     write_policy,
 )
 from ci.build.daemon import Daemon, open_daemon
-from ci.build.definition import Definition, Pins
+from ci.build.definition import Definition
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
+from ci.build.leaks import refuse_leaks
+from ci.build.pins import Pins
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.core.buildkit import LOGIN, missing_of
 from ci.core.engine import explain, missing_base
@@ -70,6 +73,7 @@ class BuildKit:
         labels: Mapping[str, str],
         cache: CacheUse,
         built: Mapping[str, Made],
+        names: tuple[str, ...] = (),
     ) -> Made:
         """Build an image for one platform.
 
@@ -79,6 +83,7 @@ class BuildKit:
             labels: of the image, and annotations of its manifest.
             cache: which layer caches are read and written.
             built: what the same run has built for this platform, by the name of the image.
+            names: references that it will have.
 
         Raises:
             BuildError: the build failed; it holds the failure.
@@ -104,7 +109,11 @@ class BuildKit:
             epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
+            provenance=self.config.provenance,
+            names=names,
         )
+        options = dict(build_options(wanted))
+        refuse_leaks(self.hidden, options, definition.text)
         pins = definition.pins(platform)
         container = self._prepared(definition, pins)
         for name, made in layouts.items():
@@ -127,6 +136,7 @@ class BuildKit:
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
         listed, _, steps = said.partition(f"{STEPS}\n")
         documents, progress = read_archive(listed), read_progress(steps, self.hidden)
+        refuse_leaks(self.hidden, options, definition.text, documents.provenance)
         pins.check(documents.sources)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 

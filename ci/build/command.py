@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from ci.core.buildkit import FRONTEND, is_own_frontend
 from ci.core.model import IMAGE_CONTEXT, Compression, Image
+from ci.core.names import REVISION, SOURCE
+from ci.core.supply import ProvenanceMode
 
 # Where the parts of a build stand in the container that runs buildctl.
 CONTEXT, DOCKERFILE, SECRETS, AGENT, POLICY = (
@@ -77,12 +79,14 @@ class Wanted:
     epoch: int | None = None  # seconds since 1970: the time of the image, and the latest of its files
     cache: CacheUse = field(default_factory=CacheUse)
     layouts: Mapping[str, str] = field(default_factory=dict)  # digest of each image of this run, by its context's name
+    provenance: ProvenanceMode = ProvenanceMode.MAX
+    names: tuple[str, ...] = ()  # references that it will have; what is attested of it says them
 
 
 def build_words(wanted: Wanted) -> list[str]:
     """List the words behind `buildctl build`."""
     image = wanted.image
-    options = dict(_options(wanted))
+    options = dict(build_options(wanted))
     words = ["--frontend", "dockerfile.v0", "--local", f"context={CONTEXT}", "--local", f"dockerfile={DOCKERFILE}"]
     for name, value in options.items():
         words += ["--opt", f"{name}={value}"]
@@ -108,12 +112,15 @@ def build_words(wanted: Wanted) -> list[str]:
     return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
 
 
-def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
+def build_options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     """List the frontend's options."""
     image = wanted.image
     yield "filename", image.dockerfile.rpartition("/")[2]
     yield "platform", wanted.platform
-    yield "attest:provenance", "mode=max,version=v1"
+    # What is not released is asked for too: it says which images the build took.
+    mode = ProvenanceMode.MIN if wanted.provenance is ProvenanceMode.OFF else wanted.provenance
+    yield "attest:provenance", f"mode={mode.value},version=v1"
+    yield from _source(wanted)
     if image.target:
         yield "target", image.target
     if wanted.syntax and is_own_frontend(wanted.syntax):
@@ -129,6 +136,15 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
         "ulimit": _csv(image.ulimits) if image.ulimits else "",
     }
     yield from ((name, value) for name, value in run.items() if value)
+
+
+def _source(wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Say where the Dockerfile is from, as buildx does: of files that it is handed, BuildKit knows no source."""
+    if revision := wanted.labels.get(REVISION):
+        yield "vcs:revision", revision
+        yield from (("vcs:source", source) for source in [wanted.labels.get(SOURCE)] if source)
+        yield "vcs:localdir:context", wanted.image.context
+        yield "vcs:localdir:dockerfile", wanted.image.dockerfile.rpartition("/")[0] or "."
 
 
 def _context(wanted: Wanted, name: str, value: str) -> str:
@@ -167,6 +183,8 @@ def _output(wanted: Wanted) -> str:
     fields = ["type=oci", f"dest={ARCHIVE}", "oci-mediatypes=true", f"compression={wanted.compression.value}"]
     if wanted.epoch is not None:
         fields.append("rewrite-timestamp=true")
+    if wanted.names:
+        fields.append(f"name={','.join(wanted.names)}")
     annotations = {**wanted.labels, **wanted.image.annotations}
     return _csv([*fields, *(f"annotation.{key}={value}" for key, value in annotations.items())])
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import dagger
 
 from ci.build.needs import History, check_needs, read_history
+from ci.build.pins import Pins
 from ci.core.buildkit import is_own_frontend
 from ci.core.engine import explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
-from ci.core.names import is_digest, short_reference
+from ci.core.names import BASE_DIGEST, BASE_NAME, is_digest
 from ci.core.order import needed_variants
 from ci.dockerfile import (
     NO_TEXT,
@@ -40,43 +41,6 @@ class Resolved:
 
     name: str  # its whole reference, such as "docker.io/library/python:3.13-slim"
     digest: str  # of its index, where it is one of several platforms
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pins:
-    """What a build for one platform has to take from registries."""
-
-    digests: Mapping[str, str]  # of each whole reference, such as "docker.io/library/python:3.13-slim"
-    whole: bool  # whether there is no other; of what a foreign frontend takes, nobody knows
-    still: bool  # whether nothing but what RUN fetches can be another when the same is built again
-
-    def check(self, sources: Iterable[tuple[str, str]]) -> None:
-        """Hold what a build says it took against what it was to take.
-
-        Args:
-            sources: each image's reference, without what stands for itself, and its digest.
-
-        Raises:
-            DrydockError: one is another.
-
-        """
-        wanted = {short_reference(reference): digest for reference, digest in self.digests.items()}
-        known = set(self.digests.values())
-        for reference, digest in sources:
-            # A step that was cached tells of the image by the name that it had when the step was run.
-            if digest in known:
-                continue
-            if reference in wanted:
-                raise DrydockError(
-                    f"the build took {reference} with the digest {digest}, and {wanted[reference]} was resolved before "
-                    "it began; run the same command again"
-                )
-            if self.whole:
-                raise DrydockError(
-                    f"the build took {reference} with the digest {digest}, and nobody knew of it before it began. No "
-                    "line of the Dockerfile names it; an ONBUILD of a base image may. To have it pinned, give it to "
-                    f"the image as a named context: contexts: {{{reference}: docker-image://{reference}}}"
-                )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +126,7 @@ class Definition:
         if len(named) != 1 or not all(base in self.resolved for base in finals):
             return {}
         (base,) = named
-        return {"org.opencontainers.image.base.name": base.name, "org.opencontainers.image.base.digest": base.digest}
+        return {BASE_NAME: base.name, BASE_DIGEST: base.digest}
 
     def final(self, platform: str) -> Base | None:
         """Find the image that the image to be built descends from; None where that is `scratch` or not known."""

@@ -63,6 +63,7 @@ class _Job:
     buildkit: BuildKit
     definitions: Mapping[str, Definition]  # by image
     labels: Mapping[str, Mapping[str, str]]  # by image
+    names: Mapping[str, tuple[str, ...]]  # by image
     caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
     # A check that waits for an emulated start holds up no build.
@@ -86,6 +87,7 @@ async def build_all(
     created: datetime | None = None,
     caches: Mapping[str, CacheUse] | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    names: Mapping[str, tuple[str, ...]] | None = None,
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
 ) -> Built:
@@ -98,6 +100,7 @@ async def build_all(
         created: when the commit was made; it becomes the time of what is built.
         caches: the layer caches that each variant's build reads and writes, by its name.
         labels: of each image by its name, in place of those that are known without a release.
+        names: references that a release gives each image, by its name.
         reused: the outcome of each variant that needs no build, by its name.
         reasons: why an image is built though an earlier one was looked for, by its name.
 
@@ -123,6 +126,7 @@ async def build_all(
         ),
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
+        names=names or {},
         caches=caches or {},
         reused=reused or {},
         building=anyio.CapacityLimiter(limit),
@@ -192,6 +196,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
                     labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
                     cache=job.caches.get(str(variant), CacheUse()),
                     built=_needed(earlier, variant, variant.image.needs),
+                    names=job.names.get(variant.image.name, ()),
                 )
         except (dagger.DaggerError, DrydockError) as error:
             return _failed(variant, error, now())

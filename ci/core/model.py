@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ci.core.checks import TARGET, Service, SmokeCheck
 from ci.core.findings import Acceptance
+from ci.core.supply import Promised, ProvenanceMode
 
 # What a named context begins with, as bake writes it; any other is a folder of the source.
 IMAGE_CONTEXT = "docker-image://"
@@ -115,10 +116,16 @@ class Config:
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
     tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
     flavor: tuple[str, ...] = ()  # what holds for all of them
+    provenance: ProvenanceMode = ProvenanceMode.MAX
 
     def templates(self, image: Image) -> tuple[str, ...]:
         """Return the templates of the repositories that an image goes to."""
         return image.repositories or self.repositories
+
+    def promised(self, image: Image) -> Promised:
+        """Return what a release attests of an image."""
+        del image
+        return Promised(provenance=self.provenance)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

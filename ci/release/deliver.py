@@ -10,6 +10,7 @@ from functools import partial
 from ci.build import Builder, Built, Definition, build_all, read_definitions
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
+from ci.core.supply import ProvenanceMode
 from ci.release.again import released_version, without_version
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
@@ -17,7 +18,7 @@ from ci.release.outcome import Delivery, Release
 from ci.release.promotion import promote
 from ci.release.push import Supply, push_image, smoke_published
 from ci.release.release import release
-from ci.release.request import ReleaseRequest, Target
+from ci.release.request import ReleaseRequest, Target, references
 from ci.release.reuse import Reuse, as_named, describe_plan, find_reusable
 from ci.release.uploads import Uploads
 from ci.release.verification import verify
@@ -88,7 +89,11 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     targets = tuple(
-        replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
+        replace(
+            target,
+            labels={**target.labels, **definitions[target.image.name].base_labels()},
+            pins={v.platform: definitions[target.image.name].pins(v.platform) for v in target.variants},
+        )
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
     )
     found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild, once=request.once)
@@ -99,7 +104,14 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
     named = {name for name, one in found.found.items() if one.index}
     targets = tuple(as_named(target) if target.image.name in named else target for target in targets)
     run = {BUILT: utc_text(request.began)} if request.began else {}
-    supply = Supply(built=built.images, records=found.inputs.records, run=run, found=found.found)
+    supply = Supply(
+        built=built.images,
+        records=found.inputs.records,
+        run=run,
+        found=found.found,
+        attested=plan.config.provenance is not ProvenanceMode.OFF,
+        keep=not request.overwrite,
+    )
     resmoke = None
     async with destination.connect(targets) as registries:
         if request.resmoke:
@@ -177,6 +189,7 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         created=job.created,
         caches=caches.uses,
         labels={target.image.name: target.labels for target in targets},
+        names=references(targets),
         reused=found.outcomes(job.plan),
         reasons=found.reasons,
     )

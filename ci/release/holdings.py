@@ -62,12 +62,12 @@ class Holdings:
             if node.subject:
                 found.setdefault(node.subject, []).append(node.digest)
         for tag, digest in self.tags.items():
-            if subject := subject_of(tag):
+            if subject := subject_of_tag(tag):
                 found.setdefault(subject, []).append(digest)
         return found
 
 
-def subject_of(tag: str) -> str:
+def subject_of_tag(tag: str) -> str:
     """Return the digest that a tag says it is about; empty for any other tag."""
     found = _ABOUT.fullmatch(tag)
     digest = f"{found[1]}:{found[2]}" if found else ""
@@ -93,7 +93,7 @@ def judge(holdings: Holdings, going: Collection[str], now: datetime, *, grace: t
         grace: how long a manifest that nothing refers to is left alone: a release may be about to name it.
 
     """
-    about = {tag: subject for tag in holdings.tags if (subject := subject_of(tag))}
+    about = {tag: subject for tag in holdings.tags if (subject := subject_of_tag(tag))}
     staying = {digest for tag, digest in holdings.tags.items() if tag not in going and tag not in about}
     staying |= {digest for digest, changed in holdings.listed.items() if now - changed < grace}
     kept = holdings.reach(staying, subjects=True)

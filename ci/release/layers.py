@@ -43,11 +43,14 @@ def compare_layers(media_type: str, released: Place, built: Place) -> FileDiffer
 def _entries(media_type: str, place: Place) -> Iterator[Entry]:
     file, start, size = place
     try:
-        with file.open("rb") as raw, _opened(media_type, cast("IO[bytes]", _Part(raw, start, size))) as plain:
-            with tarfile.open(fileobj=plain, mode="r|") as tar:
-                while member := tar.next():
-                    yield _entry(tar, member)
-                    tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
+        with (
+            file.open("rb") as raw,
+            _opened(media_type, cast("IO[bytes]", _Part(raw, start, size))) as plain,
+            tarfile.open(fileobj=plain, mode="r|") as tar,
+        ):
+            while member := tar.next():
+                yield _entry(tar, member)
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DrydockError(f"the layer is no archive that can be read: {error}") from None
 

@@ -14,9 +14,11 @@ from ci.core.model import Variant
 from ci.core.names import of_commit
 from ci.core.oci import Descriptor, Manifest, read_image_config
 from ci.registry import RegistryClient
+from ci.release.again import same_but_attested
 from ci.release.logins import Logins
 from ci.release.registries import Registries
 from ci.release.request import PushError, Reusable, Staged, Target
+from ci.release.tags import read_live
 from ci.release.uploads import Locate, Uploads, from_archive, from_repository
 
 _CHECKS_AT_A_TIME = 4
@@ -31,6 +33,8 @@ class Supply:
     records: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # annotations of what was built, by variant
     run: Mapping[str, str] = field(default_factory=dict)  # annotations of all that was built
     found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
+    attested: bool = True  # whether what the builds say of their images is pushed with them
+    keep: bool = True  # whether a commit that has its tag keeps what is attested of the same variants
 
 
 async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]) -> Manifest:
@@ -51,15 +55,19 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
     image = targets[0].image
     annotations = {**targets[0].labels, **image.annotations}
     if found := supply.found.get(image.name):
-        for entry in found.entries:
-            await _copy(uploads, found.source, entry, [target for target in targets if target.key != found.source.key])
-        return found.index or Manifest.of_index(found.entries, annotations)
+        await _copy_all(uploads, found.source, found.listed, targets)
+        return found.index or Manifest.of_index(found.listed, annotations)
     commit = of_commit(targets[0].labels)
-    entries = []
+    entries: list[Descriptor] = []
+    attested: list[Descriptor] = []
     for variant in targets[0].variants:
         made = supply.built[str(variant)]
         manifest = made.documents.manifest
-        await _send(uploads, manifest, targets, from_archive(made.archive))
+        sent = [manifest]
+        if (attestation := made.documents.attestation) and supply.attested:
+            sent.append(attestation)
+            attested.append(attestation.attesting(manifest))
+        await _send(uploads, sent, targets, from_archive(made.archive))
         entries.append(
             Descriptor(
                 media_type=manifest.media_type,
@@ -69,26 +77,47 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
                 annotations={**commit, **supply.run, **supply.records.get(str(variant), {})},
             )
         )
-    return Manifest.of_index(entries, annotations)
+    index = Manifest.of_index([*entries, *attested], annotations)
+    return await _as_named(uploads, targets, index) if attested and supply.keep else index
 
 
-async def _copy(uploads: Uploads, source: Target, entry: Descriptor, targets: Sequence[Target]) -> None:
-    """Bring a variant from one repository to others, byte for byte."""
-    if not targets:
-        return
-    manifest = await uploads.registries.of(source).get_manifest(source.name, entry.digest)
-    for blob in (*manifest.image.layers, manifest.image.config):
-        uploads.found(source, blob)
-    await _send(uploads, manifest, targets, from_repository(uploads.registries, source))
+async def _as_named(uploads: Uploads, targets: Sequence[Target], index: Manifest) -> Manifest:
+    """Take what the commit's tag names already, where its variants are the same: only times are others.
+
+    A second build of a commit gives the same variants, and provenance that says when it was.
+    """
+    for target in targets:
+        named = await read_live(uploads.registries.of(target), target.name, target.own) if target.own else None
+        if named and same_but_attested(named, index):
+            await _copy_all(uploads, target, named.attestations, targets)
+            return named
+    return index
+
+
+async def _copy_all(uploads: Uploads, source: Target, entries: Sequence[Descriptor], targets: Sequence[Target]) -> None:
+    """Bring what an index names from one repository to the others, byte for byte."""
+    others = [target for target in targets if target.key != source.key]
+    for entry in entries if others else ():
+        manifest = await uploads.registries.of(source).get_manifest(source.name, entry.digest)
+        for blob in (*manifest.image.layers, manifest.image.config):
+            uploads.found(source, blob)
+        await _send(uploads, [manifest], others, from_repository(uploads.registries, source))
 
 
 async def _send(
-    uploads: Uploads, manifest: Manifest, targets: Sequence[Target], opened: AbstractAsyncContextManager[Locate]
+    uploads: Uploads,
+    manifests: Sequence[Manifest],
+    targets: Sequence[Target],
+    opened: AbstractAsyncContextManager[Locate],
 ) -> None:
-    """Bring a variant to all repositories at once; one that refuses it does not keep it from the others."""
+    """Bring manifests, in their order, to all repositories at once; one that refuses keeps nothing from the others."""
     async with opened as locate:
-        named = {target.repository: target for target in targets}
-        _, failed = await gather(named, lambda target: uploads.send(target, manifest, locate), limit=len(targets))
+
+        async def send(target: Target) -> None:
+            for manifest in manifests:
+                await uploads.send(target, manifest, locate)
+
+        _, failed = await gather({target.repository: target for target in targets}, send, limit=len(targets))
     if failed:
         raise PushError(tuple(f"{repository}: push: {error}" for repository, error in failed.items()))
 

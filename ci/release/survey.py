@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from ci.core.attestations import subject_of
 from ci.core.engine import gather
 from ci.core.errors import DrydockError
 from ci.core.names import CREATED
 from ci.core.oci import MANIFEST_TYPES, Manifest
 from ci.registry import RegistryClient, RegistryError, RegistryErrorKind
-from ci.release.holdings import Holdings, Node, subject_of
+from ci.release.holdings import Holdings, Node, subject_of_tag
 
 _AT_A_TIME = 8
 
@@ -61,7 +62,7 @@ async def extend(client: RegistryClient, holdings: Holdings, digests: Iterable[s
     """Read more manifests, and all that hangs on them."""
     name = holdings.repository.partition("/")[2]
     nodes, missing, about = dict(holdings.nodes), set(holdings.missing), dict(holdings.about)
-    left = {*digests, *filter(None, map(subject_of, holdings.tags))} - nodes.keys()
+    left = {*digests, *filter(None, map(subject_of_tag, holdings.tags))} - nodes.keys()
     asks = not holdings.listed  # who has the list of all knows what is about what by reading it
     while left:
         found, failed = await gather({one: one for one in left}, lambda one: _read(client, name, one), limit=_AT_A_TIME)
@@ -114,7 +115,7 @@ def node_of(manifest: Manifest) -> Node:
     return Node(
         digest=manifest.digest,
         children=children,
-        subject=manifest.subject,
+        subject=subject_of(manifest),
         blobs=blobs,
         created=manifest.annotations.get(CREATED, ""),
     )

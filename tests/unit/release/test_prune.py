@@ -13,7 +13,7 @@ from ci.core.errors import DrydockError, PipelineError
 from ci.core.model import Affixes, Image
 from ci.core.oci import OCI_INDEX, OCI_MANIFEST, Manifest, digest_of
 from ci.core.text import Format
-from ci.release.holdings import Holdings, Node, freed, judge, subject_of
+from ci.release.holdings import Holdings, Node, freed, judge, subject_of_tag
 from ci.release.keeping import Keep, Named, choose_kept, core_of, parse_keep, time_of, unmatched
 from ci.release.prune_report import report_pruned
 from ci.release.pruned import Cleaning, Doomed, Pruned
@@ -106,8 +106,8 @@ def digest(number: int) -> str:
 
 def test_what_a_tag_is_about() -> None:
     one = digest(1)
-    assert subject_of(one.replace(":", "-")) == subject_of(one.replace(":", "-") + ".sig") == one
-    assert subject_of("sha256-1234") == subject_of("sha-1234567") == subject_of("sha512-" + "0" * 64) == ""
+    assert subject_of_tag(one.replace(":", "-")) == subject_of_tag(one.replace(":", "-") + ".sig") == one
+    assert subject_of_tag("sha256-1234") == subject_of_tag("sha-1234567") == subject_of_tag("sha512-" + "0" * 64) == ""
 
 
 def circular(holdings: Holdings) -> bool:
@@ -142,7 +142,7 @@ def test_whatever_stays_is_whole_and_whatever_goes_goes_after_what_needs_it(seed
     assert not found.kept & {*found.doomed}
     assert len({*found.doomed}) == len(found.doomed)
     for tag, named_by in tags.items():
-        assert tag in going or subject_of(tag) or named_by in found.kept
+        assert tag in going or subject_of_tag(tag) or named_by in found.kept
     for one in found.kept:
         assert {*nodes[one].children, *referrers.get(one, ())} <= found.kept
         assert not nodes[one].subject or nodes[one].subject in found.kept
