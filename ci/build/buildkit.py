@@ -99,6 +99,7 @@ class BuildKit:
             for name, value in image.contexts.items()
             if value.startswith(TARGET_CONTEXT)
         }
+        asked = uuid.uuid4().hex
         wanted = Wanted(
             image=image,
             platform=platform,
@@ -111,6 +112,7 @@ class BuildKit:
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
             provenance=self.config.provenance,
             names=names,
+            empty=asked if cache.none else "",
         )
         options = dict(build_options(wanted))
         refuse_leaks(self.hidden, options, definition.text)
@@ -120,9 +122,9 @@ class BuildKit:
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
-        if not pins.still:
+        if not pins.still or cache.none:
             # The engine would answer from before, where BuildKit asks what is there now.
-            container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
+            container = container.with_env_variable("DRYDOCK_ASKED", asked)
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
         try:
             async with self.daemon.watched():

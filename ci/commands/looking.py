@@ -9,12 +9,38 @@ from dagger import Doc
 from ci.commands import options
 from ci.commands.common import Common, uncached
 from ci.core.engine import readable
+from ci.core.names import check_revision
 from ci.core.text import parse_format
-from ci.release import clean_up, parse_keep, report_pruned
+from ci.release import Wish, clean_up, parse_keep, report_pruned, report_reproduced, reproduce
 
 
 class Looking(Common):
     """Functions that take a release as it is."""
+
+    @uncached
+    async def reproduce(
+        self,
+        revision: options.Released,
+        only: options.Only = None,
+        platforms: options.Platforms = None,
+        version: options.Version = None,
+        ref: options.Ref = None,
+        parallel: options.Parallel = 0,
+        secrets: options.Secrets = None,
+        format: options.Format = "table",  # noqa: A002
+    ) -> str:
+        """Build a released commit again from nothing, and compare what comes out with what is live; fail if it differs.
+
+        The source has to be that commit's: --source is a checkout of it, or an address such as
+        https://github.com/acme/shop#1234567. Its bases are those of the release, by its provenance. Where a variant
+        differs, the report says which layer, which files in it, and whether by content, time, mode, owner or order.
+        """
+        with readable():
+            wanted = parse_format(format)
+            plan = await self._plan(only, platforms, check_revision(revision))
+            wish = Wish(revision=revision, version=version or "", ref=ref or "")
+            done = await reproduce(plan, self._builder(secrets, parallel), self._destination, wish)
+            return report_reproduced(done, wanted)
 
     @uncached
     async def prune(

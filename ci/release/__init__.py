@@ -12,6 +12,8 @@ from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
 from ci.release.prune_report import report_pruned
 from ci.release.report import render_checksums, report_or_fail
+from ci.release.reproduce import Wish, reproduce
+from ci.release.reproduce_report import report_reproduced
 from ci.release.request import ReleaseRequest, parse_created, parse_tags, tags_for
 from ci.release.verification import verify
 
@@ -19,6 +21,7 @@ __all__ = [
     "Delivery",
     "Destination",
     "ReleaseRequest",
+    "Wish",
     "build_unreleased",
     "clean_up",
     "deliver",
@@ -31,6 +34,8 @@ __all__ = [
     "render_live",
     "report_or_fail",
     "report_pruned",
+    "report_reproduced",
+    "reproduce",
     "tags_for",
     "verify",
 ]

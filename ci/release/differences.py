@@ -51,6 +51,7 @@ class FileDifferences:
 
     files: tuple[FileDifference, ...] = ()  # the first of them
     kinds: Mapping[str, int] = field(default_factory=dict)  # how many files differ in each
+    differing: int = 0  # how many there are
     moved: int = 0  # files that are the same ones in another order
     entries: int = 0  # files that both have
 
@@ -90,6 +91,7 @@ class _Tally:
     def __init__(self) -> None:
         self._files: list[FileDifference] = []
         self._kinds: dict[str, int] = {}
+        self._count = 0
         # For each file that both have, its place in one and in the other, as numbers of eight bytes.
         self._places = array("Q"), array("Q")
 
@@ -102,6 +104,7 @@ class _Tally:
 
     def add(self, path: str, kinds: tuple[str, ...]) -> None:
         """Count a file that differs."""
+        self._count += 1
         if len(self._files) < _SHOWN:
             self._files.append(FileDifference(path=path, kinds=kinds))
         for kind in kinds:
@@ -115,7 +118,9 @@ class _Tally:
         for number in order:
             moved += others[number] < last
             last = max(last, others[number])
-        return FileDifferences(files=tuple(self._files), kinds=dict(self._kinds), moved=moved, entries=len(ones))
+        return FileDifferences(
+            files=tuple(self._files), kinds=dict(self._kinds), differing=self._count, moved=moved, entries=len(ones)
+        )
 
 
 def _kinds(released: Entry, built: Entry) -> Iterator[str]:

@@ -92,9 +92,11 @@ class _Part(io.RawIOBase):
         self._file, self._left = file, size
 
     def readable(self) -> bool:
+        """Say that it can be read."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, and none behind its end."""
         data = self._file.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(data)
         return data

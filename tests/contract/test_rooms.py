@@ -40,7 +40,10 @@ PURE = [
     *CI.glob("*/report.py"),
     *(CI / "registry" / name for name in ("address.py", "errors.py", "headers.py", "refusals.py", "remedies.py")),
     *(CI / "build" / f"{name}.py" for name in "archive command excerpt inputs leaks pins progress".split()),
-    *(CI / "release" / f"{name}.py" for name in "outcome request keeping holdings pruned differences".split()),
+    *(
+        CI / "release" / f"{name}.py"
+        for name in "outcome request keeping holdings pruned differences reproduced".split()
+    ),
     *CI.glob("*/*_report.py"),
     CI / "github/events.py",
     CI / "github/preview.py",
