@@ -54,6 +54,12 @@ class FileDifferences:
     differing: int = 0  # how many there are
     moved: int = 0  # files that are the same ones in another order
     entries: int = 0  # files that both have
+    earlier: int = 0  # files that differ by a time alone, which is earlier in the released one
+
+    @property
+    def only_earlier(self) -> bool:
+        """Whether the released one differs by earlier times, and by nothing else."""
+        return self.differing == self.earlier > 0 and not self.moved
 
 
 def compare_entries(released: Iterable[Entry], built: Iterable[Entry]) -> FileDifferences:
@@ -91,7 +97,7 @@ class _Tally:
     def __init__(self) -> None:
         self._files: list[FileDifference] = []
         self._kinds: dict[str, int] = {}
-        self._count = 0
+        self._count = self._earlier = 0
         # For each file that both have, its place in one and in the other, as numbers of eight bytes.
         self._places = array("Q"), array("Q")
 
@@ -100,7 +106,9 @@ class _Tally:
         for kept, place in zip(self._places, places, strict=True):
             kept.append(place)
         if released != built:
-            self.add(released.path, tuple(_kinds(released, built)))
+            kinds = tuple(_kinds(released, built))
+            self.add(released.path, kinds)
+            self._earlier += kinds == (TIME,) and released.time < built.time
 
     def add(self, path: str, kinds: tuple[str, ...]) -> None:
         """Count a file that differs."""
@@ -119,7 +127,12 @@ class _Tally:
             moved += others[number] < last
             last = max(last, others[number])
         return FileDifferences(
-            files=tuple(self._files), kinds=dict(self._kinds), differing=self._count, moved=moved, entries=len(ones)
+            files=tuple(self._files),
+            kinds=dict(self._kinds),
+            differing=self._count,
+            moved=moved,
+            entries=len(ones),
+            earlier=self._earlier,
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
+from typing import Any  # configurations of images
 
 import anyio.to_thread
 
@@ -30,7 +31,17 @@ from ci.release.request import parse_created
 from ci.release.uploads import Locate, from_archive, from_repository
 
 # What follows from the layers, which are compared themselves.
-_FOLLOWS = frozenset(("rootfs", "layers", "config"))
+_OF_MANIFEST, _OF_CONFIG = frozenset(("layers", "config")), frozenset(("rootfs",))
+# What BuildKit writes where the history of a base has fewer entries than the base has layers (exporter/containerimage).
+_OF_CACHE = "buildkit.exporter.image.v0"
+_FILLED_UP = (
+    "The history of a base names fewer layers than it has. BuildKit fills it up with what it called the steps when it "
+    "first ran them, so that such an image depends on what was built before it."
+)
+_EARLIER = (
+    "Only times differ, and those of the release are earlier: it took this step from a cache, of a build before its "
+    'commit was made. With build-args: {SOURCE_DATE_EPOCH: "0"} the time of a build decides nothing.'
+)
 _NO_PROVENANCE = (
     "{} has no provenance: of its bases only the one in its labels is known, and others are taken as they are now."
 )
@@ -165,30 +176,36 @@ async def _differ(registries: Registries, one: Released, made: Made, known: Repr
     async with from_archive(made.archive) as new, from_repository(registries, one.target) as old:
         config = json.loads(await _bytes(new, now.image.config))
         documents = [
-            *compare_documents(json.loads(one.manifest.body), json.loads(now.body), leave=_FOLLOWS),
-            *compare_documents(json.loads(one.config), config, leave=_FOLLOWS),
+            *compare_documents(json.loads(one.manifest.body), json.loads(now.body), leave=_OF_MANIFEST),
+            *compare_documents(json.loads(one.config), config, leave=_OF_CONFIG),
         ]
-        steps = [str(each.get("created_by", "")) for each in config.get("history") or [] if not each.get("empty_layer")]
+        if _filled_up(config) and any(line.startswith("history[") for line in documents):
+            documents.append(_FILLED_UP)
+        steps = _steps(config)
         pairs = list(zip_longest(one.manifest.image.layers, now.image.layers))
         changed = {number: pair for number, pair in enumerate(pairs, start=1) if _digest(pair[0]) != _digest(pair[1])}
         look = partial(_layer, old, new)
         # One at a time: a layer may have gigabytes.
         layers, failed = await gather(changed, look, limit=1)
-    return replace(
-        known,
-        documents=tuple(documents),
-        layers=tuple(
-            replace(
-                layers.get(number)
-                or LayerDifference(number=0, layers=0, step="", released=_digest(pair[0]), built=_digest(pair[1])),
-                number=number,
-                layers=len(one.manifest.image.layers),
-                step=steps[number - 1] if number <= len(steps) else "",
-                note=str(failed[number]) if number in failed else "",
-            )
-            for number, pair in changed.items()
-        ),
-    )
+    count = len(one.manifest.image.layers)
+    found: list[LayerDifference] = []
+    for number, pair in changed.items():
+        layer = layers.get(number) or LayerDifference(released=_digest(pair[0]), built=_digest(pair[1]))
+        made_by = steps[number - 1] if number <= len(steps) else ""
+        note = str(failed[number]) if number in failed else layer.note
+        found.append(replace(layer, number=number, layers=count, step=made_by, note=note))
+    return replace(known, documents=tuple(documents), layers=tuple(found))
+
+
+def _filled_up(config: Mapping[str, Any]) -> bool:
+    return any(each.get("comment") == _OF_CACHE for each in config.get("history") or ())
+
+
+def _steps(config: Mapping[str, Any]) -> list[str]:
+    """List what made each layer; "" where a history that was filled up does not say which is whose."""
+    history = [each for each in config.get("history") or () if not each.get("empty_layer")]
+    known = not _filled_up(config)
+    return [str(each.get("created_by", "")) if known or each.get("comment") == _OF_CACHE else "" for each in history]
 
 
 def _digest(layer: Descriptor | None) -> str:
@@ -197,12 +214,12 @@ def _digest(layer: Descriptor | None) -> str:
 
 async def _layer(old: Locate, new: Locate, pair: Sequence[Descriptor | None]) -> LayerDifference:
     released, built = pair
-    known = LayerDifference(number=0, layers=0, step="", released=_digest(released), built=_digest(built))
+    known = LayerDifference(released=_digest(released), built=_digest(built))
     if released is None or built is None:
         return known
     one, other = (*await old(released), released.size), (*await new(built), built.size)
     files = await anyio.to_thread.run_sync(compare_layers, released.media_type, one, other)
-    return replace(known, files=files)
+    return replace(known, files=files, note=_EARLIER if files.only_earlier else "")
 
 
 async def _bytes(locate: Locate, blob: Descriptor) -> bytes:

@@ -72,6 +72,7 @@ def _lines(one: Reproduced) -> Iterator[str]:
             yield from (f"  /{each.path.removeprefix('./')}: {', '.join(each.kinds)}" for each in layer.files.files)
             if more := layer.files.differing - len(layer.files.files):
                 yield f"  ... and {more} more"
+            yield from (f"  {note}" for note in [layer.note] if note)
     yield from one.documents
 
 

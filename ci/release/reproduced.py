@@ -11,11 +11,11 @@ from ci.release.differences import FileDifferences
 class LayerDifference:
     """One layer that is not the same."""
 
-    number: int  # from 1
-    layers: int  # how many the released image has
-    step: str  # what made it, as the history of the image says
     released: str  # digest; empty where there is no such layer
     built: str
+    number: int = 0  # from 1
+    layers: int = 0  # how many the released image has
+    step: str = ""  # what made it, as the history of the image says
     files: FileDifferences | None = None  # None where they could not be compared
     note: str = ""
 
