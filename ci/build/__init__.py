@@ -8,7 +8,7 @@ from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.needs import find_missing
-from ci.build.pinning import pin_bases
+from ci.build.pinning import find_base, pin_bases
 from ci.build.pins import Pins
 from ci.build.pipeline import Builder, Built, build_all
 from ci.build.report import Report, report_or_fail
@@ -26,6 +26,7 @@ __all__ = [
     "Report",
     "build_all",
     "digest_inputs",
+    "find_base",
     "find_missing",
     "pin_bases",
     "read_definitions",

@@ -1,12 +1,14 @@
-"""Has a build take the images that an earlier one took, whatever their tags name now."""
+"""Has a build take the images that an earlier one took, whatever their tags name now; and says what that is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+import dagger
+
 from ci.build.definition import Definition, Resolved
-from ci.core.names import short_reference, whole_reference
+from ci.core.names import is_digest, short_reference, whole_reference
 
 
 def pin_bases(definition: Definition, digests: Mapping[str, str]) -> tuple[Definition, tuple[str, ...]]:
@@ -34,3 +36,13 @@ def pin_bases(definition: Definition, digests: Mapping[str, str]) -> tuple[Defin
             del unresolved[base]
             notes[f"{base.reference} cannot be read now; what was built on is taken, {before}"] = None
     return replace(definition, resolved=resolved, unresolved=unresolved), tuple(notes)
+
+
+async def find_base(reference: str, platform: str) -> str | None:
+    """Ask the engine what a reference names now, as a build would; None where that cannot be told."""
+    container = dagger.dag.container(platform=dagger.Platform(platform))
+    try:
+        digest = (await container.from_(reference).image_ref()).rpartition("@")[2]
+    except dagger.DaggerError:
+        return None
+    return digest if is_digest(digest) else None

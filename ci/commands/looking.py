@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from dagger import Doc
@@ -9,13 +10,49 @@ from dagger import Doc
 from ci.commands import options
 from ci.commands.common import Common, uncached
 from ci.core.engine import readable
-from ci.core.names import check_revision
+from ci.core.names import check_revision, check_tag
 from ci.core.text import parse_format
-from ci.release import Wish, clean_up, parse_keep, report_pruned, report_reproduced, reproduce
+from ci.release import (
+    Looked,
+    Wish,
+    clean_up,
+    inspect,
+    parse_keep,
+    report_inspected,
+    report_pruned,
+    report_reproduced,
+    reproduce,
+)
 
 
 class Looking(Common):
     """Functions that take a release as it is."""
+
+    @uncached
+    async def inspect(
+        self,
+        tag: Annotated[str, Doc("The tag to look at, such as latest or sha-1234567")],
+        only: options.Only = None,
+        platforms: options.Platforms = None,
+        packages: Annotated[bool, Doc("List all packages of each variant")] = False,
+        diff: Annotated[str, Doc("Say which packages came, went or changed since this tag, such as sha-1234567")] = "",
+        format: options.Format = "table",  # noqa: A002
+    ) -> str:
+        """Say what is in the images that a tag names, from which commit and bases they were made, and who signed them.
+
+        It is read from the registry, without a build: sizes, layers, provenance, SBOM, signatures. Signatures are
+        listed by the word of their certificates, and not verified.
+        """
+        with readable():
+            wanted = parse_format(format)
+            for name in filter(None, (tag, diff)):
+                check_tag(name)
+            plan = await self._plan(only, platforms)
+            targets = self._destination.targets(plan)
+            chosen = tuple(dict.fromkeys(variant.platform for variant in plan.variants)) if platforms else ()
+            async with self._destination.connect(targets) as registries:
+                done = await inspect(registries, targets, Looked(tag=tag, before=diff, platforms=chosen))
+            return report_inspected(done, wanted, datetime.now(UTC), packages=packages)
 
     @uncached
     async def reproduce(

@@ -9,6 +9,7 @@ from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
 from ci.registry.http import trust_also
 from ci.registry.packages import GITHUB, Packages, Version
+from ci.registry.retry import RetryPolicy
 
 __all__ = [
     "GITHUB",
@@ -18,6 +19,7 @@ __all__ = [
     "RegistryClient",
     "RegistryError",
     "RegistryErrorKind",
+    "RetryPolicy",
     "Version",
     "parse_repository",
     "trust_also",

@@ -6,6 +6,8 @@ Open `release.py` first: a release in its three steps. `deliver.py` is the way f
 from ci.release.cleaning import clean_up
 from ci.release.deliver import build_unreleased, deliver
 from ci.release.destination import Destination
+from ci.release.inspect import Looked, inspect
+from ci.release.inspect_report import report_inspected
 from ci.release.keeping import parse_keep
 from ci.release.outcome import Delivery
 from ci.release.preview import read_tags, render_live
@@ -20,11 +22,13 @@ from ci.release.verification import verify
 __all__ = [
     "Delivery",
     "Destination",
+    "Looked",
     "ReleaseRequest",
     "Wish",
     "build_unreleased",
     "clean_up",
     "deliver",
+    "inspect",
     "parse_created",
     "parse_keep",
     "parse_tags",
@@ -32,6 +36,7 @@ __all__ = [
     "read_tags",
     "render_checksums",
     "render_live",
+    "report_inspected",
     "report_or_fail",
     "report_pruned",
     "report_reproduced",

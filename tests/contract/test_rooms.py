@@ -42,7 +42,7 @@ PURE = [
     *(CI / "build" / f"{name}.py" for name in "archive command excerpt inputs leaks pins progress".split()),
     *(
         CI / "release" / f"{name}.py"
-        for name in "outcome request keeping holdings pruned differences reproduced".split()
+        for name in "outcome request keeping holdings pruned differences reproduced inspected".split()
     ),
     *CI.glob("*/*_report.py"),
     CI / "github/events.py",

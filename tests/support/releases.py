@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+from base64 import b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -57,14 +58,17 @@ class Shelf:
         assert done.status_code == 201, done.text
         return {"mediaType": kind, "digest": digest, "size": len(body), **more}
 
-    def variant(self, platform: str, content: bytes) -> dict[str, Any]:
+    def variant(
+        self, platform: str, content: bytes, labels: dict[str, str] | None = None, created: str = ""
+    ) -> dict[str, Any]:
         """Push the image of one platform; the same content gives the same digest."""
         layer, diff_id = layer_of({"app": content, "machine": platform.encode()})
         system, architecture = platform.split("/")
         config = {
             "architecture": architecture,
             "os": system,
-            "config": {},
+            "config": {"Labels": labels or {}},
+            **({"created": created} if created else {}),
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},
             "history": [{"created_by": "COPY app /app"}],
         }
@@ -77,11 +81,24 @@ class Shelf:
 
     def attestation(self, subject: dict[str, Any], text: str) -> dict[str, Any]:
         """Push what BuildKit puts into an index beside a variant."""
-        notes = {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v1"}
+        return self.statements(subject, {"https://slsa.dev/provenance/v1": {"text": text}})
+
+    def statements(self, subject: dict[str, Any], predicates: dict[str, Any]) -> dict[str, Any]:
+        """Push statements about a variant, by their type, as BuildKit does."""
+        layers = []
+        for kind, predicate in predicates.items():
+            statement = {
+                "_type": "https://in-toto.io/Statement/v1",
+                "predicateType": kind,
+                "subject": [{"name": "_", "digest": {"sha256": subject["digest"].removeprefix("sha256:")}}],
+                "predicate": predicate,
+            }
+            notes = {"in-toto.io/predicate-type": kind}
+            layers.append(self.blob(json.dumps(statement).encode(), IN_TOTO, annotations=notes))
         document = {
             "mediaType": MANIFEST,
             "config": self.blob(json.dumps({"about": subject["digest"]}).encode(), CONFIG),
-            "layers": [self.blob(json.dumps({"text": text}).encode(), IN_TOTO, annotations=notes)],
+            "layers": layers,
         }
         return self.manifest(
             document,
@@ -92,14 +109,16 @@ class Shelf:
             },
         )
 
-    def signature(self, subject: dict[str, Any], text: str) -> dict[str, Any]:
+    def signature(self, subject: dict[str, Any], text: str, certificate: bytes = b"") -> dict[str, Any]:
         """Push what cosign writes about a manifest, under no tag."""
+        bundle = {"text": text, "verificationMaterial": {"certificate": {"rawBytes": b64encode(certificate).decode()}}}
         kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
         document = {
             "mediaType": MANIFEST,
             "artifactType": kind,
             "config": self.blob(b"{}", "application/vnd.oci.empty.v1+json"),
-            "layers": [self.blob(json.dumps({"bundle": text}).encode(), kind)],
+            "layers": [self.blob(json.dumps(bundle).encode(), kind)],
+            "annotations": {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"},
             "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
         }
         return self.manifest(document)
