@@ -32,7 +32,7 @@ from ci.build.command import (
     write_policy,
 )
 from ci.build.daemon import Daemon, open_daemon
-from ci.build.definition import Definition
+from ci.build.definition import Definition, find_generator
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.leaks import refuse_leaks
 from ci.build.pins import Pins
@@ -74,6 +74,7 @@ class BuildKit:
         cache: CacheUse,
         built: Mapping[str, Made],
         names: tuple[str, ...] = (),
+        generator: str = "",
     ) -> Made:
         """Build an image for one platform.
 
@@ -84,6 +85,7 @@ class BuildKit:
             cache: which layer caches are read and written.
             built: what the same run has built for this platform, by the name of the image.
             names: references that it will have.
+            generator: reference of the image that lists its packages; "": none does.
 
         Raises:
             BuildError: the build failed; it holds the failure.
@@ -111,6 +113,7 @@ class BuildKit:
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
             provenance=self.config.provenance,
+            generator=generator and await find_generator(generator),
             names=names,
             empty=asked if cache.none else "",
         )
@@ -139,7 +142,7 @@ class BuildKit:
         listed, _, steps = said.partition(f"{STEPS}\n")
         documents, progress = read_archive(listed), read_progress(steps, self.hidden)
         refuse_leaks(self.hidden, options, definition.text, documents.provenance)
-        pins.check(documents.sources)
+        pins.check(documents.sources, beside=wanted.generator)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
     def _prepared(self, definition: Definition, pins: Pins) -> dagger.Container:

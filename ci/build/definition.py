@@ -11,11 +11,12 @@ import dagger
 from ci.build.needs import History, check_needs, read_history
 from ci.build.pins import Pins
 from ci.core.buildkit import is_own_frontend
-from ci.core.engine import explain, fan_out, gather, missing_base
+from ci.core.engine import as_served, explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
 from ci.core.names import BASE_DIGEST, BASE_NAME, is_digest
 from ci.core.order import needed_variants
+from ci.core.supply import GENERATOR
 from ci.dockerfile import (
     NO_TEXT,
     Base,
@@ -247,6 +248,20 @@ def _given(dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
     """
     asked = {name for made in dockerfile.instructions if made.keyword == "ARG" for name in assignments(made)}
     return {"REVISION": revision} if revision and "REVISION" in asked else {}
+
+
+async def find_generator(reference: str) -> str:
+    """Write the reference of what lists packages with the digest that it has here and now.
+
+    Raises:
+        DrydockError: it is not there.
+
+    """
+    served = await as_served(reference) if reference == GENERATOR else reference
+    if "@" in served:
+        return served
+    found = await _resolve(Base(reference=served, platform=str(await dagger.dag.default_platform())))
+    return f"{served}@{found.digest}"
 
 
 async def _resolve(base: Base) -> Resolved:

@@ -17,11 +17,12 @@ class Pins:
     whole: bool  # whether there is no other; of what a foreign frontend takes, nobody knows
     still: bool  # whether nothing but what RUN fetches can be another when the same is built again
 
-    def check(self, sources: Iterable[tuple[str, str]]) -> None:
+    def check(self, sources: Iterable[tuple[str, str]], *, beside: str = "") -> None:
         """Hold what a build says it took against what it was to take.
 
         Args:
             sources: each image's reference, without what stands for itself, and its digest.
+            beside: reference of an image that no line of the Dockerfile names: what lists the packages.
 
         Raises:
             DrydockError: one is another.
@@ -29,7 +30,10 @@ class Pins:
         """
         wanted = {short_reference(reference): digest for reference, digest in self.digests.items()}
         known = set(self.digests.values())
+        other = short_reference(beside.partition("@")[0])
         for reference, digest in sources:
+            if reference == other and reference not in wanted:
+                continue
             # A step that was cached tells of the image by the name that it had when the step was run.
             if digest in known:
                 continue

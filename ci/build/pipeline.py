@@ -64,6 +64,7 @@ class _Job:
     definitions: Mapping[str, Definition]  # by image
     labels: Mapping[str, Mapping[str, str]]  # by image
     names: Mapping[str, tuple[str, ...]]  # by image
+    sbom: bool  # whether packages are listed
     caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
     # A check that waits for an emulated start holds up no build.
@@ -88,6 +89,7 @@ async def build_all(
     caches: Mapping[str, CacheUse] | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     names: Mapping[str, tuple[str, ...]] | None = None,
+    sbom: bool = False,
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
 ) -> Built:
@@ -101,6 +103,7 @@ async def build_all(
         caches: the layer caches that each variant's build reads and writes, by its name.
         labels: of each image by its name, in place of those that are known without a release.
         names: references that a release gives each image, by its name.
+        sbom: whether the packages of each image are listed that is released, where the configuration says so.
         reused: the outcome of each variant that needs no build, by its name.
         reasons: why an image is built though an earlier one was looked for, by its name.
 
@@ -127,6 +130,7 @@ async def build_all(
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
         names=names or {},
+        sbom=sbom,
         caches=caches or {},
         reused=reused or {},
         building=anyio.CapacityLimiter(limit),
@@ -197,6 +201,7 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
                     cache=job.caches.get(str(variant), CacheUse()),
                     built=_needed(earlier, variant, variant.image.needs),
                     names=job.names.get(variant.image.name, ()),
+                    generator=variant.image.sbom if job.sbom and variant.image.release else "",
                 )
         except (dagger.DaggerError, DrydockError) as error:
             return _failed(variant, error, now())

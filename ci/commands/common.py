@@ -74,8 +74,8 @@ class Common:
         time, owner = utc_text(created) if created else "", self.owner or ""
         return Values(revision=revision, created=time, ref=ref or "", version=version or "", owner=owner)
 
-    async def _plan_of(self, revision: str) -> Plan:
-        return await self._plan(revision=revision)
+    async def _plan_of(self, revision: str, platforms: Sequence[str] = ()) -> Plan:
+        return await self._plan(platforms=list(platforms), revision=revision)
 
     async def _plan(
         self, only: options.Only = None, platforms: options.Platforms = None, revision: str | None = None

@@ -10,7 +10,8 @@ from dagger import Doc
 from ci.commands import options
 from ci.commands.common import Common, uncached
 from ci.core.engine import readable
-from ci.github import Run, run_event
+from ci.core.text import split_values
+from ci.github import Phase, Run, run_event
 
 
 class Running(Common):
@@ -29,6 +30,10 @@ class Running(Common):
         rebuild: options.Rebuild = False,
         parallel: options.Parallel = 0,
         secrets: options.Secrets = None,
+        stage: Annotated[bool, Doc("Do the first half alone: build, check and push by digest, under no tag")] = False,
+        platforms: options.Platforms = None,
+        staged: options.MaybeStaged = None,
+        prepare: options.Prepare = False,
     ) -> dagger.Directory:
         """Check or release, as an event on GitHub asks for; return summary, report, checksums and exit code as files.
 
@@ -45,4 +50,10 @@ class Running(Common):
                 created=created,
                 rebuild=rebuild,
             )
-            return await run_event(run, self._builder(secrets, parallel), self._destination, self._plan_of)
+            phase = Phase(
+                stage=stage,
+                platforms=split_values(platforms or ()),
+                staged=tuple(staged or ()),
+                prepare=prepare,
+            )
+            return await run_event(run, self._builder(secrets, parallel), self._destination, self._plan_of, phase)

@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, unquote
 
 from ci.core.errors import DrydockError
 from ci.core.names import short_reference
-from ci.core.oci import Manifest
 
 PROVENANCE = "https://slsa.dev/provenance/"  # what its predicate type begins with; a version follows
 SBOM = "https://spdx.dev/Document"
@@ -86,18 +85,6 @@ class Attested:
     provenance: Provenance | None = None
     sbom: Sbom | None = None  # of the variant itself
     stages: tuple[Sbom, ...] = ()  # of what is not in it
-
-
-def subject_of(manifest: Manifest) -> str:
-    """Read which manifest a manifest is about; "" where it does not say.
-
-    Raises:
-        DrydockError: it is not a document of the image specification.
-
-    """
-    with _Reading(manifest.digest, "a manifest"):
-        subject = json.loads(manifest.body).get("subject") or {}
-        return str(subject.get("digest", ""))
 
 
 def read_statement(body: bytes, digest: str) -> Statement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any  # predicates, whose shape ci/core/attestations.py checks
 
 from ci.build import Pins
 from ci.core.attestations import (
@@ -16,19 +15,20 @@ from ci.core.attestations import (
     Attested,
     Provenance,
     Sbom,
+    Statement,
     read_provenance,
     read_sbom,
     read_statement,
-    subject_of,
 )
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.core.oci import REFERENCE, Descriptor, Manifest
-from ci.core.supply import Promised, ProvenanceMode
+from ci.core.supply import Promised, ProvenanceMode, match_package
 from ci.registry import RegistryClient
 
 _AT_A_TIME = 4
-_MAIN = "sbom"  # what BuildKit calls the scan of the image itself; others begin with it (frontend/attestations/sbom)
+_SHOWN = 5  # packages in a sentence
+MAIN = "sbom"  # what BuildKit calls the scan of the image itself; others begin with it (frontend/attestations/sbom)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +51,10 @@ class Reading:
     lacks: tuple[str, ...] = ()
 
 
-async def read_attested(client: RegistryClient, repository: str, entry: Descriptor, digest: str) -> Attested:
-    """Read what is attested of a variant; each document by its digest.
+async def read_statements(
+    client: RegistryClient, repository: str, entry: Descriptor, digest: str
+) -> tuple[tuple[str, Statement], ...]:
+    """Read what is said of a variant: the digest of each statement, and the statement; each document by its digest.
 
     Args:
         client: of the registry.
@@ -67,9 +69,9 @@ async def read_attested(client: RegistryClient, repository: str, entry: Descript
     manifest = await client.get_manifest(repository, entry.digest)
     if len(manifest.body) != entry.size:
         raise DrydockError(f"the attestation has {len(manifest.body)} bytes, the index says {entry.size}")
-    if (subject := subject_of(manifest)) not in ("", digest):
+    if (subject := manifest.about[1]) not in ("", digest):
         raise DrydockError(f"its attestation is of {subject}, not of {digest}")
-    found = Attested()
+    found: list[tuple[str, Statement]] = []
     for layer in manifest.image.layers:
         kind = layer.annotations.get(PREDICATE, "")
         if not kind.startswith((PROVENANCE, SBOM)):
@@ -84,7 +86,20 @@ async def read_attested(client: RegistryClient, repository: str, entry: Descript
         if digest not in statement.subjects:
             of = ", ".join(statement.subjects) or "nothing"
             raise DrydockError(f"its {_name(kind)} is of {of}, not of {digest}")
-        found = _with(found, kind, statement.predicate, layer.digest)
+        found.append((layer.digest, statement))
+    return tuple(found)
+
+
+async def read_attested(client: RegistryClient, repository: str, entry: Descriptor, digest: str) -> Attested:
+    """Read what is attested of a variant, as read_statements does, and make values of it.
+
+    Raises:
+        DrydockError: it cannot be read, is of something else, or is not of the kind that it says.
+
+    """
+    found = Attested()
+    for name, statement in await read_statements(client, repository, entry, digest):
+        found = _with(found, statement, name)
     return found
 
 
@@ -92,13 +107,13 @@ def _name(kind: str) -> str:
     return "SBOM" if kind.startswith(SBOM) else "provenance"
 
 
-def _with(found: Attested, kind: str, predicate: Mapping[str, Any], digest: str) -> Attested:
-    if kind.startswith(PROVENANCE):
+def _with(found: Attested, statement: Statement, digest: str) -> Attested:
+    if statement.predicate_type.startswith(PROVENANCE):
         if found.provenance:
             raise DrydockError("it has provenance twice")
-        return replace(found, provenance=read_provenance(predicate, digest))
-    sbom = read_sbom(predicate, digest)
-    if sbom.name.startswith(f"{_MAIN}-"):
+        return replace(found, provenance=read_provenance(statement.predicate, digest))
+    sbom = read_sbom(statement.predicate, digest)
+    if sbom.name.startswith(f"{MAIN}-"):
         return replace(found, stages=(*found.stages, sbom))
     if found.sbom:
         raise DrydockError("it has two SBOMs")
@@ -156,16 +171,18 @@ async def _look(
 
 def judge(found: Attested, promised: Promised, expected: Expected) -> Reading:
     """Hold what is attested of a variant against what was promised, and against what else is known of it."""
+    require = promised.require
     lacks: list[str] = []
-    if promised.provenance is not ProvenanceMode.OFF and found.provenance is None:
-        lacks.append("no provenance says how it was made")
-    if promised.sbom and found.sbom is None:
-        lacks.append("no SBOM says what is in it")
     problems: list[str] = []
+    if found.provenance is None and (require.provenance or promised.provenance is not ProvenanceMode.OFF):
+        (problems if require.provenance else lacks).append("no provenance says how it was made")
+    if found.sbom is None and (require.sbom or require.without or promised.generator):
+        (problems if require.sbom or require.without else lacks).append("no SBOM says what is in it")
     if found.provenance:
         problems += _judge_provenance(found.provenance, promised, expected)
     if found.sbom:
         problems += _judge_sbom(found.sbom, expected)
+        problems += _unwanted(found.sbom, require.without)
     if not promised.before:
         return Reading(attested=found, problems=(*lacks, *problems))
     return Reading(attested=found, problems=tuple(problems), lacks=tuple(lacks))
@@ -181,7 +198,7 @@ def _judge_provenance(found: Provenance, promised: Promised, expected: Expected)
         yield f"it is based on {expected.base}@{expected.base_digest}, and its provenance names other images: {named}"
     elif expected.pins:
         try:
-            expected.pins.check(found.bases)
+            expected.pins.check(found.bases, beside=promised.generator)
         except DrydockError as error:
             yield f"by its provenance, {error}"
 
@@ -191,3 +208,11 @@ def _judge_sbom(found: Sbom, expected: Expected) -> Iterator[str]:
         yield f"its SBOM is empty, and it is based on {expected.base}"
     elif found.of_distribution and not found.distribution:
         yield "its SBOM lists packages of a distribution, and does not name it"
+
+
+def _unwanted(found: Sbom, patterns: Sequence[str]) -> Iterator[str]:
+    for pattern in patterns:
+        if packages := [each for each in found.packages if match_package(pattern, each.name, each.kind)]:
+            shown = ", ".join(f"{each.name} {each.version}".strip() for each in packages[:_SHOWN])
+            more = f" and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else ""
+            yield f"it has {shown}{more}, and the configuration says require: without: {pattern}"

@@ -9,6 +9,8 @@ from enum import StrEnum
 from ci.build import Report
 from ci.core.attestations import Attested
 
+STAGING = "staging"  # what has an index of its own only when it is finished
+
 
 class Change(StrEnum):
     """What became of one tag."""
@@ -73,12 +75,12 @@ def differing(images: Sequence[ImageFact]) -> list[str]:
 class Release:
     """What a release, a promotion or a verification came to."""
 
-    what: str  # "release", "verification", "promotion"
+    what: str  # "release", "verification", "promotion", "preparation", "check", or STAGING
     images: tuple[ImageFact, ...] = ()
     tags: tuple[TagOutcome, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    next: str = ""  # what to type, where something failed
+    next: str = ""  # what to type, where something failed or is left to do
     named: bool = False  # whether the commit has its own tags: what failed of a release came after
     retries: int = 0
     seconds: float = 0.0

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 import dagger
 
 from ci.build import Made, smoke_variant
-from ci.core.engine import gather
 from ci.core.model import Variant
 from ci.core.names import of_commit
-from ci.core.oci import Descriptor, Manifest, read_image_config
+from ci.core.oci import REFERENCE, Manifest, read_image_config
 from ci.registry import RegistryClient
-from ci.release.again import same_but_attested
 from ci.release.logins import Logins
+from ci.release.record import Entry, Record, compose_index
 from ci.release.registries import Registries
-from ci.release.request import PushError, Reusable, Staged, Target
-from ci.release.tags import read_live
-from ci.release.uploads import Locate, Uploads, from_archive, from_repository
+from ci.release.request import Reusable, Staged, Target
+from ci.release.sending import copy_manifests, keep_attested, send
+from ci.release.uploads import Uploads, from_archive
 
 _CHECKS_AT_A_TIME = 4
 _MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
@@ -29,15 +28,17 @@ _MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
 class Supply:
     """What a release brings to its repositories: what was built, and what one of them has already."""
 
+    revision: str = ""
+    configuration: str = ""  # digest_configuration
     built: Mapping[str, Made] = field(default_factory=dict)  # by variant
-    records: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # annotations of what was built, by variant
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # annotations of what was built, by variant
+    base: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # labels of what an image is built on, by image
     run: Mapping[str, str] = field(default_factory=dict)  # annotations of all that was built
     found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
-    attested: bool = True  # whether what the builds say of their images is pushed with them
     keep: bool = True  # whether a commit that has its tag keeps what is attested of the same variants
 
 
-async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]) -> Manifest:
+async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]) -> tuple[Staged, ...]:
     """Make every repository of an image have all its variants, and compose the index that will name them.
 
     The index itself is written later, when all images are there.
@@ -52,117 +53,119 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
         DrydockError: what there is could not be read.
 
     """
-    image = targets[0].image
-    annotations = {**targets[0].labels, **image.annotations}
-    if found := supply.found.get(image.name):
-        await _copy_all(uploads, found.source, found.listed, targets)
-        return found.index or Manifest.of_index(found.listed, annotations)
-    commit = of_commit(targets[0].labels)
-    entries: list[Descriptor] = []
-    attested: list[Descriptor] = []
-    for variant in targets[0].variants:
-        made = supply.built[str(variant)]
-        manifest = made.documents.manifest
-        sent = [manifest]
-        if (attestation := made.documents.attestation) and supply.attested:
-            sent.append(attestation)
-            attested.append(attestation.attesting(manifest))
-        await _send(uploads, sent, targets, from_archive(made.archive))
-        entries.append(
-            Descriptor(
-                media_type=manifest.media_type,
-                digest=manifest.digest,
-                size=len(manifest.body),
-                platform=variant.platform,
-                annotations={**commit, **supply.run, **supply.records.get(str(variant), {})},
-            )
-        )
-    index = Manifest.of_index([*entries, *attested], annotations)
-    return await _as_named(uploads, targets, index) if attested and supply.keep else index
+    image, found = targets[0].image, supply.found.get(targets[0].image.name)
+    bring = partial(_reuse, found) if found else _push
+    entries = tuple([await bring(uploads, supply, targets, variant) for variant in targets[0].variants])
+    whole = found.index if found else None
+    index = whole or compose_index(entries, targets[0].variants, {**targets[0].labels, **image.annotations})
+    if supply.keep and not found:
+        index = await keep_attested(uploads, targets, index)
+    return tuple(Staged(target=target, index=index, entries=entries) for target in targets)
 
 
-async def _as_named(uploads: Uploads, targets: Sequence[Target], index: Manifest) -> Manifest:
-    """Take what the commit's tag names already, where its variants are the same: only times are others.
-
-    A second build of a commit gives the same variants, and provenance that says when it was.
-    """
-    for target in targets:
-        named = await read_live(uploads.registries.of(target), target.name, target.own) if target.own else None
-        if named and same_but_attested(named, index):
-            await _copy_all(uploads, target, named.attestations, targets)
-            return named
-    return index
-
-
-async def _copy_all(uploads: Uploads, source: Target, entries: Sequence[Descriptor], targets: Sequence[Target]) -> None:
-    """Bring what an index names from one repository to the others, byte for byte."""
-    others = [target for target in targets if target.key != source.key]
-    for entry in entries if others else ():
-        manifest = await uploads.registries.of(source).get_manifest(source.name, entry.digest)
-        for blob in (*manifest.image.layers, manifest.image.config):
-            uploads.found(source, blob)
-        await _send(uploads, [manifest], others, from_repository(uploads.registries, source))
+async def _push(uploads: Uploads, supply: Supply, targets: Sequence[Target], variant: Variant) -> Entry:
+    """Bring what was built to all repositories."""
+    made = supply.built[str(variant)]
+    manifest = made.documents.manifest
+    attestation = made.documents.attestation if targets[0].promised.any else None
+    await send(uploads, [one for one in (manifest, attestation) if one], targets, from_archive(made.archive))
+    record = Record(
+        variant=str(variant),
+        digest=manifest.digest,
+        revision=supply.revision,
+        configuration=supply.configuration,
+        annotations={**of_commit(targets[0].labels), **supply.run, **supply.inputs.get(str(variant), {})},
+        base=supply.base.get(variant.image.name, {}),
+        checks=tuple(check.name for check in variant.checks),
+        attestation=attestation.digest if attestation else None,
+    )
+    return Entry(record=record, manifest=manifest, attestation=attestation)
 
 
-async def _send(
-    uploads: Uploads,
-    manifests: Sequence[Manifest],
-    targets: Sequence[Target],
-    opened: AbstractAsyncContextManager[Locate],
-) -> None:
-    """Bring manifests, in their order, to all repositories at once; one that refuses keeps nothing from the others."""
-    async with opened as locate:
-
-        async def send(target: Target) -> None:
-            for manifest in manifests:
-                await uploads.send(target, manifest, locate)
-
-        _, failed = await gather({target.repository: target for target in targets}, send, limit=len(targets))
-    if failed:
-        raise PushError(tuple(f"{repository}: push: {error}" for repository, error in failed.items()))
+async def _reuse(
+    found: Reusable, uploads: Uploads, supply: Supply, targets: Sequence[Target], variant: Variant
+) -> Entry:
+    """Bring what one repository has to the others."""
+    source = found.source
+    (entry,) = (entry for entry in found.entries if entry.platform == variant.platform)
+    about = [one for one in found.attestations if one.annotations.get(REFERENCE) == entry.digest]
+    manifest, *attested = await copy_manifests(uploads, source, [entry, *about], targets)
+    attestation = attested[0] if attested else None
+    record = Record(
+        variant=str(variant),
+        digest=manifest.digest,
+        revision=supply.revision,
+        configuration=supply.configuration,
+        annotations=entry.annotations,
+        base=supply.base.get(variant.image.name, {}),
+        checks=tuple(check.name for check in variant.checks),  # its inputs are the same, and those of its checks too
+        reused=next(fact.reused for fact in found.facts if fact.variant == str(variant)),
+        attestation=attestation.digest if attestation else None,
+    )
+    return Entry(record=record, manifest=manifest, attestation=attestation)
 
 
 async def smoke_published(
-    registries: Registries, staged: Staged, *, logins: Logins, made: Mapping[str, Made]
+    registries: Registries, staged: Staged, beside: Sequence[Staged], *, logins: Logins, made: Mapping[str, Made]
 ) -> Sequence[str]:
     """Pull every variant by its digest and run its smoke checks; return what failed.
 
     Args:
         registries: that it was pushed to.
         staged: what was pushed.
+        beside: all of the release: what checks start beside an image is pulled too, where this run has not built it.
         logins: to the registries.
-        made: what the same run has built, by variant: what checks start beside an image is taken from there.
+        made: what the same run has built, by variant.
 
     """
     failures: list[str] = []
     target, client = staged.target, registries.of(staged.target)
     for variant, entry in zip(target.variants, staged.index.entries, strict=True):
-        container = dagger.dag.container(platform=dagger.Platform(variant.platform))
-        if login := logins.of(target.host):
-            password = dagger.dag.set_secret(f"password-{target.host}", login.password)
-            container = container.with_registry_auth(target.host, login.username, password)
-        container = container.from_(f"{target.repository}@{entry.digest}")
+        container = _pull(logins, target, variant.platform, entry.digest)
+        images = {}
+        for name in dict.fromkeys(service.target for service in variant.image.services if service.target):
+            if found := made.get(f"{name}@{variant.platform}"):
+                images[name] = dagger.dag.container(platform=dagger.Platform(variant.platform)).import_(found.archive)
+            elif pulled := _find(beside, name, variant.platform):
+                images[name] = _pull(logins, *pulled)
+        if missing := [s.target for s in variant.image.services if s.target and s.target not in images]:
+            failures.append(
+                f"{variant} as published in {target.repository}: it is checked beside {', '.join(missing)}, which is "
+                "not released, so that there is none to pull; leave out --smoke-published"
+            )
+            continue
         manifest = await client.get_manifest(target.name, entry.digest)
-        failures += await _smoke(client, container, made, target, manifest, variant)
+        failures += await _smoke(client, container, images, target, manifest, variant)
     return failures
+
+
+def _find(staged: Sequence[Staged], name: str, platform: str) -> tuple[Target, str, str] | None:
+    """Find where a variant of another image can be pulled from."""
+    for one in staged:
+        if one.target.image.name == name:
+            for entry in one.index.entries:
+                if entry.platform == platform:
+                    return one.target, platform, entry.digest
+    return None
+
+
+def _pull(logins: Logins, target: Target, platform: str, digest: str) -> dagger.Container:
+    container = dagger.dag.container(platform=dagger.Platform(platform))
+    if login := logins.of(target.host):
+        password = dagger.dag.set_secret(f"password-{target.host}", login.password)
+        container = container.with_registry_auth(target.host, login.username, password)
+    return container.from_(f"{target.repository}@{digest}")
 
 
 async def _smoke(
     client: RegistryClient,
     container: dagger.Container,
-    made: Mapping[str, Made],
+    images: Mapping[str, dagger.Container],
     target: Target,
     manifest: Manifest,
     variant: Variant,
 ) -> list[str]:
     digest = manifest.image.config.digest
     config = read_image_config(await client.get_blob(target.name, digest, limit=_MAX_CONFIG), digest)
-    images = {
-        service.target: dagger.dag.container(platform=dagger.Platform(variant.platform)).import_(
-            made[f"{service.target}@{variant.platform}"].archive
-        )
-        for service in variant.image.services
-        if service.target
-    }
     found = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
     return [f"{variant} as published in {target.repository}: {failure.step}: {failure.reason}" for failure in found]

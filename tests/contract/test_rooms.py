@@ -40,10 +40,8 @@ PURE = [
     *CI.glob("*/report.py"),
     *(CI / "registry" / name for name in ("address.py", "errors.py", "headers.py", "refusals.py", "remedies.py")),
     *(CI / "build" / f"{name}.py" for name in "archive command excerpt inputs leaks pins progress".split()),
-    *(
-        CI / "release" / f"{name}.py"
-        for name in "outcome request keeping holdings pruned differences reproduced inspected".split()
-    ),
+    *(CI / "release" / name for name in ("claims.py", "folder.py", "outcome.py", "record.py", "request.py")),
+    *(CI / "release" / f"{n}.py" for n in "keeping holdings pruned differences reproduced inspected".split()),
     *CI.glob("*/*_report.py"),
     CI / "github/events.py",
     CI / "github/preview.py",

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(900)
 
 CONFIG = """\
 repository: registry.test/acme/{name}
+sbom: off
 source: https://git.test/acme/app
 images:
   - name: alpha

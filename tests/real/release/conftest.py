@@ -42,6 +42,7 @@ NEW = ("b", "2026-02-01T12:00:00+00:00")
 
 CONFIG = """\
 repository: registry.test/{name}
+sbom: off
 images:
   - name: alpha
     dockerfile: Dockerfile

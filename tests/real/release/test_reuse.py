@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(300)]
 
 CONFIG = """\
 repository: registry.test/{name}
+sbom: off
 source: https://git.test/acme/app
 compression: gzip
 images:
@@ -502,6 +503,7 @@ async def test_what_another_image_needs_is_built_again_with_it_and_smoked_as_pub
         "beta/Dockerfile": "FROM alpha\nCOPY hello.txt /\n",
         "deploy/images.yaml": """
 repository: registry.test/{name}
+sbom: off
 images:
   - name: alpha
     dockerfile: docker/Dockerfile.alpha
