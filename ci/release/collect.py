@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import dagger
 
+from ci.core.engine import Stopwatch
 from ci.core.errors import DrydockError
 from ci.core.model import Variant
 from ci.core.oci import Manifest
@@ -74,11 +75,12 @@ class Collector:
     configuration: str
     staged: Mapping[str, StagedVariant]
 
-    async def collect(self, targets: Sequence[Target]) -> tuple[Staged, ...]:
+    async def collect(self, targets: Sequence[Target], watch: Stopwatch) -> tuple[Staged, ...]:
         """Read all variants of an image and their records from its repositories, and compose the index.
 
         Args:
             targets: all of one image.
+            watch: notes when each variant was read.
 
         Raises:
             PushError: something is missing, or is not what it was staged as.
@@ -88,7 +90,8 @@ class Collector:
         problems: list[str] = []
         for variant in targets[0].variants:
             try:
-                entries.append(await self._read(targets, variant))
+                with watch.step(str(variant), "verify"):
+                    entries.append(await self._read(targets, variant))
             except PushError as error:
                 problems += error.problems
         if problems:

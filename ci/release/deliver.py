@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
+from ci.core.engine import Stopwatch
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
 from ci.release.again import released_version, without_version
@@ -38,11 +39,14 @@ async def build_unreleased(
         reuse: take what the registry has already, made from the same inputs.
 
     """
+    watch = Stopwatch()
     targets = destination.targets(plan, created=created)
     builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
-    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
+    job = _Job(
+        plan=plan, builder=builder, destination=destination, definitions=definitions, created=created, watch=watch
+    )
     return await _build(job, targets, found, most=CacheMode.READ)
 
 
@@ -144,6 +148,7 @@ async def build_part(
         destination: where the images go.
 
     """
+    watch = Stopwatch()
     builder = replace(builder, login=await destination.log_in(part))
     names = {image.name for image in part.images}
     platforms = (variant for variant in plan.variants if variant.image.name in names)
@@ -162,7 +167,14 @@ async def build_part(
     found = await find_unchanged(
         part, targets, definitions, destination, whole=plan, rebuild=request.rebuild, once=request.once
     )
-    job = _Job(plan=part, builder=builder, destination=destination, definitions=definitions, created=request.created)
+    job = _Job(
+        plan=part,
+        builder=builder,
+        destination=destination,
+        definitions=definitions,
+        created=request.created,
+        watch=watch,
+    )
     built = await _build(job, targets, found, most=CacheMode.WRITE)
     named = {name for name, one in found.found.items() if one.index}
     return Work(
@@ -221,6 +233,7 @@ class _Job:
     destination: Destination
     definitions: Mapping[str, Definition]  # by image
     created: datetime | None
+    watch: Stopwatch
 
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
@@ -236,6 +249,7 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         sbom=most is CacheMode.WRITE,
         reused=found.outcomes(job.plan),
         reasons=found.reasons,
+        watch=job.watch,
     )
 
 

@@ -11,12 +11,14 @@ import dagger
 from ci.core.engine import explain
 from ci.core.errors import DrydockError, PipelineError
 from ci.core.text import Format, clean
+from ci.core.timeline_svg import draw_svg
 from ci.release.folder import STAGED, render_folder
 from ci.release.outcome import Delivery
 from ci.release.report import render_checksums, report_or_fail
 from ci.release.stage import Staging
 
 SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
+TIMELINE = "timeline.svg"
 
 
 async def stage_files(work: Awaitable[Staging], *, why: str = "") -> dict[str, str]:
@@ -50,6 +52,8 @@ def delivery_files(delivery: Delivery, state: str, why: str = "") -> dict[str, s
         REPORT: f"{_text(delivery, Format.JSON)}\n",
         EXIT_CODE: f"{int(not delivery.ok)}\n",
     }
+    if delivery.rows:
+        files[TIMELINE] = draw_svg(delivery.rows)
     if delivery.ok and delivery.released and (digests := render_checksums(delivery.released)):
         files[CHECKSUMS] = digests
     return files

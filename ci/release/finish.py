@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from ci.core.model import Plan
-from ci.release.claims import judge_folders
+from ci.core.timeline import Row
+from ci.release.claims import Claims, judge_folders
 from ci.release.collect import Collector
 from ci.release.deliver import as_scheduled, release_once
 from ci.release.destination import Destination
@@ -52,9 +53,15 @@ async def finish_staged(
 
 def judge_checks(plan: Plan, request: ReleaseRequest, folders: Sequence[Folder]) -> Delivery:
     """Say whether stages have checked all of a plan, where nothing of it is to be released."""
-    problems = judge_folders(plan, request, folders, pushed=False).problems
-    after = _AGAIN if problems else "Nothing: this is not released."
-    return Delivery(released=Release(what="check", problems=problems, next=after))
+    claims = judge_folders(plan, request, folders, pushed=False)
+    after = _AGAIN if claims.problems else "Nothing: this is not released."
+    rows = _rows(claims)
+    return Delivery(released=Release(what="check", problems=claims.problems, next=after, rows=rows))
+
+
+def _rows(claims: Claims) -> tuple[Row, ...]:
+    """List what the stages say that they did, to be drawn."""
+    return tuple(claim.row for claim in claims.staged.values())
 
 
 async def _finish(
@@ -79,7 +86,7 @@ async def _finish(
         ).collect
         if only_prepare:
             done = await prepare(registries, request, targets, push=collect, again=_AGAIN)
-            return Delivery(released=done)
+            return Delivery(released=replace(done, rows=(*_rows(claims), *done.rows)))
         resmoke = None
         if request.resmoke:
             logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
@@ -93,4 +100,4 @@ async def _finish(
             promises=(*promises, *promises_of(plan.config, destination)),
             again=_AGAIN,
         )
-    return Delivery(released=done)
+    return Delivery(released=replace(done, rows=(*_rows(claims), *done.rows)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from ci.core.errors import DrydockError
-from ci.core.model import Outcome, Plan
+from ci.core.model import Outcome, Plan, Stage
 from ci.core.names import is_digest, utc_text
 from ci.core.text import clean
+from ci.core.timeline import Row
 from ci.release.record import Entry, digest_configuration, write_record
 from ci.release.request import ReleaseRequest, Staged
 
@@ -21,6 +22,7 @@ _SCHEMA = 1
 _MAX_VARIANTS = 1000
 _LONGEST = 300  # characters of a text
 _MOST_SECONDS = 1e7
+_LAST_MOMENT = 1e11  # seconds since 1970
 _REVISION = re.compile(r"[0-9a-f]{7,64}")
 
 T = TypeVar("T")
@@ -52,6 +54,14 @@ class StagedVariant:
     failures: tuple[str, ...] = ()
     build_seconds: float = 0.0
     smoke_seconds: float = 0.0
+    built_on: str | None = None  # the machine that built it
+    stages: tuple[Stage, ...] = ()  # what was done for it, and when
+
+    @property
+    def row(self) -> Row:
+        """What was done for it, to be drawn."""
+        note = f"reused from {self.reused}" if self.reused else ""
+        return Row(label=self.variant, machine=self.built_on or "", stages=self.stages, note=note)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +95,7 @@ def make_folder(
     *,
     inputs: Mapping[str, str],
     machine: Machine,
+    rows: Sequence[Row] = (),
 ) -> Folder:
     """Say what came of a stage.
 
@@ -95,8 +106,10 @@ def make_folder(
         staged: what all repositories have and show; none, where anything failed.
         inputs: the digest of what a variant was made from, where it is known, by its name.
         machine: where it was staged.
+        rows: what was done for each variant, and when.
 
     """
+    done = {row.label: row for row in rows}
     entries = {entry.record.variant: entry for one in staged for entry in one.entries}
     where: dict[str, list[str]] = {}
     for one in staged:
@@ -112,6 +125,7 @@ def make_folder(
                 entries.get(str(outcome.variant)),
                 inputs=inputs.get(str(outcome.variant)),
                 repositories=where.get(outcome.variant.image.name, ()),
+                row=done.get(str(outcome.variant), Row(label="")),
             )
             for outcome in outcomes
         ),
@@ -119,7 +133,7 @@ def make_folder(
 
 
 def _describe(
-    outcome: Outcome, entry: Entry | None, *, inputs: str | None, repositories: Sequence[str]
+    outcome: Outcome, entry: Entry | None, *, inputs: str | None, repositories: Sequence[str], row: Row
 ) -> StagedVariant:
     variant, failed = outcome.variant, {failure.step for failure in outcome.failures}
     ran = not outcome.reused and not failed & {"build"}
@@ -138,6 +152,8 @@ def _describe(
         failures=tuple(f"{each.step}: {each.reason}"[:_LONGEST] for each in outcome.failures),
         build_seconds=round(outcome.build_seconds, 3),
         smoke_seconds=round(outcome.smoke_seconds, 3),
+        built_on=row.machine[:_LONGEST] or None,
+        stages=tuple(replace(s, detail=s.detail[:_LONGEST]) for s in row.stages),
     )
 
 
@@ -148,7 +164,7 @@ def render_folder(folder: Folder) -> str:
     machine (platform, engine), and variants, a list of variant ("backend@linux/arm64"), image, platform, digest
     (of its manifest, or null: not pushed), size, record, attestation (digests, or null), repositories, inputs (a
     digest, or null), reused (the sha- tag it was taken from, or null), smoke (a list of name and ok), failures,
-    build_seconds and smoke_seconds.
+    build_seconds, smoke_seconds, built_on (the machine, or null) and stages (as in the report).
     """
     value = {"schema": _SCHEMA, **asdict(folder)}
     del value["place"]
@@ -235,6 +251,21 @@ def _variant(value: object) -> StagedVariant:
         failures=tuple(at.read("failures", _texts)),
         build_seconds=at.read("build_seconds", _seconds),
         smoke_seconds=at.read("smoke_seconds", _seconds),
+        built_on=at.maybe("built_on", _text),
+        stages=tuple(_stage(each) for each in at.read("stages", _listed)),
+    )
+
+
+def _stage(value: object) -> Stage:
+    if not isinstance(value, dict):
+        raise _WrongError("stages")
+    at = _Reader(value)
+    return Stage(
+        name=at.read("name", _text),
+        began=at.read("began", _moment),
+        seconds=at.read("seconds", _seconds),
+        detail=at.read("detail", _text),
+        ok=at.found.get("ok") is True,
     )
 
 
@@ -266,6 +297,11 @@ def _revision(value: object) -> str | None:
 
 def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _moment(value: object) -> float | None:
+    """Take seconds since 1970."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < _LAST_MOMENT else None
 
 
 def _seconds(value: object) -> float | None:

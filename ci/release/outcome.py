@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ci.build import Report
 from ci.core.attestations import Attested
+from ci.core.timeline import Row, merge_rows
 
 STAGING = "staging"  # what has an index of its own only when it is finished
 
@@ -84,6 +85,7 @@ class Release:
     named: bool = False  # whether the commit has its own tags: what failed of a release came after
     retries: int = 0
     seconds: float = 0.0
+    rows: tuple[Row, ...] = ()  # what was done when
 
     @property
     def ok(self) -> bool:
@@ -102,3 +104,8 @@ class Delivery:
     def ok(self) -> bool:
         """Whether nothing failed."""
         return all(part.ok for part in (self.built, self.released) if part is not None)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What was done when, of both."""
+        return merge_rows(row for part in (self.built, self.released) if part is not None for row in part.rows)

@@ -9,6 +9,7 @@ from functools import partial
 import dagger
 
 from ci.build import Made, smoke_variant
+from ci.core.engine import Stopwatch
 from ci.core.model import Variant
 from ci.core.names import of_commit
 from ci.core.oci import REFERENCE, Manifest, read_image_config
@@ -38,7 +39,9 @@ class Supply:
     keep: bool = True  # whether a commit that has its tag keeps what is attested of the same variants
 
 
-async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]) -> tuple[Staged, ...]:
+async def push_image(
+    uploads: Uploads, supply: Supply, targets: Sequence[Target], watch: Stopwatch
+) -> tuple[Staged, ...]:
     """Make every repository of an image have all its variants, and compose the index that will name them.
 
     The index itself is written later, when all images are there.
@@ -47,6 +50,7 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
         uploads: to the registries of the release.
         supply: what there is to push.
         targets: all of one image.
+        watch: notes when each variant was pushed.
 
     Raises:
         PushError: some repositories did not take all of it.
@@ -55,12 +59,15 @@ async def push_image(uploads: Uploads, supply: Supply, targets: Sequence[Target]
     """
     image, found = targets[0].image, supply.found.get(targets[0].image.name)
     bring = partial(_reuse, found) if found else _push
-    entries = tuple([await bring(uploads, supply, targets, variant) for variant in targets[0].variants])
+    entries = []
+    for variant in targets[0].variants:
+        with watch.step(str(variant), "push"):
+            entries.append(await bring(uploads, supply, targets, variant))
     whole = found.index if found else None
     index = whole or compose_index(entries, targets[0].variants, {**targets[0].labels, **image.annotations})
     if supply.keep and not found:
         index = await keep_attested(uploads, targets, index)
-    return tuple(Staged(target=target, index=index, entries=entries) for target in targets)
+    return tuple(Staged(target=target, index=index, entries=tuple(entries)) for target in targets)
 
 
 async def _push(uploads: Uploads, supply: Supply, targets: Sequence[Target], variant: Variant) -> Entry:

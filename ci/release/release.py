@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
 
-from ci.core.engine import fan_out, gather, step
+from ci.core.engine import Stopwatch, fan_out, gather
 from ci.core.errors import DrydockError
 from ci.core.names import sha_tag, utc_text
+from ci.core.timeline import TAGS
 from ci.release.again import list_renewals
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import move_tags, put_indexes
@@ -22,7 +22,7 @@ from ci.release.tags import Move, find_unreadable, leave_newer, list_moves, read
 
 # Makes sure that all repositories of one image have its variants, under no tag, and composes the index that will name
 # them; the targets come back with what is expected of it.
-Push = Callable[[Sequence[Target]], Awaitable[tuple[Staged, ...]]]
+Push = Callable[[Sequence[Target], Stopwatch], Awaitable[tuple[Staged, ...]]]
 # Runs the smoke checks again on what a registry serves, with all of the release beside it; returns what failed.
 Resmoke = Callable[[Staged, Sequence[Staged]], Awaitable[Sequence[str]]]
 # Looks, before any tag, for what was promised of all that is staged, such as attestations; returns what is missing, and
@@ -47,6 +47,7 @@ class _Job:
     resmoke: Resmoke | None
     promises: tuple[Promise, ...] = ()
     again: str = AGAIN
+    watch: Stopwatch = field(default_factory=Stopwatch)  # of all of it
 
 
 async def stage(
@@ -61,10 +62,9 @@ async def stage(
         push: of the variants of one image.
 
     """
-    start = time.monotonic()
     job = _Job(registries=registries, request=request, targets=tuple(targets), push=push, resmoke=None)
     done, staged = await _stage(job)
-    return replace(_ended(job, done, start), what=STAGING), staged
+    return replace(_ended(job, done), what=STAGING), staged
 
 
 async def prepare(
@@ -80,7 +80,6 @@ async def prepare(
         again: what to type where it fails.
 
     """
-    start = time.monotonic()
     job = _Job(registries=registries, request=request, targets=tuple(targets), push=push, resmoke=None, again=again)
     done, staged = await _stage(job)
     if done.ok:
@@ -88,7 +87,7 @@ async def prepare(
             await put_indexes(registries, [(one.target, one.index) for one in staged])
         except DrydockError as error:
             done = replace(done, problems=(str(error),))
-    done = _ended(job, done, start)
+    done = _ended(job, done)
     return replace(done, what="preparation", next=done.next or _THEN)
 
 
@@ -114,7 +113,6 @@ async def release(
         again: what to type where it fails.
 
     """
-    start = time.monotonic()
     job = _Job(
         registries=registries,
         request=request,
@@ -133,12 +131,12 @@ async def release(
                 done = replace(done, problems=(str(error),))
     if not done.ok:
         done = replace(done, tags=(*done.tags, *await _untouched(job, done)))
-    return _ended(job, done, start)
+    return _ended(job, done)
 
 
-def _ended(job: _Job, done: Release, start: float) -> Release:
+def _ended(job: _Job, done: Release) -> Release:
     after = "" if done.ok else done.next or job.again
-    return replace(done, next=after, retries=job.registries.retries, seconds=time.monotonic() - start)
+    return replace(done, next=after, retries=job.registries.retries, seconds=job.watch.seconds, rows=job.watch.rows())
 
 
 async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
@@ -155,8 +153,7 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
             if failed:
                 return replace(done, problems=tuple(text for error in failed.values() for text in _texts(error))), ()
             staged = tuple(one for each in pushed.values() for one in each)
-            with step("verify what the registries serve"):
-                inspections = await fan_out(staged, partial(_inspect, job), limit=_AT_A_TIME)
+            inspections = await fan_out(staged, partial(_inspect, job), limit=_AT_A_TIME)
             done = replace(
                 done,
                 images=tuple(_with_origins(i.fact, one) for i, one in zip(inspections, staged, strict=True)),
@@ -164,7 +161,7 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
             )
             problems = [text for inspection in inspections for text in inspection.problems]
             if job.resmoke and not problems:
-                problems = [text for one in staged for text in await job.resmoke(one, staged)]
+                problems = [text for one in staged for text in await _smoke(job, job.resmoke, one, staged)]
             return replace(done, problems=tuple(problems)), staged
     except DrydockError as error:
         return replace(done, problems=(str(error),)), ()
@@ -173,8 +170,7 @@ async def _stage(job: _Job) -> tuple[Release, tuple[Staged, ...]]:
 
 
 async def _push(job: _Job, targets: Sequence[Target]) -> tuple[Staged, ...]:
-    with step(f"{targets[0].image.name} push"):
-        return await job.push(targets)
+    return await job.push(targets, job.watch)
 
 
 def _with_origins(image: ImageFact, staged: Staged) -> ImageFact:
@@ -189,7 +185,17 @@ def _texts(error: DrydockError) -> tuple[str, ...]:
 
 
 async def _inspect(job: _Job, staged: Staged) -> Inspection:
-    return await inspect_image(job.registries.of(staged.target), staged.target, staged.index)
+    with job.watch.step(staged.target.repository, "verify") as remark:
+        found = await inspect_image(job.registries.of(staged.target), staged.target, staged.index)
+        remark.ok = not found.problems
+    return found
+
+
+async def _smoke(job: _Job, resmoke: Resmoke, staged: Staged, beside: Sequence[Staged]) -> Sequence[str]:
+    with job.watch.step(staged.target.repository, "smoke") as remark:
+        problems = await resmoke(staged, beside)
+        remark.ok = not problems
+    return problems
 
 
 async def _hold(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
@@ -215,8 +221,9 @@ async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     elif taken and not job.request.overwrite:
         whole = all(before[move.reference] for move in moves)
         return replace(done, problems=taken, next=_hint(tag, whole=whole))
-    with step(f"name {tag}"):
+    with job.watch.step(TAGS, "name", title=f"name {tag}") as remark:
         moved = await move_tags(job.registries, moves, before)
+        remark.detail, remark.ok = tag, not moved.problems
     return replace(done, tags=moved.tags, problems=moved.problems, named=not moved.problems)
 
 
@@ -237,8 +244,9 @@ async def _move(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     before = await read_before(job.registries, moves)
     choice = leave_newer(before, moves, None if request.allow_older else utc_text(request.created))
     names = ", ".join(dict.fromkeys(move.tag for move in moves))
-    with step(f"move {names or 'no tag'}"):
+    with job.watch.step(TAGS, "move", title=f"move {names or 'no tag'}") as remark:
         moved = await move_tags(job.registries, choice.moves, before)
+        remark.detail, remark.ok = names or "no tag", not moved.problems
     return replace(
         done,
         notes=(*done.notes, *choice.notes),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from ci.build import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
+from ci.core.timeline import draw_mermaid
 from ci.release.outcome import STAGING, Change, Delivery, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
@@ -21,14 +22,16 @@ def report_or_fail(done: Delivery, wanted: Format) -> str:
         PipelineError: not everything is as it was promised; its text is the report.
 
     """
+    release = done.released
     before = build_report_or_fail(done.built, wanted, gate=True) if done.built else ""
-    if not (release := done.released):
-        return before
+    picture = draw_mermaid(done.rows) if wanted is Format.MARKDOWN else ""
+    if not release:
+        return "\n\n".join(filter(None, (before, picture)))
     if wanted is Format.JSON:
         text = render_json(release, before)
     else:
         text = render_markdown(release) if wanted is Format.MARKDOWN else render_table(release)
-        text = f"{before}\n\n{text}" if before else text
+        text = "\n\n".join(filter(None, (before, text, picture)))
     if release.ok:
         return text
     raise PipelineError(text if wanted is Format.JSON else f"{text}\n")

@@ -69,8 +69,9 @@ async def stage_part(
             push = partial(push_image, uploads, replace(work.supply, found=found))
             done, staged = await stage_targets(uploads, request, targets, push=push)
     inputs = {name: each.digest for name, each in work.inputs.inputs.items()}
-    folder = make_folder(plan, request, report.outcomes, staged, inputs=inputs, machine=await _machine())
-    return Staging(delivery=Delivery(built=report, released=done), folder=folder)
+    delivery, machine = Delivery(built=report, released=done), await _machine()
+    folder = make_folder(plan, request, report.outcomes, staged, inputs=inputs, machine=machine, rows=delivery.rows)
+    return Staging(delivery=delivery, folder=folder)
 
 
 async def stage_targets(
@@ -102,7 +103,8 @@ async def check_part(
 ) -> Staging:
     """Build and smoke-check a part of a plan, and push nothing; the arguments are those of a stage."""
     report = (await build_unreleased(part, builder, destination, created=request.created)).report
-    folder = make_folder(plan, request, report.outcomes, (), inputs={}, machine=await _machine())
+    machine = await _machine()
+    folder = make_folder(plan, request, report.outcomes, (), inputs={}, machine=machine, rows=report.rows)
     return Staging(delivery=Delivery(built=report), folder=folder)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from ci.core.attestations import subject_of
 from ci.core.engine import gather
 from ci.core.errors import DrydockError
 from ci.core.names import CREATED
@@ -115,7 +114,7 @@ def node_of(manifest: Manifest) -> Node:
     return Node(
         digest=manifest.digest,
         children=children,
-        subject=subject_of(manifest),
+        subject=manifest.about[1],
         blobs=blobs,
         created=manifest.annotations.get(CREATED, ""),
     )

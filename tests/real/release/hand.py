@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from ci.build.inputs import INPUTS, PARTS
 from ci.config.plan import plan_build
 from ci.core.checks import RunCheck, SmokeCheck
+from ci.core.engine import Stopwatch
 from ci.core.model import Config, Image, Outcome, Plan, Variant
 from ci.core.names import of_commit
 from ci.core.oci import OCI_MANIFEST, Descriptor, Manifest, digest_of
@@ -22,7 +23,7 @@ from ci.release.folder import Folder, Machine, make_folder
 from ci.release.outcome import Delivery, Release
 from ci.release.record import Entry, Record, compose_index, digest_configuration
 from ci.release.registries import Registries
-from ci.release.release import Promise
+from ci.release.release import Promise, Push
 from ci.release.request import ReleaseRequest, Staged, Target, parse_created, tags_for
 from ci.release.stage import stage_targets
 from ci.release.uploads import Locate, Uploads
@@ -119,10 +120,10 @@ class Hand:
             attestation=self.attestation,
         )
 
-    def push(self, uploads: Uploads, plan: Plan) -> Callable[[Sequence[Target]], Awaitable[tuple[Staged, ...]]]:
+    def push(self, uploads: Uploads, plan: Plan) -> Push:
         """Bring it to the registries, as push_image does what was built."""
 
-        async def push(targets: Sequence[Target]) -> tuple[Staged, ...]:
+        async def push(targets: Sequence[Target], _: Stopwatch) -> tuple[Staged, ...]:
             entries = []
             for variant in targets[0].variants:
                 manifest, blobs = self.make(targets[0], variant)

@@ -12,6 +12,7 @@ import pytest
 
 from ci.build.pins import Pins
 from ci.core.attestations import IN_TOTO, PREDICATE, SBOM
+from ci.core.engine import Stopwatch
 from ci.core.model import Variant
 from ci.core.names import BASE_DIGEST, BASE_NAME, REVISION, VERSION
 from ci.core.oci import EMPTY, EMPTY_TYPE, OCI_MANIFEST, REFERENCE, Descriptor, Manifest, digest_of
@@ -216,9 +217,9 @@ def forge(change: Callable[[Sequence[Descriptor]], Sequence[Descriptor]], hand: 
     """Push as `hand` does, and compose another index of it."""
     push = hand.push(uploads, plan_of(NEW, ATTESTED))
 
-    async def forged(targets: Sequence[Target]) -> tuple[Staged, ...]:
+    async def forged(targets: Sequence[Target], watch: Stopwatch) -> tuple[Staged, ...]:
         found = []
-        for one in await push(targets):
+        for one in await push(targets, watch):
             index = Manifest.of_index([*one.index.entries, *change(one.index.attestations)], one.index.annotations)
             found.append(replace(one, index=index))
         return tuple(found)
@@ -302,8 +303,8 @@ async def test_a_second_build_keeps_what_is_attested_of_the_same_variants(plain:
         targets = [t for host in (other.host, plain.host) for t in targets_of(host, "again", "latest")]
         push = Attesting(spoil=later).push(uploads, plan)
 
-        async def kept(of: Sequence[Target]) -> tuple[Staged, ...]:
-            staged = await push(of)
+        async def kept(of: Sequence[Target], watch: Stopwatch) -> tuple[Staged, ...]:
+            staged = await push(of, watch)
             index = await keep_attested(uploads, of, staged[0].index)
             return tuple(replace(one, index=index) for one in staged)
 
