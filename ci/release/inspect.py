@@ -18,10 +18,12 @@ from ci.core.names import (
     VERSION,
     image_tag,
     short_reference,
+    utc_text,
     whole_reference,
 )
 from ci.core.oci import Descriptor, Manifest, read_image_config
 from ci.registry import RegistryAddress, RegistryClient, RetryPolicy, parse_repository
+from ci.release.ages import read_created
 from ci.release.inspected import (
     BaseFact,
     Inspected,
@@ -202,12 +204,4 @@ async def _ask_other(address: RegistryAddress, name: str, tag: str, fact: BaseFa
 async def _ask(client: RegistryClient, name: str, tag: str, fact: BaseFact, platform: str) -> BaseFact:
     if fact.now is None:
         fact = replace(fact, now=await client.resolve(name, tag) or "")
-    manifest = await client.get_manifest(name, fact.digest)
-    if manifest.is_index:
-        entry = next((entry for entry in manifest.entries if entry.platform == platform), None)
-        if entry is None:
-            return fact
-        manifest = await client.get_manifest(name, entry.digest)
-    digest = manifest.image.config.digest
-    config = read_image_config(await client.get_blob(name, digest, limit=_MAX_CONFIG), digest)
-    return replace(fact, created=config.created)
+    return replace(fact, created=utc_text(await read_created(client, name, fact.digest, platform)))
