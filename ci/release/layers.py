@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from typing import IO, cast
 
 from ci.core.errors import DrydockError
 from ci.release.differences import Entry, FileDifferences, compare_entries
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _CHUNK = 1024 * 1024  # bytes
 _TYPES = {
@@ -51,7 +57,7 @@ def _entries(media_type: str, place: Place) -> Iterator[Entry]:
             while member := tar.next():
                 yield _entry(tar, member)
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         raise DrydockError(f"the layer is no archive that can be read: {error}") from None
 
 
@@ -79,7 +85,7 @@ def _opened(media_type: str, raw: IO[bytes]) -> IO[bytes]:
     if media_type.endswith("gzip"):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="rb"))
     if media_type.endswith("zstd"):
-        raise DrydockError("layers in zstd are compared by their digests alone; compression: gzip says more")
+        return cast("IO[bytes]", zstd.ZstdFile(raw, mode="r"))
     return raw
 
 
