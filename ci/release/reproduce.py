@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import zip_longest
-from typing import Any  # configurations of images
 
-import anyio.to_thread
-
-from ci.build import Builder, Built, CacheUse, Made, build_all, pin_bases, read_definitions
-from ci.core.engine import gather, step
+from ci.build import Builder, Built, CacheUse, build_all, pin_bases, read_definitions
+from ci.core.engine import step
 from ci.core.errors import DrydockError
 from ci.core.fill import Missing, fill_plan
 from ci.core.model import Image, Plan
 from ci.core.names import labels_of
-from ci.core.oci import Descriptor
 from ci.core.order import needed_variants
 from ci.core.values import Values
+from ci.release.comparison import Side, compare_builds
 from ci.release.destination import Destination
-from ci.release.differences import compare_documents
-from ci.release.layers import compare_layers
 from ci.release.registries import Registries
 from ci.release.released import Origin, Released, read_released
-from ci.release.reproduced import LayerDifference, Reproduced, Reproduction
+from ci.release.reproduced import Reproduced, Reproduction
 from ci.release.request import parse_created
-from ci.release.uploads import Locate, from_archive, from_repository
+from ci.release.uploads import from_archive, from_repository
 
-# What follows from the layers, which are compared themselves.
-_OF_MANIFEST, _OF_CONFIG = frozenset(("layers", "config")), frozenset(("rootfs",))
-# What BuildKit writes where the history of a base has fewer entries than the base has layers (exporter/containerimage).
-_OF_CACHE = "buildkit.exporter.image.v0"
-_FILLED_UP = (
-    "The history of a base names fewer layers than it has. BuildKit fills it up with what it called the steps when it "
-    "first ran them, so that such an image depends on what was built before it."
-)
-_EARLIER = (
-    "Only times differ, and those of the release are earlier: it took this step from a cache, of a build before its "
-    'commit was made. With build-args: {SOURCE_DATE_EPOCH: "0"} the time of a build decides nothing.'
-)
 _NO_PROVENANCE = (
     "{} has no provenance: of its bases only the one in its labels is known, and others are taken as they are now."
 )
@@ -109,7 +89,7 @@ async def _build(
     """Build variants that were built from one commit; say also what is not as it was."""
     origin = next(iter(released.values())).origin
     plan = replace(plan, revision=origin.revision, variants=tuple(v for v in plan.variants if str(v) in released))
-    plan = _unchecked(fill_plan(plan, _values(destination, wish, origin), Missing.IS_REFUSED))
+    plan = unchecked(fill_plan(plan, _values(destination, wish, origin), Missing.IS_REFUSED))
     created = parse_created(origin.created)
     notes = [_NO_PROVENANCE.format(name) for name, one in released.items() if not one.complete]
     definitions = dict(await read_definitions(plan, builder.source, git=builder.git))
@@ -136,7 +116,7 @@ async def _build(
     return built, notes
 
 
-def _unchecked(plan: Plan) -> Plan:
+def unchecked(plan: Plan) -> Plan:
     """Leave out the checks, and what is built for them alone: they change nothing of an image."""
     bare = {image.name: _bare(image) for image in plan.config.images}
     config = replace(plan.config, images=tuple(bare.values()))
@@ -166,64 +146,10 @@ async def _compare(registries: Registries, one: Released, built: Built) -> Repro
         return known
     try:
         with step(f"{name} compare"):
-            return await _differ(registries, one, made, known)
+            async with from_archive(made.archive) as new, from_repository(registries, one.target) as old:
+                documents, layers = await compare_builds(
+                    Side(manifest=one.manifest, locate=old), Side(manifest=made.documents.manifest, locate=new)
+                )
     except DrydockError as error:
         return replace(known, problems=(str(error),))
-
-
-async def _differ(registries: Registries, one: Released, made: Made, known: Reproduced) -> Reproduced:
-    now = made.documents.manifest
-    async with from_archive(made.archive) as new, from_repository(registries, one.target) as old:
-        config = json.loads(await _bytes(new, now.image.config))
-        documents = [
-            *compare_documents(json.loads(one.manifest.body), json.loads(now.body), leave=_OF_MANIFEST),
-            *compare_documents(json.loads(one.config), config, leave=_OF_CONFIG),
-        ]
-        if _filled_up(config) and any(line.startswith("history[") for line in documents):
-            documents.append(_FILLED_UP)
-        steps = _steps(config)
-        pairs = list(zip_longest(one.manifest.image.layers, now.image.layers))
-        changed = {number: pair for number, pair in enumerate(pairs, start=1) if _digest(pair[0]) != _digest(pair[1])}
-        look = partial(_layer, old, new)
-        # One at a time: a layer may have gigabytes.
-        layers, failed = await gather(changed, look, limit=1)
-    count = len(one.manifest.image.layers)
-    found: list[LayerDifference] = []
-    for number, pair in changed.items():
-        layer = layers.get(number) or LayerDifference(released=_digest(pair[0]), built=_digest(pair[1]))
-        made_by = steps[number - 1] if number <= len(steps) else ""
-        note = str(failed[number]) if number in failed else layer.note
-        found.append(replace(layer, number=number, layers=count, step=made_by, note=note))
-    return replace(known, documents=tuple(documents), layers=tuple(found))
-
-
-def _filled_up(config: Mapping[str, Any]) -> bool:
-    return any(each.get("comment") == _OF_CACHE for each in config.get("history") or ())
-
-
-def _steps(config: Mapping[str, Any]) -> list[str]:
-    """List what made each layer; "" where a history that was filled up does not say which is whose."""
-    history = [each for each in config.get("history") or () if not each.get("empty_layer")]
-    known = not _filled_up(config)
-    return [str(each.get("created_by", "")) if known or each.get("comment") == _OF_CACHE else "" for each in history]
-
-
-def _digest(layer: Descriptor | None) -> str:
-    return layer.digest if layer else ""
-
-
-async def _layer(old: Locate, new: Locate, pair: Sequence[Descriptor | None]) -> LayerDifference:
-    released, built = pair
-    known = LayerDifference(released=_digest(released), built=_digest(built))
-    if released is None or built is None:
-        return known
-    one, other = (*await old(released), released.size), (*await new(built), built.size)
-    files = await anyio.to_thread.run_sync(compare_layers, released.media_type, one, other)
-    return replace(known, files=files, note=_EARLIER if files.only_earlier else "")
-
-
-async def _bytes(locate: Locate, blob: Descriptor) -> bytes:
-    file, start = await locate(blob)
-    with file.open("rb") as stream:  # a small local file
-        stream.seek(start)
-        return stream.read(blob.size)
+    return replace(known, documents=documents, layers=layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from ci.core.errors import PipelineError
@@ -64,7 +64,12 @@ def _row(one: Reproduced) -> tuple[str, str, str, str]:
 def _lines(one: Reproduced) -> Iterator[str]:
     for problem in one.problems:
         yield from last_lines(problem).splitlines()
-    for layer in one.layers:
+    yield from tell_differences(one.documents, one.layers)
+
+
+def tell_differences(documents: Sequence[str], layers: Sequence[LayerDifference]) -> Iterator[str]:
+    """Say which layers differ, which files in each, and of what kind; then what the documents do not have in common."""
+    for layer in layers:
         step = " ".join(layer.step.split())
         made_by = f"made by {step[:_STEP]}" if step else "made by a step without a name"
         yield f"layer {layer.number} of {layer.layers}, {made_by}: {_what(layer)}"
@@ -73,7 +78,7 @@ def _lines(one: Reproduced) -> Iterator[str]:
             if more := layer.files.differing - len(layer.files.files):
                 yield f"  ... and {more} more"
             yield from (f"  {note}" for note in [layer.note] if note)
-    yield from one.documents
+    yield from documents
 
 
 def _what(layer: LayerDifference) -> str:

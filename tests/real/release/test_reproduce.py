@@ -108,6 +108,21 @@ async def test_what_was_reused_is_built_as_of_its_own_commit(plain: Registry) ->
     assert not any(one.documents for one in found.values()), found
 
 
+async def test_a_release_can_insist_on_it(plain: Registry) -> None:
+    insisting = {**FILES, "deploy/images.yaml": f"require: {{reproducible: true}}\n{CONFIG}"}
+    done = await publish(insisting, FIRST, plain.host, "twice")
+    assert done.built
+    assert done.released is None
+    alpha, beta = done.built.outcomes
+    assert alpha.ok
+    (failure,) = beta.failures
+    assert failure.step == "reproducible"
+    assert failure.stderr
+    assert "/built: content" in failure.stderr
+    mended = {**insisting, "Dockerfile.planted": FILES["Dockerfile"]}
+    assert (await publish(mended, FIRST, plain.host, "twice")).ok
+
+
 async def test_a_commit_that_was_not_released_is_a_failure(plain: Registry) -> None:
     done = await all_again(FILES, SECOND, plain.host, "never")
     assert not done.ok
