@@ -60,7 +60,8 @@ def _parts(image: InspectedImage, before: str, now: datetime, wanted: Format, *,
     signed = [(_of(image, s.about), s.kind, ", ".join(s.signers) or "not said") for s in image.signatures]
     yield _table([("SIGNED", "WHAT", "BY, NOT VERIFIED HERE"), *signed], wanted) if signed else ""
     for one in image.variants:
-        yield from _diff(one, before, wanted)
+        if one.diff:
+            yield from render_diff(one.variant, one.diff, before, wanted)
         if packages and one.packages:
             listed = [(p.kind or "-", p.name, p.version or "-") for p in one.packages]
             yield _escape(f"{one.variant}: {len(listed)} packages", wanted)
@@ -94,18 +95,14 @@ def _of(image: InspectedImage, digest: str) -> str:
     return next((one.variant for one in image.variants if one.digest == digest), "the index")
 
 
-def _diff(one: InspectedVariant, before: str, wanted: Format) -> Iterator[str]:
-    diff = one.diff
-    if diff is None:
-        return
+def render_diff(variant: str, diff: PackageDiff, before: str, wanted: Format) -> Iterator[str]:
+    """Write what came, went and changed in a variant since another release, as a sentence and a table."""
     if diff.problem or diff.empty:
-        said = (
-            f"its packages cannot be compared: {diff.problem}" if diff.problem else f"the same packages as in {before}"
-        )
-        yield _escape(f"{one.variant}: {said}", wanted)
+        why = f"its packages cannot be compared: {diff.problem}" if diff.problem else ""
+        yield _escape(f"{variant}: {why or f'the same packages as in {before}'}", wanted)
         return
     rows = list(_changes(diff))
-    yield _escape(f"{one.variant}: {len(rows)} packages came, went or changed since {before}", wanted)
+    yield _escape(f"{variant}: {len(rows)} packages came, went or changed since {before}", wanted)
     yield _table([("", "PACKAGE", "KIND", "BEFORE", "NOW"), *rows[:_MOST]], wanted)
     if len(rows) > _MOST:
         yield f"... and {len(rows) - _MOST} more"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import pytest
 from ci.core.errors import PipelineError
 from ci.core.model import Image
 from ci.core.text import Format
+from ci.release.changes import read_changes
 from ci.release.inspect import Looked, inspect
 from ci.release.inspect_report import report_inspected
 from ci.release.inspected import Inspected
+from ci.release.outcome import Change, Delivery, Release, TagOutcome
+from ci.release.report import report_or_fail
 from ci.release.request import Target
 from ci.release.signatures import signers_of, signers_of_bundle, signers_of_pem
 from tests.support.proxy import Fault, FaultProxy, Kind, always
@@ -169,6 +173,26 @@ async def test_what_cannot_be_read_fails_and_is_said(filled: str) -> None:
         done = await look(filled, "latest", registry=proxy.host)
     with pytest.raises(PipelineError, match="DENIED"):
         report_inspected(done, Format.TABLE, NOW, packages=False)
+
+
+async def test_the_report_of_a_release_says_what_has_changed(filled: str) -> None:
+    image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
+    repository = f"{filled}/acme/app"
+    target = Target(image=image, repository=repository, name="acme/app", variants=(), labels={}, tags=("v2", "latest"))
+    async with connect(filled) as registries:
+        old, new = [await registries.of(target).resolve("acme/app", f"sha-000000{n}") for n in ("1", "2")]
+        known = TagOutcome(repository=repository, tag="latest", before=old, after=new, change=Change.MOVED)
+        created = TagOutcome(repository=repository, tag="v2", before=None, after=new, change=Change.CREATED)
+        changes = await read_changes(registries, [target], [created, known])
+        assert await read_changes(registries, [target], [created]) == ()
+        lost = replace(known, before=f"sha256:{'0' * 64}")
+        assert await read_changes(registries, [target], [lost]) == (), "it fails no release"
+    released = Release(what="release", tags=(created, known), changes=changes)
+    for wanted in (Format.TABLE, Format.MARKDOWN):
+        text = report_or_fail(Delivery(released=released), wanted)
+        assert "app@linux/amd64: 3 packages came, went or changed since sha-1111111" in text
+        assert "libc6" in text
+    assert json.loads(report_or_fail(Delivery(released=released), Format.JSON))["changes"]
 
 
 def test_a_certificate_that_is_none_names_nobody(certificate: bytes) -> None:
