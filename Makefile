@@ -5,6 +5,7 @@ WITH_ENGINE := $(ENGINE) up && eval "$$($(ENGINE) env)" &&
 WITH_REGISTRY := $(ENGINE) up --embedded && eval "$$($(ENGINE) env)" &&
 CACHE := $(or $(DRYDOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drydock)
 QUIETLY = python3 -m deploy.trace "$(CACHE)/trace-$@.log"
+SCANNER := docker/buildkit-syft-scanner:1.12.0
 PORT := $(or $(DRYDOCK_MIRROR_PORT),5000)
 LOCAL := --repository '127.0.0.1:$(PORT)/rehearsal/{name}' --registry tcp://127.0.0.1:$(PORT)
 HEAD = --revision "$$(git rev-parse HEAD)" --created "$$(git log -1 --format=%cI)"
@@ -14,7 +15,7 @@ build-all: ## Build and smoke-check every image on every platform, and print the
 	@$(WITH_ENGINE) $(QUIETLY) dagger call build-all
 
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
-	@$(WITH_REGISTRY) $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
+	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
 	@$(WITH_ENGINE) dagger call validate

@@ -357,7 +357,7 @@ async def test_what_was_released_before_may_lack_it_and_what_is_wrong_is_found(p
         # What says nothing wrong today says it of another image tomorrow.
         push = forge(FORGED["of its neighbour"][0], Attesting(), Uploads(registries))
         targets = targets_of(plain.host, "wrong")
-        for one in [each for target in targets[:1] for each in await push([target])]:
+        for one in [each for target in targets[:1] for each in await push([target], Stopwatch())]:
             await registries.of(one.target).put_manifest(
                 one.target.name, one.target.own, one.index.body, one.index.media_type
             )

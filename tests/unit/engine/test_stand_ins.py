@@ -29,6 +29,7 @@ def test_the_scanner_is_known_by_its_name_alone() -> None:
     genuine = GENERATOR.partition("@")[0]
     assert scanner.tag_of(genuine) == scanner.tag_of(f"docker.io/{GENERATOR}") == genuine.partition(":")[2]
     assert scanner.tag_of("docker/buildkit-syft-scanner") == "latest"
+    assert f"SCANNER := {genuine}\n" in (places.HERE.parents[1] / "Makefile").read_text()
     assert not scanner.tag_of("docker/buildkit-syft-scanner-x:1")
     assert not scanner.tag_of("python:3.13-slim")
 
