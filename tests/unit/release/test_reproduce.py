@@ -26,11 +26,6 @@ from ci.release.reproduced import LayerDifference, Reproduced, Reproduction
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 PLAIN = "application/vnd.oci.image.layer.v1.tar"
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 Member = tuple[tarfile.TarInfo, bytes]
 
 
@@ -102,15 +97,11 @@ def test_what_only_one_has_and_what_is_in_another_order(tmp_path: Path) -> None:
     assert more.moved == 0, "a new file moves no other"
 
 
-def test_layers_in_zstd(tmp_path: Path) -> None:
-    places = []
-    for number, name in enumerate(("one", "other")):
-        file, start, size = write(tmp_path / name, member("a", bytes([number]) * 3_000_000), compressed=False)
-        body = zstd.compress(file.read_bytes()[start : start + size])
-        file.write_bytes(body)
-        places.append((file, 0, len(body)))
-    found = compare_layers(ZSTD, *places)
-    assert [(each.path, each.kinds) for each in found.files] == [("a", ("content",))]
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python reads it itself")
+def test_layers_in_zstd_are_not_opened_where_python_cannot(tmp_path: Path) -> None:
+    place = write(tmp_path / "one", member("a"))
+    with pytest.raises(DrydockError, match="with compression: gzip they are"):
+        compare_layers(ZSTD, place, place)
 
 
 def test_a_name_that_is_there_twice_is_compared_twice() -> None:
@@ -153,8 +144,6 @@ def test_large_layers_are_not_kept_in_memory() -> None:
 
 def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     place = write(tmp_path / "one", member("a", b"1" * 5000))
-    with pytest.raises(DrydockError, match="no archive"):
-        compare_layers(ZSTD, place, place)
     with pytest.raises(DrydockError, match="no archive"):
         compare_layers(GZIP, place, (place[0], place[1], 40))
 
