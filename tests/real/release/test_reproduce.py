@@ -18,7 +18,7 @@ from tests.support.servers import Registry
 from .test_reuse import FILES as SCRATCH
 from .test_reuse import FIRST, NOW, SECOND, THIRD, WHEN, Files, commit_of, publish, reused, source_of
 
-pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 CONFIG = """\
 repository: registry.test/{name}
