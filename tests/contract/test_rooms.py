@@ -41,6 +41,8 @@ PURE = [
     *(CI / "registry" / name for name in ("address.py", "errors.py", "headers.py", "refusals.py", "remedies.py")),
     *(CI / "build" / f"{name}.py" for name in "addresses archive command excerpt inputs leaks pins progress".split()),
     *(CI / "release" / name for name in ("claims.py", "folder.py", "outcome.py", "record.py", "request.py")),
+    *(CI / "release" / f"{n}.py" for n in "keeping holdings pruned differences reproduced inspected".split()),
+    *CI.glob("*/*_report.py"),
     CI / "github/events.py",
     CI / "github/preview.py",
 ]
