@@ -185,7 +185,7 @@ def _image(
     if missing and not built:
         made = ", ".join(missing[:5])
         notes.append(f"COPY names what the source does not hold: {made}; generated: names what a step makes before")
-    brought = read_brought(path, context, facts.sources, paths, beside)
+    brought = read_brought(path, context, facts.sources, paths, beside, facts.commands)
     notes += brought.notes
     if set(facts.unfilled) - given:
         notes.append(f"FROM needs build-args for {', '.join(facts.unfilled)}")
