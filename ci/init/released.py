@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -83,9 +84,19 @@ def _same(one: Built, other: Built) -> bool:
         _affixes(other),
     ):
         return False
+    if _other_arguments(one, other):
+        return False
     names = {repository.rpartition("/")[2] for repository in one.repositories}
     others = {repository.rpartition("/")[2] for repository in other.repositories}
     return bool(names & others) or not names or not others
+
+
+def _other_arguments(one: Built, other: Built) -> bool:
+    """Tell whether the same run builds both, for the same platforms, with other arguments and under other tags."""
+    apart = one.platforms and other.platforms and not {*one.platforms} & {*other.platforms}
+    events = ({re.sub(".*?(?:,enable=|$)", "", rule, count=1) for rule in image.rules} for image in (one, other))
+    tags = one.rules and other.rules and not {*one.rules} & {*other.rules}
+    return bool(one.build_args != other.build_args and tags and not apart and next(events) == next(events))
 
 
 def _fewer(one: Built, other: Built) -> list[str]:

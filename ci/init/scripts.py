@@ -22,7 +22,7 @@ _EMPTY = re.compile(r"\[\[?\s+(-[zn])\s+(\S+|\"[^\"]*\")\s+\]\]?")
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^{}]*)\})")
 _LOWER = re.compile(
     r"\$\(echo\s+\"?([^\"|]*?)\"?\s*\|\s*"
-    r"(?:awk '\{print tolower\(\$0\)\}'|tr '?\[?:?(?:upper:\]|A-Z)'? '?\[?:?(?:lower:\]|a-z)'?)\)"
+    r"(?:awk '\{ *print tolower\(\$0\);? *\}'|tr '?\[?:?(?:upper:\]|A-Z)'? '?\[?:?(?:lower:\]|a-z)'?)\)"
 )
 _WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\$\((?:[^()]|\([^()]*\))*\)|[^\s;&|])*")
 _MOST = 24  # values of a variable that are kept

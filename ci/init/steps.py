@@ -18,6 +18,7 @@ from ci.init.tagging import (
     is_local,
     is_plain,
     joined,
+    list_images,
     plain_condition,
     read_name,
     rules_of,
@@ -128,7 +129,7 @@ def _meta(run: Run, given: Lines) -> _Meta:
     flavor, lost = take_flavor(given.get("flavor", ""), run.place)
     found = take_rules(text, run.place, condition, run.job.events)
     return _Meta(
-        images=tuple(given.get("images", "").replace(",", "\n").split()),
+        images=tuple(list_images(given.get("images", ""))),
         found=replace(found, lost=(*found.lost, *lost)),
         flavor=tuple(flavor),
         tags=tuple(text.split()),
@@ -155,7 +156,7 @@ def _built(run: Run, given: Lines) -> Built | None:
     platforms, strange = list_platforms(_one(run, given.get("platforms", "")), place)
     metas = {f"steps.{name}." for name in run.metas}
     handed = {key: word for key, options in run.outputs.items() if (word := run_value(options))}
-    arguments = list_arguments(given.get("build-args", ""), place, metas, handed)
+    arguments = list_arguments(_from_environment(run, given.get("build-args", "")), place, metas, handed)
     names = [word for word in split(given.get("tags", ""), r"[,\n]") if word.strip()]
     built = Built(
         place=place,
@@ -174,6 +175,16 @@ def _built(run: Run, given: Lines) -> Built | None:
         lost=(*lost, *strange, *arguments.lost),
     )
     return _tagged(run, built, names)
+
+
+def _from_environment(run: Run, text: str) -> str:
+    """Give an argument without a value that of the environment, as buildx does."""
+
+    def given(line: str) -> str:
+        value = run.known.get(f"env.{line.strip().lower()}")
+        return line if value is None else f"{line.strip()}={value}"
+
+    return "\n".join(map(given, text.splitlines()))
 
 
 def _folder(context: str, place: str) -> tuple[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ci.core.names import TEMPLATE
-from ci.init.holes import CLOSE, HOLE, OPEN, hide, show_again, shown
+from ci.init.holes import CLOSE, HOLE, OPEN, hide, show_again, shown, split
 from ci.init.released import unique
 from ci.tags import RuleError, parse_flavor, parse_rule, split_lines
 
@@ -75,6 +75,17 @@ def read_name(text: str) -> Named:
     if not _REGISTRY.match(repository):
         repository = _HUB + repository
     return Named(repository=repository, tag=show_again(tag, kept))
+
+
+def list_images(text: str) -> list[str]:
+    """List the repositories that metadata-action is given: on lines or between commas, or as name=...,enable=..."""
+    found: list[str] = []
+    for line in (line for line in split(text, r"\n") if not line.strip().startswith("#")):
+        parts = [part.strip() for part in split(line, ",") if part.strip()]
+        keys = dict(part.split("=", 1) for part in parts if re.match("(?:name|enable)=", part))
+        if keys.get("enable") != "false":
+            found += [keys["name"]] if keys.get("name") else [part for part in parts if part not in keys]
+    return found
 
 
 def is_local(repository: str) -> bool:

@@ -14,6 +14,7 @@ from ci.init.released import Built, Released, unique
 from ci.init.search import LeftOut
 from ci.tags import parse_flavor
 
+_LATEST = "type=raw,value=latest"  # of a version, by itself
 _NOT_RELEASED = "no workflow releases it"
 
 
@@ -32,9 +33,8 @@ def take_over(
         owner: of the repository on GitHub; "" where it is not known.
 
     """
-    images = _last_wins(
-        [_plain_owner(_suffixed(image), owner) for image in released.images if image.dockerfile in facts]
-    )
+    built = [image for image in released.images if image.dockerfile in facts]
+    images = _last_wins([_plain_owner(_affixed(image, built), owner) for image in built])
     names = _names(images, facts)
     local = {reference: name for image, name in zip(images, names, strict=True) for reference in image.local}
     made = [
@@ -59,6 +59,9 @@ def _last_wins(images: Sequence[Built]) -> list[Built]:
     for number, image in enumerate(images):
         later = [other for other in images[number + 1 :] if set(other.repositories) & set(image.repositories)]
         taken = {rule for other in later for rule in other.rules if rule.endswith(",suffix=") or ",suffix=," in rule}
+        if _moves_latest(image) and any(map(_moves_latest, later)):
+            taken.add(_LATEST)
+            image = replace(image, rules=(*image.rules, _LATEST), flavor=(*image.flavor, "latest=false"))
         lost = tuple(
             f"{image.place}: {rule!r} names an image that is pushed later" for rule in image.rules if rule in taken
         )
@@ -67,24 +70,47 @@ def _last_wins(images: Sequence[Built]) -> list[Built]:
     return kept
 
 
-def _suffixed(image: Built) -> Built:
-    """Say once, as a flavor, what all rules of an image end with."""
-    ends = [found[1] for rule in image.rules if (found := _end(rule))]
-    if not ends or (len(ends) < max(2, len(image.rules) - 1) and len(ends) != len(image.rules)):
+def _moves_latest(image: Built) -> bool:
+    """Tell whether a version moves latest by itself, and not a name of its own such as latest-alpine."""
+    flavor = parse_flavor(image.flavor)
+    own = (flavor.suffix.fixed and flavor.suffix_latest) or (flavor.prefix.fixed and flavor.prefix_latest)
+    return flavor.latest.fixed != "false" and not own and any(rule.startswith("type=semver") for rule in image.rules)
+
+
+def _affixed(image: Built, images: Sequence[Built]) -> Built:
+    """Say once, as a flavor, what all rules of an image end with, or begin with beside another image."""
+    beside = any(other is not image and {*other.repositories} & {*image.repositories} for other in images)
+    ends = Counter(found[1] for rule in image.rules if (found := _end(rule, bare=beside)))
+    if ends:
+        end, count = ends.most_common(1)[0]
+        if count >= max(2, len(image.rules) - 1) or count == len(image.rules):
+            return replace(
+                image,
+                rules=tuple(_without(rule, end, bare=beside) for rule in image.rules),
+                flavor=(*image.flavor, f"suffix={end}"),
+            )
+    starts = {found[1] if (found := _START.search(rule)) else "" for rule in image.rules}
+    start = next(iter(starts)) if beside and len(starts) == 1 else ""
+    if not start:
         return image
-    end = Counter(ends).most_common(1)[0][0]
-    rules = []
-    for rule in image.rules:
-        found = _end(rule)
-        if found and found[1] == end:
-            rules.append(rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable"))
-        else:
-            rules.append(f"{rule},suffix=")
-    return replace(image, rules=tuple(rules), flavor=(*image.flavor, f"suffix={end}"))
+    rules = (rule.replace(f",prefix={start}", "").replace(f"value={start}", "value=") for rule in image.rules)
+    return replace(image, rules=tuple(rules), flavor=(*image.flavor, f"prefix={start}"))
 
 
-def _end(rule: str) -> re.Match[str] | None:
-    return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(r"type=raw,value=[\w.]+(-[\w.-]+),enable", rule)
+_START = re.compile(r"(?:^type=raw,value=|,prefix=)([a-z0-9]+-)")
+
+
+def _without(rule: str, end: str, *, bare: bool) -> str:
+    found = _end(rule, bare=bare)
+    if not found or found[1] != end:
+        return f"{rule},suffix="
+    return rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable").removesuffix(end)
+
+
+def _end(rule: str, *, bare: bool) -> re.Match[str] | None:
+    """Find what a rule ends with; a bare one, which always holds, may be a name with a hyphen."""
+    written = r"type=raw,value=[\w.]+(-[\w.-]+)" + ("(?:,enable|$)" if bare else ",enable")
+    return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(written, rule)
 
 
 def _names(images: Sequence[Built], facts: Mapping[str, Facts]) -> list[str]:

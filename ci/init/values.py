@@ -21,6 +21,11 @@ _WORDS = (
     (r"github\.sha|GITHUB_SHA|\$\(?(?:shell )?git rev-parse (?:--verify )?HEAD\)?", "{revision}"),
     (r"github\.repository_owner", "{owner}"),
     (r"github\.ref_type == 'tag' && github\.ref_name \|\| '([\w.-]+)'", r"{tag:-\1}"),
+    (
+        r"(?:github\.event_name == 'release'|github\.ref_type == 'tag'|startsWith\(github\.ref, 'refs/tags/v?'\)) && "
+        r"(?:github\.event\.release\.tag_name|github\.ref_name) \|\| github\.sha",
+        "{tag:-{revision}}",
+    ),
     (r"github\.ref_name|GITHUB_REF_NAME", "{ref}"),
     (r"github\.event\.release\.tag_name", "{tag:-{ref}}"),
     (r"(?:shell )?git rev-parse --short HEAD|github\.sha\[:7\]", "{short}"),

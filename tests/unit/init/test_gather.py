@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from ci.config.parse import parse_config
 from ci.core.errors import ConfigError
 from ci.init.gather import find_slug, gather, telling
 from ci.init.proposal import propose
@@ -318,3 +319,77 @@ def test_what_was_written_is_told_with_what_to_type_next() -> None:
     assert "1 lines at the end of deploy/images.yaml" in said
     assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
     assert "stay as they are" in tell([], proposal, module="m", config="c", install="i")
+
+
+@pytest.mark.parametrize(
+    ("plain", "other", "flavor", "name"),
+    [
+        ("latest", "latest-slim", "suffix=-slim", "app-slim"),
+        ("latest\nghcr.io/acme/app:3", "s3-latest\nghcr.io/acme/app:s3-3", "prefix=s3-", "app-s3"),
+    ],
+)
+def test_builds_of_other_arguments_under_other_tags_are_images_of_their_own(
+    plain: str, other: str, flavor: str, name: str
+) -> None:
+    released = read(
+        workflow(
+            build(tags=f"ghcr.io/acme/app:{plain}", **{"build-args": "A=1"}),
+            build(tags=f"ghcr.io/acme/app:{other}", **{"build-args": "A=2"}),
+        )
+    )
+    proposal = propose({"Dockerfile": "FROM a\nARG A\n"}, set(), released=released)
+    first, second = parse_config(render_proposal(proposal, schema="", file="x"), file="x").images
+    assert (first.name, dict(first.build_args), first.flavor) == ("app", {"A": "1"}, ())
+    assert (second.name, dict(second.build_args)) == (name, {"A": "2"})
+    assert flavor in second.flavor
+    assert {rule.partition(",")[0] for rule in proposal.tags or ()} == {"type=raw"}
+
+
+def test_a_platform_or_an_event_with_arguments_of_its_own_is_the_same_image() -> None:
+    platforms = (
+        build(tags="ghcr.io/acme/app:latest-amd64", platforms="linux/amd64", **{"build-args": "A=1"}),
+        build(tags="ghcr.io/acme/app:latest-arm64", platforms="linux/arm64", **{"build-args": "A=2"}),
+    )
+    assert len(read(workflow(*platforms)).images) == 1
+    event, other = (
+        meta("acme/app", f"type=raw,value={tag}", **{"id": "meta", "if": f"github.event_name == '{name}'"})
+        for tag, name in (("edge", "push"), ("latest", "release"))
+    )
+    steps = (event, build(tags=META, **{"build-args": "A=1"}), other, build(tags=META, **{"build-args": "A=2"}))
+    assert len(read(workflow(*steps, on={"push": None, "release": None})).images) == 1
+
+
+def test_an_argument_without_a_value_has_that_of_the_environment() -> None:
+    step = build(tags="acme/app:1", **{"build-args": "A\nB\nC=3\n"})
+    assert one({**step, "env": {"A": "3.14"}}).build_args == {"A": "3.14", "C": "3"}
+
+
+def test_the_images_of_metadata_action_are_read_as_it_reads_them() -> None:
+    images = "# ours\nname=docker.io/acme/app,enable=${{ steps.x.outputs.y }}\nname=quay.io/acme/app,enable=false\n"
+    lower = {"id": "n", "run": "n=$(echo 'Acme/App' | awk '{ print tolower($0) }')\necho \"n=${n}\" >> $GITHUB_OUTPUT"}
+    image = one(lower, meta(f"{images}ghcr.io/${{{{ steps.n.outputs.n }}}}, acme/other"), build(tags=META))
+    assert image.repositories == ("docker.io/acme/app", "ghcr.io/acme/app", "docker.io/acme/other")
+    unknown = {"id": "n", "run": 'n=$(curl x | jq "{ a b }")\necho "n=${n}" >> $GITHUB_OUTPUT'}
+    image = one(unknown, meta("acme/app\nghcr.io/${{ steps.n.outputs.n }}"), build(tags=META))
+    assert image.repositories == ("docker.io/acme/app",)
+    assert len([line for line in image.lost if "is not plain" in line]) == 1
+
+
+def test_a_variable_beside_the_folder_of_a_docker_build_is_no_folder() -> None:
+    image = one(LOGIN, {"run": "docker buildx build --push --file ./Dockerfile . --tag acme/app:1 $MORE"})
+    assert (image.context, image.repositories) == (".", ("docker.io/acme/app",))
+
+
+def test_of_two_images_that_a_version_names_latest_the_one_pushed_later_keeps_it() -> None:
+    one_meta = meta("acme/app", "type=semver,pattern={{version}}")
+    steps = (
+        one_meta,
+        build(tags=META, target="a"),
+        meta("acme/app", "type=semver,pattern={{version}}", "suffix=-b"),
+        build(tags=META, target="b"),
+    )
+    released = read(workflow(*steps))
+    proposal = propose({"Dockerfile": "FROM a AS a\nFROM a AS b\n"}, set(), released=released)
+    first, second = parse_config(render_proposal(proposal, schema="", file="x"), file="x").images
+    assert (first.flavor, second.flavor) == (("latest=false",), ("suffix=-b",))
+    assert any("'type=raw,value=latest' names an image that is pushed later" in line for line in proposal.lost)
