@@ -22,7 +22,6 @@ from ci.dockerfile import (
     relative_to,
 )
 
-
 # What asks git for a version, in files at the root of a source, and the commands that run it.
 _ASKS = r"\bgit (?:describe|rev-parse|log|show)\b"
 _BY_PACKAGE = (

@@ -56,12 +56,13 @@ def _plain_owner(image: Built, owner: str) -> Built:
 def _last_wins(images: Sequence[Built]) -> list[Built]:
     """Take a name away from an image, where another one that is pushed after it gets the same."""
     kept = []
-    for number, image in enumerate(images):
-        later = [other for other in images[number + 1 :] if set(other.repositories) & set(image.repositories)]
+    for number, one in enumerate(images):
+        later = [other for other in images[number + 1 :] if set(other.repositories) & set(one.repositories)]
         taken = {rule for other in later for rule in other.rules if rule.endswith(",suffix=") or ",suffix=," in rule}
-        if _moves_latest(image) and any(map(_moves_latest, later)):
+        image = one
+        if _moves_latest(one) and any(map(_moves_latest, later)):
             taken.add(_LATEST)
-            image = replace(image, rules=(*image.rules, _LATEST), flavor=(*image.flavor, "latest=false"))
+            image = replace(one, rules=(*one.rules, _LATEST), flavor=(*one.flavor, "latest=false"))
         lost = tuple(
             f"{image.place}: {rule!r} names an image that is pushed later" for rule in image.rules if rule in taken
         )

@@ -16,14 +16,14 @@ _ALIASES = {
     "linux/amd64/v1": "linux/amd64",
     "linux/i386": "linux/386",
 }
+_TAGGED = r"(?:github\.event_name == 'release'|github\.ref_type == 'tag'|startsWith\(github\.ref, 'refs/tags/v?'\))"
 # What an expression stands for among the values of a run.
 _WORDS = (
     (r"github\.sha|GITHUB_SHA|\$\(?(?:shell )?git rev-parse (?:--verify )?HEAD\)?", "{revision}"),
     (r"github\.repository_owner", "{owner}"),
     (r"github\.ref_type == 'tag' && github\.ref_name \|\| '([\w.-]+)'", r"{tag:-\1}"),
     (
-        r"(?:github\.event_name == 'release'|github\.ref_type == 'tag'|startsWith\(github\.ref, 'refs/tags/v?'\)) && "
-        r"(?:github\.event\.release\.tag_name|github\.ref_name) \|\| github\.sha",
+        rf"{_TAGGED} && (?:github\.event\.release\.tag_name|github\.ref_name) \|\| github\.sha",
         "{tag:-{revision}}",
     ),
     (r"github\.ref_name|GITHUB_REF_NAME", "{ref}"),

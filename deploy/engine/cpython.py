@@ -28,7 +28,8 @@ def python(tag: str, version: str, suite: str, *, slim: bool) -> Recipe:
             name, f"Debian serves CPython {served}, and no other registry has it", "Name python:3.13-slim, for one."
         )
     source = PYTHONS[line]
-    if source == NEXT and suite != SUITES[0] or source in SUITES and SUITES.index(source) < SUITES.index(suite):
+    runs_on = SUITES[:1] if source == NEXT else SUITES[: SUITES.index(source) + 1]
+    if suite not in runs_on:
         raise refuse(name, f"CPython {line} of {source} does not run on {suite}", f"Name python:{line}-slim.")
 
     def lay(layer: Layer) -> Mapping[str, str]:

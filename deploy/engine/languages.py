@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 
 from deploy.engine.cache import Cache
 from deploy.engine.packages import newest, npm_unpack, npm_versions, pypi_versions, wheel

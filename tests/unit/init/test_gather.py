@@ -366,10 +366,13 @@ def test_an_argument_without_a_value_has_that_of_the_environment() -> None:
 
 def test_the_images_of_metadata_action_are_read_as_it_reads_them() -> None:
     images = "# ours\nname=docker.io/acme/app,enable=${{ steps.x.outputs.y }}\nname=quay.io/acme/app,enable=false\n"
-    lower = {"id": "n", "run": "n=$(echo 'Acme/App' | awk '{ print tolower($0) }')\necho \"n=${n}\" >> $GITHUB_OUTPUT"}
+    lower: dict[str, object] = {
+        "id": "n",
+        "run": "n=$(echo 'Acme/App' | awk '{ print tolower($0) }')\necho \"n=${n}\" >> $GITHUB_OUTPUT",
+    }
     image = one(lower, meta(f"{images}ghcr.io/${{{{ steps.n.outputs.n }}}}, acme/other"), build(tags=META))
     assert image.repositories == ("docker.io/acme/app", "ghcr.io/acme/app", "docker.io/acme/other")
-    unknown = {"id": "n", "run": 'n=$(curl x | jq "{ a b }")\necho "n=${n}" >> $GITHUB_OUTPUT'}
+    unknown: dict[str, object] = {"id": "n", "run": 'n=$(curl x | jq "{ a b }")\necho "n=${n}" >> $GITHUB_OUTPUT'}
     image = one(unknown, meta("acme/app\nghcr.io/${{ steps.n.outputs.n }}"), build(tags=META))
     assert image.repositories == ("docker.io/acme/app",)
     assert len([line for line in image.lost if "is not plain" in line]) == 1
