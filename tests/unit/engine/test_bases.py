@@ -192,3 +192,21 @@ def test_debians_python_is_made_to_install_into_site_packages(tmp_path: Path, fi
     assert "'posix_prefix'" in place.read_text()
     with pytest.raises(ValueError, match="of Debian's Python has changed"):
         cpython._as_upstream(tmp_path)
+
+
+def _needs(*entries: tuple[str, int]) -> bytes:
+    """Write entries of a table of needed versions: a hash, flags and an index, the place of the name, the next one."""
+    return b"\x7fELF" + b"".join(
+        cpython._elf_hash(name) + bytes((0, 0, 4, 0)) + place.to_bytes(4, "little") + bytes((16, 0, 0, 0))
+        for name, place in entries
+    )
+
+
+def test_a_program_is_made_to_ask_for_a_version_that_the_image_has() -> None:
+    assert cpython._elf_hash("GLIBC_2.2.5").hex() == "751a6909"
+    before = _needs(("GLIBC_2.42", 70), ("GLIBC_2.17", 30), ("GLIBC_2.17", 30))
+    after = _needs(("GLIBC_2.17", 30), ("GLIBC_2.17", 30), ("GLIBC_2.17", 30))
+    assert cpython.settle_for(before, "GLIBC_2.42", "GLIBC_2.17") == after
+    for other in (_needs(("GLIBC_2.17", 30)), _needs(("GLIBC_2.42", 70)), before + before):
+        with pytest.raises(ValueError, match="cannot be told apart"):
+            cpython.settle_for(other, "GLIBC_2.42", "GLIBC_2.17")
