@@ -13,7 +13,7 @@ from ci.init.released import Built, Released, Triggers, unique, unite
 from ci.init.steps import Run, read_job
 from ci.init.tagging import is_plain, read_name, rules_of
 from ci.init.values import list_platforms
-from ci.init.workflows import Job, is_workflow, list_jobs
+from ci.init.workflows import Job, called_elsewhere, is_workflow, list_jobs
 
 _SLUGS = tuple(
     re.compile(pattern)
@@ -95,7 +95,12 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
         if image.dockerfile not in dockerfiles
     ]
     images = tuple(image for image in images if image.dockerfile in dockerfiles)
-    return Released(images=images, triggers=triggers, lost=unique([*lost, *gone]), beside=beside(compose))
+    return Released(
+        images=images,
+        triggers=triggers,
+        lost=unique([*lost, *gone, *called_elsewhere(workflows)]),
+        beside=beside(compose),
+    )
 
 
 def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:

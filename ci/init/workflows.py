@@ -55,6 +55,20 @@ def list_jobs(files: Mapping[str, str], project: str) -> Iterator[Job]:
             yield from _jobs(read, path, outer, "", events, 0)
 
 
+def called_elsewhere(files: Mapping[str, str]) -> Iterator[str]:
+    """Name the jobs that call a workflow of another repository, as far as it seems to be about images."""
+    read = {path: read_document(text, path) for path, text in files.items()}
+    for path, workflow in read.items():
+        jobs = mapping(workflow.get("jobs")) if _events(workflow).keys() - _CHECKS else {}
+        for job in (mapping(job) for job in jobs.values()):
+            uses, given = text_of(job, "uses"), mapping(job.get("with"))
+            called = _CALLED.match(uses)
+            about = re.search(r"(?i)docker|image|container|oci|\bbuildx?\b", " ".join([uses, *given]))
+            if called and about and not uses.startswith("./") and called[1] not in read:
+                told = f"; it is given {', '.join(given)}" if given else ""
+                yield f"{path}:{job.line}: calls {uses}, which is not here: what it pushes is not known{told}"
+
+
 def _events(workflow: Lines) -> dict[str, Any]:
     given = workflow.get("on", {})
     if isinstance(given, dict):

@@ -396,3 +396,19 @@ def test_of_two_images_that_a_version_names_latest_the_one_pushed_later_keeps_it
     first, second = parse_config(render_proposal(proposal, schema="", file="x"), file="x").images
     assert (first.flavor, second.flavor) == (("latest=false",), ("suffix=-b",))
     assert any("'type=raw,value=latest' names an image that is pushed later" in line for line in proposal.lost)
+
+
+@pytest.mark.parametrize(
+    ("uses", "given", "on", "named"),
+    [
+        ("acme/.github/.github/workflows/docker.yml@main", {"image-names": "a"}, "push", True),
+        ("acme/.github/.github/workflows/docker.yml@main", {}, "pull_request", False),
+        ("acme/.github/.github/workflows/lint.yml@main", {"python": "3.13"}, "push", False),
+        ("./.github/workflows/docker.yml", {}, "push", False),
+    ],
+)
+def test_a_workflow_of_another_repository_that_is_called_is_named(
+    uses: str, given: dict[str, str], on: str, named: bool
+) -> None:
+    text = yaml.safe_dump({"on": {on: None}, "jobs": {"build": {"uses": uses, "with": given}}})
+    assert any(f"calls {uses}, which is not here" in line for line in read(text).lost) == named
