@@ -25,6 +25,8 @@ _LOWER = re.compile(
     r"(?:awk '\{print tolower\(\$0\)\}'|tr '?\[?:?(?:upper:\]|A-Z)'? '?\[?:?(?:lower:\]|a-z)'?)\)"
 )
 _WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\$\((?:[^()]|\([^()]*\))*\)|[^\s;&|])*")
+_REPLACED = re.compile(r"(//?)((?:[^/\\*?\[]|\\.)+)/?([^/]*)")
+_WHERE_SET = re.compile(r"\$\{([A-Za-z_]\w*):?\+((?:[^{}]|\{[^{}]*\})*)\}")
 _MOST = 24  # values of a variable that are kept
 _MOST_LINES = 1000
 
@@ -144,6 +146,7 @@ def _open(text: str) -> bool:
 def expand(text: str, values: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return all that a word of a shell may become; what is not plain is a hole in it."""
     text = _LOWER.sub(lambda found: found[1].lower() if not _open(found[1]) else found[0], text)
+    text = _WHERE_SET.sub(lambda found: found[2] if any(values.get(found[1], ("",))) else "", text)
     if (lowered := _lowered(text, values)) is not None:
         return (lowered,)
     parts: list[tuple[str, ...]] = []
@@ -187,6 +190,8 @@ def _changed(value: str, change: str) -> str:
     """Do to a value what stands behind its name in braces; what is not plain is a hole."""
     if change == ",,":
         return _lower(value)
+    if (found := _REPLACED.fullmatch(change)) and not HOLE.search(value):
+        return value.replace(found[2], found[3], -1 if found[1] == "//" else 1)
     if change == "%.*" and not _open(value):
         return value.rpartition(".")[0] or value
     if change.startswith("#") and not re.search(r"[*?\[]", change):

@@ -135,7 +135,10 @@ def _image(
         repository.removesuffix(f"/{name}") + "/{name}" if repository.endswith(f"/{name}") else repository
         for repository in image.repositories
     )
-    contexts = {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
+    given = {
+        name: f"{TARGET_CONTEXT}{local[value]}" if value in local else value for name, value in image.contexts.items()
+    }
+    contexts = given | {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
     own = bool(image.local and not image.repositories)
     rules = image.rules
     notes = [f"from {image.place}"]
@@ -150,7 +153,7 @@ def _image(
         target=image.target,
         platforms=platforms,
         build_args=_arguments(image),
-        contexts={**image.contexts, **contexts},
+        contexts=contexts,
         repositories=() if own else templates,
         tags=rules or None if not own else None,
         flavor=() if own else image.flavor,

@@ -31,6 +31,9 @@ class Job:
     events: str  # the condition that the event is one of its workflow's
     triggers: Triggers
     line: int
+    needs: tuple[str, ...] = ()  # names of jobs
+    name: str = ""
+    by_hand: bool = False  # whether a person can start it
 
 
 def is_workflow(path: str) -> bool:
@@ -96,7 +99,7 @@ def _jobs(
     workflow = read[path]
     triggers = _triggers(events)
     around = environment(workflow, known)
-    for job in (mapping(job) for job in mapping(workflow.get("jobs")).values()):
+    for name, job in ((name, mapping(job)) for name, job in mapping(workflow.get("jobs")).items()):
         when = joined(condition, plain_condition(text_of(job, "if")))
         if re.fullmatch(r"(?:\$\{\{)?\s*github\.event_name == 'pull_request'\s*(?:\}\})?", text_of(job, "if")):
             continue
@@ -116,6 +119,9 @@ def _jobs(
                     events=_condition(events, triggers),
                     triggers=triggers,
                     line=job.line,
+                    needs=tuple(texts(job.get("needs"))),
+                    name=name,
+                    by_hand="workflow_dispatch" in events,
                 )
 
 
