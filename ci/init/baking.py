@@ -51,7 +51,7 @@ def bake_images(
 
     """
     files = recipe.files or tuple(usual_files(texts))
-    lost = [f"{recipe.place}: the bake file {shown(f)} is not there" for f in files if f not in texts]
+    lost = [f"{recipe.place}: {_not_read(shown(file))}" for file in files if file not in texts]
     lost += [] if files else [f"{recipe.place}: bake is called, and there is no docker-bake.hcl"]
     bake = read_bake({file: texts[file] for file in files if file in texts}, environment)
     lost += [*bake.lost, *(f"{recipe.place}: {shown(s)} is set by a script" for s in recipe.settings if "=" not in s)]
@@ -71,7 +71,15 @@ def bake_images(
             base = bake_target(bake, name, recipe.settings).built
             made.append(replace(base, local=(local,)))
             built_on += _others(base)
+    if not made and not recipe.push and not any("=" not in setting for setting in recipe.settings):
+        return [], []  # it only builds: nothing of it is released
     return [replace(image, contexts=_contexts(image)) for image in made], lost
+
+
+def _not_read(file: str) -> str:
+    if file.endswith((".yml", ".yaml")):
+        return f"bake builds the services of {file}, which are not read here"
+    return f"the bake file {file} is not there"
 
 
 def _local(name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from ci.core.model import TARGET_CONTEXT
 from ci.init.facts import Facts
@@ -19,7 +20,8 @@ _NOT_RELEASED = "no workflow releases it"
 
 def take_over(
     released: Released,
-    facts: Mapping[str, Facts],
+    paths: Collection[str],
+    told: Callable[[str, str | None], Facts],
     guess: Callable[[str, str, Built], Proposed],
     owner: str,
 ) -> Proposal:
@@ -27,23 +29,24 @@ def take_over(
 
     Args:
         released: what the repository's files say.
-        facts: of the Dockerfiles.
+        paths: of the Dockerfiles.
+        told: what a Dockerfile tells of one of its targets.
         guess: makes an image of a Dockerfile and a name, which may be empty, from what is built of it.
         owner: of the repository on GitHub; "" where it is not known.
 
     """
-    images = _last_wins(
-        [_plain_owner(_suffixed(image), owner) for image in released.images if image.dockerfile in facts]
-    )
+    there = [image for image in released.images if image.dockerfile in paths]
+    images = _told_apart(_last_wins([_plain_owner(_suffixed(image), owner) for image in there]))
+    facts = [told(image.dockerfile, image.target) for image in images]
     names = _names(images, facts)
     local = {reference: name for image, name in zip(images, names, strict=True) for reference in image.local}
     made = [
-        _image(image, name, guess(image.dockerfile, name, image), facts[image.dockerfile], local, released)
-        for image, name in zip(images, names, strict=True)
+        _image(image, name, guess(image.dockerfile, name, image), its, local, released)
+        for image, name, its in zip(images, names, facts, strict=True)
     ]
     # One that others are built on comes first.
     made.sort(key=lambda proposed: proposed.image.release)
-    return _shared(made, released, [path for path in facts if path not in {image.dockerfile for image in images}])
+    return _shared(made, released, [path for path in paths if path not in {image.dockerfile for image in images}])
 
 
 def _plain_owner(image: Built, owner: str) -> Built:
@@ -87,24 +90,43 @@ def _end(rule: str) -> re.Match[str] | None:
     return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(r"type=raw,value=[\w.]+(-[\w.-]+),enable", rule)
 
 
-def _names(images: Sequence[Built], facts: Mapping[str, Facts]) -> list[str]:
+def _told_apart(images: Sequence[Built]) -> list[Built]:
+    """Say as a flavor what tells an image from another one of its repository, where all its names are written out."""
+    kept: list[Built] = []
+    for image in images:
+        plain = [found[1] for rule in image.rules if (found := re.match(r"type=raw,value=([\w.-]+)", rule))]
+        others = [other for other in kept if set(other.repositories) & set(image.repositories)]
+        if others and plain and len(plain) == len(image.rules) and _plainer(image) and any(map(_plainer, others)):
+            rules = tuple(rule if ",suffix=" in rule else f"{rule},suffix=" for rule in image.rules)
+            image = replace(image, rules=rules, flavor=(*image.flavor, f"suffix=-{plain[0]}"))  # noqa: PLW2901
+        kept.append(image)
+    return kept
+
+
+def _names(images: Sequence[Built], facts: Sequence[Facts]) -> list[str]:
     """Name each image as its repository is called, with what tells it from the others of that repository."""
     found = [_name(image) for image in images]
     names: list[str] = []
-    for image, name in zip(images, found, strict=True):
-        own = name or _titled(facts[image.dockerfile].labels.get("org.opencontainers.image.title", ""))
+    for image, name, its in zip(images, found, facts, strict=True):
+        own = name or _titled(its.labels.get("org.opencontainers.image.title", ""))
         flavor = parse_flavor(image.flavor)
         if found.count(name) > 1 and name:
             suffix = flavor.suffix.fixed or flavor.prefix.fixed or ""
-            others = [other for other, its in zip(images, found, strict=True) if its == name and other is not image]
+            others = [other for other, same in zip(images, found, strict=True) if same == name and other is not image]
             if suffix:
                 own = component(f"{name}-{suffix.strip('-._')}")
             elif image.target and any(other.target != image.target for other in others):
                 own = name if not any(_plainer(other) for other in others) else component(f"{name}-{image.target}")
-        while own and own in names:
-            own = f"{own}-{names.count(own) + 1}"
-        names.append(own)
+        if own in names and not image.repositories:
+            # Services of several compose files, such as those of a folder of examples.
+            own = component("-".join([*image.dockerfile.split("/")[:1], own]))
+        names.append(next(option for option in _numbered(own) if not option or option not in names))
     return names
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def _titled(title: str) -> str:

@@ -391,3 +391,21 @@ def test_what_was_written_is_told_with_what_to_type_next() -> None:
     assert "1 lines at the end of deploy/images.yaml" in said
     assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
     assert "stay as they are" in tell([], proposal, module="m", config="c", install="i")
+
+
+def test_images_of_one_repository_are_told_apart_by_what_is_written_out() -> None:
+    texts = [workflow(build(file=f"{one}/Dockerfile", tags=f"acme/app:{one}")) for one in ("devel", "nightly")]
+    files = {"devel/Dockerfile": "FROM a\n", "nightly/Dockerfile": "FROM b\n"}
+    released = gather({f".github/workflows/{n}.yml": text for n, text in enumerate(texts)}, set(files), "app")
+    written = yaml.safe_load(render_proposal(propose(files, set(files), released=released), schema="", file="x"))
+    assert [image["name"] for image in written["images"]] == ["app", "app-nightly"]
+    assert "suffix=-nightly" in written["images"][1]["flavor"]
+    assert written["images"][1]["tags"][0].endswith(",suffix=")
+
+
+def test_services_of_several_compose_files_are_named_with_their_folders() -> None:
+    compose = "services:\n  web:\n    build: .\n"
+    files = {f"{one}/Dockerfile": "FROM a\n" for one in ("one", "two")}
+    released = gather({f"{one}/compose.yaml": compose for one in ("one", "two")}, set(files), "app")
+    images = propose(files, set(files), released=released).images
+    assert [proposed.image.name for proposed in images] == ["web", "two-web"]
