@@ -9,6 +9,7 @@ from dataclasses import replace
 from ci.init.bake import is_bake, usual_files
 from ci.init.baking import Recipe, bake_images
 from ci.init.compose import beside, is_compose, read_compose
+from ci.init.holes import shown
 from ci.init.makefiles import FILES, Makefile, made_by, read_command, read_makefile
 from ci.init.naming import named
 from ci.init.project import VERSIONS, tool_version
@@ -30,6 +31,7 @@ _SLUGS = tuple(
 )
 _IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a-z0-9._-]+/[a-z0-9._/-]+\b")
 _PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
+_USUAL_RUNNER = re.compile(r"ubuntu-(?:latest|\d\d\.\d\d)")
 _ROOT = "Dockerfile"
 # What tells other systems what to build.
 OTHERS = (
@@ -90,7 +92,7 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
     for job, run in runs:
         if run.built or run.unread or _by_script(run):
             triggers = triggers.join(job.triggers)
-    lost = [*_unread(runs), *_by_hand(runs), *_elsewhere(files)]
+    lost = [*_unread(runs), *_by_hand(runs), *_runners(runs), *_elsewhere(files)]
     _name_later(runs)
     built = _copied(runs)
     unread = any(run.unread for _, run in runs) or any("cannot be read" in line for line in lost)
@@ -148,6 +150,16 @@ def _by_hand(runs: Iterable[tuple[Job, Run]]) -> list[str]:
     if len(files) < 2:  # noqa: PLR2004  # one and the other
         return []
     return [f"{' and '.join(files)}: each is started by hand: here one run releases the images of all of them"]
+
+
+def _runners(runs: Iterable[tuple[Job, Run]]) -> list[str]:
+    """Name the runners that images are built on, but GitHub's usual ones."""
+    said = "the workflow of init has another one, which emulates the platforms that are not its own"
+    return [
+        f"{job.file}:{job.line}: builds on {shown(job.runner)}: {said}"
+        for job, run in runs
+        if run.built and job.runner and not _USUAL_RUNNER.fullmatch(job.runner)
+    ]
 
 
 def _elsewhere(files: Collection[str]) -> list[str]:

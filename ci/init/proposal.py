@@ -44,6 +44,7 @@ _GPU_BASE = re.compile(r"(?i)nvidia|cuda|\bgpu\b")
 # Of curl and of wget's kin: where they are sent on, they go.
 _FOLLOWS = re.compile(r"curl\b[^|;&]*\s(?:-[A-Za-z]*L[A-Za-z]*|--location)\b")
 _ADDRESS = re.compile(r"https://[^\s$]+")
+TITLE_LABEL = "org.opencontainers.image.title"
 SOURCE_LABEL = "org.opencontainers.image.source"
 _GPU_PATH = re.compile(r"(?i)(?:^|[._/-])(?:gpu|cuda|rocm)(?:[._/-]|$)")
 _WINDOWS = re.compile(r"(?i)mcr\.microsoft\.com/(?:windows|dotnet/framework)|nanoserver|servercore|windowsservercore")
@@ -97,7 +98,12 @@ def propose(
     if released.images and any(image.dockerfile in dockerfiles for image in released.images):
         proposal = take_over(released, dockerfiles, told, guess, owner)
     else:
-        images = (replace(guess(path), guessed_name=names[path] == DEFAULT) for path in dockerfiles)
+        titles = {path: told(path, None).labels.get(TITLE_LABEL, "") for path in dockerfiles if names[path] == DEFAULT}
+        images = (
+            replace(guess(path, component(title)) if title else guess(path), guessed_name=title == "")
+            for path in dockerfiles
+            for title in (titles.get(path),)
+        )
         proposal = Proposal(
             images=tuple(images),
             tags=fallback_rules(released) or None,

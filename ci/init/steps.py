@@ -12,13 +12,18 @@ from ci.init.documents import Lines, mapping, text_of
 from ci.init.holes import HOLE, fill, hide, hole, show_again, shown, split
 from ci.init.makefiles import Makefile, build_commands, made_by, read_command
 from ci.init.naming import Meta, named, ruled, tagged
-from ci.init.released import Built
+from ci.init.released import Built, unique
 from ci.init.scripts import Values, follow
 from ci.init.tagging import USUAL, joined, plain_condition, read_name, rules_of, run_value, take_flavor, take_rules
 from ci.init.values import list_arguments, list_platforms
 from ci.init.workflows import Job, environment
 
 _ACTION = re.compile(r"[\w.-]+/([\w./-]+?)(?:@.*)?")
+_SECRET = re.compile(r"(?<![\w-])secrets\.([\w-]+)")
+_LOGIN = re.compile(
+    r"\b(?:docker|podman|buildah|skopeo|crane auth|regctl registry|oras)[ \t]+login\b"
+    r"(?:[^\n]*?[ \t][\"']?([a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?)[\"']?(?=\s|$))?"
+)
 _REF = re.compile(r"github\.(?:ref|ref_name|head_ref)\b")
 _NAME = re.compile(r"(?:^|,)\"?name=([^,\"]+)")
 
@@ -77,17 +82,7 @@ def _step(run: Run, step: Lines, files: Files) -> None:
     identity = fill(text_of(step, "id"), run.known)
     _note_checkout(run, action, given)
     if action == "login-action":
-        run.logged_in = True
-        secrets = re.findall(
-            r"(?<![\w-])secrets\.([\w-]+)",
-            " ".join(v for v in mapping(step.get("with")).values() if isinstance(v, str)),
-        )
-        own = [name for name in secrets if name != "GITHUB_TOKEN"]
-        if own:
-            where = shown(given.get("registry", "") or "docker.io")
-            run.remarks.append(
-                f"{run.place}: logs in to {where} with the secrets {' and '.join(own)}: --login gives it to a release"
-            )
+        _log_in(run, mapping(step.get("with")), shown(given.get("registry", "") or "docker.io"))
     elif action == "metadata-action":
         run.metas[identity or run.place] = _meta(run, given)
     elif action == "build-push-action":
@@ -99,7 +94,18 @@ def _step(run: Run, step: Lines, files: Files) -> None:
         # What an action of their own makes of the name of the branch or the tag is most likely a tag.
         run.known[f"steps.{identity}.outputs.tag".lower()] = hole("github.ref_name")
     elif script := fill(text_of(step, "run"), run.known):
+        if found := _LOGIN.search(script):
+            values = {**mapping(step.get("env")), "run": text_of(step, "run")}
+            _log_in(run, Lines(values), shown(found[1] or "docker.io"))
         _script(run, script, identity, files)
+
+
+def _log_in(run: Run, given: Lines, where: str) -> None:
+    run.logged_in = True
+    secrets = _SECRET.findall(" ".join(value for value in given.values() if isinstance(value, str)))
+    if own := [name for name in unique(secrets) if name != "GITHUB_TOKEN"]:
+        said = f"logs in to {where} with the secrets {' and '.join(own)}: --login gives it to a release"
+        run.remarks.append(f"{run.place}: {said}")
 
 
 def _bake(run: Run, recipe: Recipe, files: Files) -> None:

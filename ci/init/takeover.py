@@ -10,6 +10,7 @@ from itertools import count
 
 from ci.core.model import TARGET_CONTEXT
 from ci.init.facts import Facts
+from ci.init.project import DEFAULT
 from ci.init.proposed import REPOSITORY, Proposal, Proposed, component
 from ci.init.released import Built, Released, unique
 from ci.init.search import LeftOut
@@ -151,6 +152,7 @@ def _name(image: Built) -> str:
 def _image(
     image: Built, name: str, guessed: Proposed, facts: Facts, local: Mapping[str, str], released: Released
 ) -> Proposed:
+    unknown = not name and guessed.image.name == DEFAULT
     name = name or guessed.image.name
     last = Counter(repository.rpartition("/")[2] for repository in image.repositories)
     templates = tuple(
@@ -190,6 +192,7 @@ def _image(
         image=made,
         notes=unique([*notes, *image.notes, *guessed.notes]),
         inputs=guessed.inputs,
+        guessed_name=unknown,
         lost=image.lost,
     )
 

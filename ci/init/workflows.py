@@ -34,6 +34,7 @@ class Job:
     needs: tuple[str, ...] = ()  # names of jobs
     name: str = ""
     by_hand: bool = False  # whether a person can start it
+    runner: str = ""
 
 
 def is_workflow(path: str) -> bool:
@@ -122,6 +123,7 @@ def _jobs(
                     needs=tuple(texts(job.get("needs"))),
                     name=name,
                     by_hand="workflow_dispatch" in events,
+                    runner=fill(" ".join(texts(job.get("runs-on"))), within),
                 )
 
 

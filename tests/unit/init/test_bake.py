@@ -17,7 +17,7 @@ FILE = ".github/workflows/release.yml"
 
 
 def workflow(*steps: dict[str, object], **job: object) -> str:
-    made = {"on": {"push": {"tags": ["v*"]}}, "jobs": {"build": {"runs-on": "x", "steps": [*steps], **job}}}
+    made = {"on": {"push": {"tags": ["v*"]}}, "jobs": {"build": {"runs-on": "ubuntu-latest", "steps": [*steps], **job}}}
     return yaml.safe_dump(made, sort_keys=False, width=1000)
 
 

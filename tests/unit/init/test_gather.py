@@ -33,7 +33,10 @@ META = "${{ steps.meta.outputs.tags }}"
 
 
 def workflow(*steps: dict[str, object], on: object = None, **job: object) -> str:
-    made = {"on": on or {"push": {"tags": ["v*"]}}, "jobs": {"build": {"runs-on": "x", "steps": [*steps], **job}}}
+    made = {
+        "on": on or {"push": {"tags": ["v*"]}},
+        "jobs": {"build": {"runs-on": "ubuntu-latest", "steps": [*steps], **job}},
+    }
     return yaml.safe_dump(made, sort_keys=False, width=1000)
 
 
@@ -409,3 +412,23 @@ def test_services_of_several_compose_files_are_named_with_their_folders() -> Non
     released = gather({f"{one}/compose.yaml": compose for one in ("one", "two")}, set(files), "app")
     images = propose(files, set(files), released=released).images
     assert [proposed.image.name for proposed in images] == ["web", "two-web"]
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        ("echo $PASS | docker login -u me --password-stdin", "docker.io"),
+        ("echo $PASS | docker login ghcr.io -u me --password-stdin", "ghcr.io"),
+        ("skopeo login -u me -p $PASS quay.io", "quay.io"),
+    ],
+)
+def test_a_login_by_a_script_names_its_secret(command: str, where: str) -> None:
+    step: dict[str, object] = {"run": command, "env": {"PASS": "${{ secrets.REGISTRY_TOKEN }}"}}
+    said = f"{FILE}:9: logs in to {where} with the secrets REGISTRY_TOKEN: --login gives it to a release"
+    assert said in read(workflow(step, build(tags="acme/app:1"))).lost
+
+
+def test_runners_of_ones_own_are_named() -> None:
+    given = workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04-arm"})
+    assert any("builds on ubuntu-24.04-arm: the workflow of init has another one" in line for line in read(given).lost)
+    assert not read(workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04"})).lost

@@ -517,3 +517,9 @@ def test_an_image_of_the_builder_s_own_platform_is_for_one() -> None:
     (proposed,) = propose(files, set(files)).images
     assert proposed.image.platforms == ("linux/amd64",)
     assert "linux/amd64 only: its last stage's FROM asks for the builder's own" in proposed.notes
+
+
+def test_a_title_names_an_image_that_nothing_else_does() -> None:
+    files = {"Dockerfile": 'FROM a\nLABEL org.opencontainers.image.title="My Tool"\n'}
+    (proposed,) = propose(files, set(files)).images
+    assert (proposed.image.name, proposed.guessed_name) == ("my-tool", False)
