@@ -31,6 +31,7 @@ _SLUGS = tuple(
 )
 _IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a-z0-9._-]+/[a-z0-9._/-]+\b")
 _PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
+_SCRIPT = re.compile(r"[\w./-]*(?:docker|image|container)[\w./-]*\.(?:sh|bash|py)\b")
 _USUAL_RUNNER = re.compile(r"ubuntu-(?:latest|\d\d\.\d\d)")
 _ROOT = "Dockerfile"
 # What tells other systems what to build.
@@ -38,6 +39,8 @@ OTHERS = (
     ".circleci/config.yml",
     ".drone.yml",
     ".gitlab-ci.yml",
+    ".goreleaser.yaml",
+    ".goreleaser.yml",
     ".travis.yml",
     ".woodpecker.yml",
     "Jenkinsfile",
@@ -92,7 +95,8 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
     for job, run in runs:
         if run.built or run.unread or _by_script(run):
             triggers = triggers.join(job.triggers)
-    lost = [*_unread(runs), *_by_hand(runs), *_runners(runs), *_elsewhere(files)]
+    lost = [*_unread(runs), *_by_hand(runs), *_runners(runs)]
+    lost += [] if any(run.built for _, run in runs) else _elsewhere(files)
     _name_later(runs)
     built = _copied(runs)
     unread = any(run.unread for _, run in runs) or any("cannot be read" in line for line in lost)
@@ -139,8 +143,12 @@ def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:
         found += run.unread
         if run.built:
             found += run.remarks
-        elif _by_script(run) and not any(other.built for same, other in given if same.file == job.file):
-            found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
+        elif not any(other.built for same, other in given if same.file == job.file):
+            if _by_script(run):
+                found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
+            elif run.logged_in and not run.unread:
+                found += run.remarks
+                found.append(f"{job.file}:{job.line}: logs in to a registry, and what it pushes there cannot be read")
     return found
 
 
@@ -260,4 +268,8 @@ def _from_makefiles(makefiles: Mapping[str, Makefile]) -> tuple[list[Built], lis
             built.append(replace(image, rules=found.rules, flavor=found.flavor, lost=lines))
         elif "-t" in command.split():
             lost.append(f"{place}: a docker build that cannot be read")
+    for makefile in makefiles.values():
+        for recipe in makefile.recipes.values():
+            called = [(number, script[0]) for number, line in recipe if (script := _SCRIPT.search(line))]
+            lost += [f"{makefile.file}:{number}: calls {script}, which is not read" for number, script in called]
     return built, lost

@@ -126,6 +126,8 @@ def _read(path: str, text: str) -> tuple[Dockerfile | None, str]:
     dockerfile = parse_dockerfile(text, file=path)
     if dockerfile.faults:
         fault = dockerfile.faults[0]
+        if _TEMPLATE.search(text):
+            return None, "it is a template"
         return None, f"it cannot be read: line {fault.line}: {fault.message}"
     facts = read_facts(dockerfile)
     if any(_TEMPLATE.search(base) for base in facts.bases):

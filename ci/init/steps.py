@@ -19,6 +19,15 @@ from ci.init.values import list_arguments, list_platforms
 from ci.init.workflows import Job, environment
 
 _ACTION = re.compile(r"[\w.-]+/([\w./-]+?)(?:@.*)?")
+# What every step of a workflow has among its variables.
+_GITHUB = (
+    "github.ref",
+    "github.ref_name",
+    "github.ref_type",
+    "github.sha",
+    "github.repository",
+    "github.repository_owner",
+)
 _SECRET = re.compile(r"(?<![\w-])secrets\.([\w-]+)")
 _LOGIN = re.compile(
     r"\b(?:docker|podman|buildah|skopeo|crane auth|regctl registry|oras)[ \t]+login\b"
@@ -109,7 +118,8 @@ def _log_in(run: Run, given: Lines, where: str) -> None:
 
 
 def _bake(run: Run, recipe: Recipe, files: Files) -> None:
-    environment = {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
+    given = {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
+    environment = {name.replace("github.", "github_"): run.known.get(name, hole(name)) for name in _GITHUB} | given
     condition = run.condition or run.job.events
     built, lost = bake_images(
         recipe, files.bakes, environment, metas=run.metas, outputs=run.outputs, condition=condition

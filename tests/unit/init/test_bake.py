@@ -65,6 +65,20 @@ def test_the_environment_of_a_step_stands_before_a_default() -> None:
     assert dict(image.build_args) == {"A": "2", "C": "{ref}"}
 
 
+def test_the_variables_of_every_step_are_known() -> None:
+    text = """
+variable "GITHUB_SHA" { default = "" }
+variable "GITHUB_REF_NAME" { default = "local" }
+target "default" {
+  args = { COMMIT = GITHUB_SHA }
+  tags = ["ghcr.io/acme/app:${GITHUB_REF_NAME}"]
+}
+"""
+    (image,) = read(text, action()).images
+    assert dict(image.build_args) == {"COMMIT": "{revision}"}
+    assert image.rules == ("type=ref,event=branch", "type=ref,event=tag")
+
+
 def test_json_says_the_same() -> None:
     targets = {
         "base": {"args": {"A": "1"}, "platforms": ["linux/amd64"]},

@@ -432,3 +432,17 @@ def test_runners_of_ones_own_are_named() -> None:
     given = workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04-arm"})
     assert any("builds on ubuntu-24.04-arm: the workflow of init has another one" in line for line in read(given).lost)
     assert not read(workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04"})).lost
+
+
+def test_a_job_that_logs_in_and_builds_by_what_is_not_read_is_named() -> None:
+    release: dict[str, object] = {"uses": "goreleaser/goreleaser-action@v7"}
+    released = gather({FILE: workflow(LOGIN, release), ".goreleaser.yml": ""}, {"Dockerfile"}, "app")
+    assert any("secrets HUB_USER and HUB" in line for line in released.lost)
+    assert any("what it pushes there cannot be read" in line for line in released.lost)
+    assert any(line.startswith(".goreleaser.yml: it is not read") for line in released.lost)
+
+
+def test_a_script_that_make_calls_is_named() -> None:
+    makefile = "image:\n\tsh ./scripts/build-docker.sh\n\tsh ./scripts/lint.sh\n"
+    released = gather({"Makefile": makefile}, {"Dockerfile"}, "app")
+    assert released.lost == ("Makefile:2: calls ./scripts/build-docker.sh, which is not read",)

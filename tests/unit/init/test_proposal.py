@@ -255,6 +255,7 @@ def test_what_needs_a_hand_is_said() -> None:
         ("RUN x\n", "it cannot be read"),
         ("package docker\n", "it cannot be read"),
         ("FROM {{base}}\n", "it is a template"),
+        ("{{ head }}\nFROM a\n", "it is a template"),
         ("FROM mcr.microsoft.com/windows/servercore:ltsc2022\n", "it is for Windows"),
     ],
 )
