@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ci.init.bake import is_bake, usual_files
@@ -14,7 +14,7 @@ from ci.init.makefiles import FILES, Makefile, made_by, read_command, read_makef
 from ci.init.naming import named
 from ci.init.project import VERSIONS, tool_version
 from ci.init.published import find_hidden, is_readme, pulled
-from ci.init.released import Built, Released, Triggers, unique, unite
+from ci.init.released import Built, Released, Triggers, unique, unite, without_platform
 from ci.init.steps import Files, Run, read_job
 from ci.init.tagging import is_plain, read_name, rules_of
 from ci.init.values import list_platforms
@@ -33,6 +33,7 @@ _IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a
 _PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
 _SCRIPT = re.compile(r"[\w./-]*(?:docker|image|container)[\w./-]*\.(?:sh|bash|py)\b")
 _USUAL_RUNNER = re.compile(r"ubuntu-(?:latest|\d\d\.\d\d)")
+_MERGES = re.compile(r"\bdocker manifest create\b|\bimagetools create\b|\bmanifest-tool\b")
 _ROOT = "Dockerfile"
 # What tells other systems what to build.
 OTHERS = (
@@ -87,10 +88,10 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
     jobs = list(list_jobs(workflows, project))
     bakes = {path: text for path, text in files.items() if is_bake(path)}
     called = Files(makefiles=makefiles, bakes=bakes)
-    first = [(job, read_job(job, called, several=False)) for job in jobs]
+    first = _in_order(jobs, called)
     releasing = {job.triggers for job, run in first if run.built}
     several = len(releasing) > 1
-    runs = [(job, read_job(job, called, several=True) if several and run.built else run) for job, run in first]
+    runs = _in_order(jobs, called, {id(job) for job, run in first if run.built}) if several else first
     triggers = Triggers()
     for job, run in runs:
         if run.built or run.unread or _by_script(run):
@@ -98,6 +99,7 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
     lost = [*_unread(runs), *_by_hand(runs), *_runners(runs)]
     lost += [] if any(run.built for _, run in runs) else _elsewhere(files)
     _name_later(runs)
+    _merge_platforms(runs)
     built = _copied(runs)
     unread = any(run.unread for _, run in runs) or any("cannot be read" in line for line in lost)
     if not built:
@@ -181,6 +183,15 @@ def _by_script(run: Run) -> bool:
     return bool(not run.built and not run.unread and run.logged_in and any(map(_pushes, run.scripts)))
 
 
+def _in_order(jobs: Sequence[Job], files: Files, several: Collection[int] = ()) -> list[tuple[Job, Run]]:
+    """Read jobs in their order, so that each knows what those before have worked out that it waits for."""
+    done: list[tuple[Job, Run]] = []
+    for job in jobs:
+        before = [run for other, run in done if other.file == job.file and other.name in job.needs]
+        done.append((job, read_job(job, files, several=id(job) in several, before=before)))
+    return done
+
+
 def _name_later(runs: Iterable[tuple[Job, Run]]) -> None:
     """Give images that are pushed by their digests the names that a job gives them which waits for theirs."""
     given = list(runs)
@@ -196,6 +207,14 @@ def _name_later(runs: Iterable[tuple[Job, Run]]) -> None:
                     else built
                     for built in run.built
                 ]
+
+
+def _merge_platforms(runs: Iterable[tuple[Job, Run]]) -> None:
+    """Take the platform out of the names of images that a later job makes one of."""
+    given = list(runs)
+    for job, run in given:
+        merged = any(_MERGES.search(script) for other, its in given if other.file == job.file for script in its.scripts)
+        run.built = [without_platform(built) if merged else built for built in run.built]
 
 
 def _copied(runs: Iterable[tuple[Job, Run]]) -> list[Built]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 OPEN, CLOSE = "\ue000", "\ue001"
 HOLE = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
-_EMPTY = ("matrix.", "inputs.")  # what a run has not, it takes for an empty text
+_EMPTY = ("matrix.", "inputs.", "github.event.inputs.")  # what a run has not, it takes for an empty text
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _COMPARED = re.compile(r"('[^']*'|[\w.-]+)\s*(==|!=)\s*('[^']*'|[\w.-]+)")
 _FORMAT = re.compile(r"format\((.*)\)", re.DOTALL)
@@ -33,9 +33,24 @@ def fill(text: str, known: Mapping[str, str]) -> str:
 
     def value(found: re.Match[str]) -> str:
         plain = _any(found[1], known)
-        return hole(found[1]) if plain is None else plain
+        return hole(_left(found[1], known)) if plain is None else plain
 
     return _EXPRESSION.sub(value, text)[:_MOST]
+
+
+def _left(text: str, known: Mapping[str, str]) -> str:
+    """Leave out of several values those before the first that may be one."""
+    parts = _cut(text, "||")
+    first = next((n for n, part in enumerate(parts) if _all(part, known) is None), 0)
+    return "||".join(parts[first:]).strip()
+
+
+def is_false(condition: str, known: Mapping[str, str]) -> bool:
+    """Tell whether a condition is known not to hold: what an event or a person would decide is not known."""
+    inner = condition.strip().removeprefix("${{").removesuffix("}}").strip()
+    # Whose repository it is stands for whoever releases.
+    plain = {name: value for name, value in known.items() if not name.startswith("github.")}
+    return bool(inner) and "inputs." not in inner and _any(inner, plain) in _FALSE
 
 
 def _any(text: str, known: Mapping[str, str]) -> str | None:
@@ -64,7 +79,7 @@ def _plain(word: str, known: Mapping[str, str]) -> str | None:
         return found[1].replace("''", "'")
     if compared := _COMPARED.fullmatch(word):
         left, right = _plain(compared[1], known), _plain(compared[3], known)
-        if left is None or right is None or HOLE.search(left + right):
+        if left is None or right is None or HOLE.search(left + right) or "{owner}" in left + right:
             return None
         return str((left.lower() == right.lower()) is (compared[2] == "==")).lower()
     if made := _FORMAT.fullmatch(word):

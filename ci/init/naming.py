@@ -10,6 +10,9 @@ from ci.init.holes import HOLE, hide, shown, split
 from ci.init.released import Built, unique
 from ci.init.tagging import Found, is_local, is_plain, known_tag, not_plain, read_name, rules_of
 
+_TAGS = re.compile(r"tag(?!.*(?:suffix|prefix))[^.]*$")  # ends what stands for names
+_MOST = 24  # names that are kept of one that a script makes
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meta:
@@ -49,7 +52,7 @@ def tagged(
         if step and step[1] in metas:
             built = from_meta(built, metas[step[1]])
             continue
-        options = outputs.get(held[1].lower(), (name,)) if held else (name,)
+        options = _options(name, outputs)
         chosen = chosen or len(options) > 1
         if len({_repositories(option) for option in options if not HOLE.fullmatch(option)}) > 1:
             said = f"{built.place}: a script chooses by the event where names go: here each goes to all repositories"
@@ -67,6 +70,17 @@ def tagged(
                     said = f"{built.place}: the names {shown(one)} are made by a script"
                     built = replace(built, unnamed=(*built.unnamed, said))
     return ruled(built, rules_of(tags, built.place, "" if chosen else condition)) if tags else built
+
+
+def _options(name: str, outputs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """List what a name may be, by what scripts hand on."""
+    if held := HOLE.fullmatch(name.strip()):
+        return outputs.get(held[1].lower(), (name,))
+    found = next((hole for hole in HOLE.finditer(name) if hole[1].lower() in outputs), None)
+    if not found:
+        return (name,)
+    options = (name.replace(found[0], option) for option in outputs[found[1].lower()] if found[0] not in option)
+    return unique(one for option in options for one in _options(option, outputs))[:_MOST] or (name,)
 
 
 def _repositories(option: str) -> frozenset[str]:
@@ -103,7 +117,7 @@ def named(built: Built, metas: Iterable[Meta], outputs: Mapping[str, tuple[str, 
         fitting = [m for m in metas if not own or own & {read_name(i).repository for i in m.images}]
         for meta in fitting[:1]:
             built = from_meta(built, meta)
-        lists = [values for key, values in outputs.items() if "tag" in key.rpartition(".")[2]]
+        lists = [values for key, values in outputs.items() if _TAGS.search(key)]
         written = [value for options in lists for value in options]
         if not fitting and written:
             said = [one for value in written for one in split(value, ",")]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 _NO_LATEST = "latest=false"
+_BEGIN = re.compile(r"type=raw,value=([a-z][\w.]*-)(?=\w)|.*,prefix=([\w.]+-)(?=,|$)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +101,39 @@ def _same(one: Built, other: Built) -> bool:
         _affixes(other),
     ):
         return False
+    if beginning(one.rules) != beginning(other.rules) and _plain(one.build_args) != _plain(other.build_args):
+        return False  # two variants of one Dockerfile, as their names say
     names = {repository.rpartition("/")[2] for repository in one.repositories}
     others = {repository.rpartition("/")[2] for repository in other.repositories}
     return bool(names & others) or not names or not others
+
+
+def beginning(rules: Sequence[str]) -> str:
+    """Find what all names of several rules begin with; "" where it is nothing, or there is one name alone."""
+    found = {(match[1] or match[2]) if (match := _BEGIN.match(rule)) else "" for rule in rules}
+    return found.pop() if len(found) == 1 and len(rules) > 1 else ""
+
+
+def _plain(arguments: Mapping[str, str]) -> dict[str, str]:
+    """Keep the arguments that no run changes."""
+    return {key: value for key, value in arguments.items() if "{" not in value}
+
+
+def without_platform(image: Built) -> Built:
+    """Take the platform off the names of an image that is built for that one alone."""
+    ends = "|".join(re.escape(end) for end in _ends(image.platforms))
+    found = [re.search(rf"-(?:{ends})(?=,enable|,suffix=|$)", rule) for rule in image.rules] if ends else []
+    if not found or not all(found):
+        return image
+    rules = (re.sub(rf",suffix=-(?:{ends})(?=,|$)|-(?:{ends})(?=,|$)", "", rule, count=1) for rule in image.rules)
+    return replace(image, rules=unique(rules))
+
+
+def _ends(platforms: Sequence[str]) -> list[str]:
+    if len(platforms) != 1:
+        return []
+    architecture, _, variant = platforms[0].removeprefix("linux/").partition("/")
+    return [f"{architecture}{variant}", f"linux-{architecture}{variant}", architecture]
 
 
 def _flavors(one: Built, other: Built) -> tuple[str, ...]:

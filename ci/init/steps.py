@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ci.init.baking import PUSHES, Recipe, bake_commands, bake_images, of_action, of_command
 from ci.init.documents import Lines, mapping, text_of
-from ci.init.holes import HOLE, fill, hide, hole, show_again, shown, split
+from ci.init.holes import HOLE, fill, hide, hole, is_false, show_again, shown, split
 from ci.init.makefiles import Makefile, build_commands, made_by, read_command
 from ci.init.naming import Meta, named, ruled, tagged
 from ci.init.released import Built, unique
@@ -63,22 +63,40 @@ class Files:
     bakes: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_job(job: Job, files: Files, *, several: bool) -> Run:
+def read_job(job: Job, files: Files, *, several: bool, before: Iterable[Run] = ()) -> Run:
     """Read what a job builds and pushes.
 
     Args:
         job: one run of it.
         files: what its steps may call.
         several: whether the source has workflows that release at other events.
+        before: the jobs that it waits for.
 
     """
     run = Run(job=job, several=several, known=dict(job.known))
+    for other in before:
+        _hand_on(other, run)
     for step in job.steps:
+        if is_false(text_of(step, "if"), run.known):
+            continue
         run.place = f"{job.file}:{step.line}"
         run.condition = joined(job.condition, plain_condition(text_of(step, "if")))
         _step(run, step, files)
     run.built = [named(built, run.metas.values(), run.outputs, run.condition or job.events) for built in run.built]
     return run
+
+
+def _hand_on(done: Run, run: Run) -> None:
+    """Let a job know what one that it waits for has worked out."""
+    run.metas = {**done.metas, **run.metas}
+    for name, text in done.job.outputs.items():
+        key = f"needs.{done.job.name}.outputs.{name}".lower()
+        filled = fill(text, done.known)
+        held = HOLE.fullmatch(filled)
+        options = done.outputs.get(held[1].lower(), (filled,)) if held else (filled,)
+        if len(options) == 1:
+            run.known.setdefault(key, options[0])
+        run.outputs.setdefault(key, options)
 
 
 def _step(run: Run, step: Lines, files: Files) -> None:
@@ -168,7 +186,8 @@ def _built(run: Run, given: Lines) -> Built | None:
     platforms, strange = list_platforms(_one(run, given.get("platforms", "")), place)
     metas = {f"steps.{name}." for name in run.metas}
     handed = {key: word for key, options in run.outputs.items() if (word := run_value(options))}
-    arguments = list_arguments(given.get("build-args", ""), place, metas, handed)
+    lines = [_argument(run, line.strip()) for line in given.get("build-args", "").splitlines()]
+    arguments = list_arguments("\n".join(lines), place, metas, handed)
     names = [word for word in split(given.get("tags", ""), r"[,\n]") if word.strip()]
     built = Built(
         place=place,
@@ -188,6 +207,16 @@ def _built(run: Run, given: Lines) -> Built | None:
         lost=(*lost, *strange, *arguments.lost),
     )
     return tagged(built, names, run.metas, run.outputs, run.condition or run.job.events)
+
+
+def _argument(run: Run, line: str) -> str:
+    """Give a name alone the value that the step's own variable has, and a script's output the lines that it is."""
+    held = HOLE.fullmatch(line)
+    lines = run.outputs.get(held[1].lower(), ()) if held else ()
+    if lines and all("=" in one for one in lines):
+        return "\n".join(lines)
+    value = run.known.get(f"env.{line.lower()}", "")
+    return f"{line}={value}" if value and "=" not in line else line
 
 
 def _folder(context: str, place: str) -> tuple[str, tuple[str, ...]]:

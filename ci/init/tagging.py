@@ -33,6 +33,8 @@ _KINDS = (
     (r"(?i:ref_name|tag_name)\}?#v$|refs\\?/tags\\?/v|(?:in|out)puts\.version", "{{version}}"),
     (r"refs/tags|tag_name|git describe", "tag"),
     (r"(?i:ref_name)|refs/\*|^github\.ref$", "ref"),
+    (r"date (?:-I|['\"]?\+%F|['\"]?\+%Y-%m-%d)['\"]?\)", "{{date 'YYYY-MM-DD'}}"),
+    (r"date ['\"]?\+%Y%m%d['\"]?\)", "{{date 'YYYYMMDD'}}"),
     (r"rev-parse --short", "short"),
     (r"(?i:github[._]sha)|rev-parse", "sha"),
     (r"^\$[({]?(?:\w+_)?VERSION[)}]?$", "{{version}}"),
@@ -232,6 +234,8 @@ def _rules(tag: str, condition: str) -> list[str] | None:
 def _ruled(pattern: str, before: str, suffix: str, enable: str, first: str) -> list[str] | None:
     """Write the rules of one pattern, by what stands around it."""
     prefix = f",prefix={before}" if before else ""
+    if pattern.startswith("{{date"):
+        return [f"type=raw,value={before}{pattern}{suffix.removeprefix(',suffix=')}{enable}"]
     if "{{" in pattern:
         # A git tag keeps its v, where nothing takes it away.
         v = "v" if before == "v" or re.search("refs/tags/(?!v)|tag_name(?!#v)", first) else ""

@@ -12,7 +12,7 @@ from ci.core.model import TARGET_CONTEXT
 from ci.init.facts import Facts
 from ci.init.project import DEFAULT
 from ci.init.proposed import REPOSITORY, Proposal, Proposed, component
-from ci.init.released import Built, Released, unique
+from ci.init.released import Built, Released, beginning, unique
 from ci.init.search import LeftOut
 from ci.tags import parse_flavor
 
@@ -72,11 +72,15 @@ def _last_wins(images: Sequence[Built]) -> list[Built]:
 
 
 def _suffixed(image: Built) -> Built:
-    """Say once, as a flavor, what all rules of an image end with."""
-    ends = [found[1] for rule in image.rules if (found := _end(rule))]
-    if not ends or (len(ends) < max(2, len(image.rules) - 1) and len(ends) != len(image.rules)):
-        return image
-    end = Counter(ends).most_common(1)[0][0]
+    """Say once, as a flavor, what all rules of an image end with, or else begin with."""
+    ends = Counter(found[1] for rule in image.rules if (found := _end(rule)))
+    end, count = ends.most_common(1)[0] if ends else ("", 0)
+    if not count or (count < max(2, len(image.rules) - 1) and count != len(image.rules)):
+        if not (start := beginning(image.rules)):
+            return image
+        plain = (rule.replace(f",prefix={start}", "") for rule in image.rules)
+        rest = tuple(rule.replace(f"=raw,value={start}", "=raw,value=") for rule in plain)
+        return replace(image, rules=rest, flavor=(*image.flavor, f"prefix={start}"))
     rules = []
     for rule in image.rules:
         found = _end(rule)

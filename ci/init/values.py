@@ -81,6 +81,8 @@ def list_arguments(text: str, place: str, metas: Collection[str], handed: Mappin
     lost: list[str] = []
     for line in (line.strip() for line in text.splitlines()):
         name, equals, value = line.partition("=")
+        if HOLE.fullmatch(line):
+            lost.append(f"{place}: the build arguments {shown(line)} are made by a script")
         if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
             continue
         if name == "SOURCE_DATE_EPOCH" and HOLE.search(value):

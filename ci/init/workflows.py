@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
 
@@ -35,6 +35,7 @@ class Job:
     name: str = ""
     by_hand: bool = False  # whether a person can start it
     runner: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what it hands to those that wait for it
 
 
 def is_workflow(path: str) -> bool:
@@ -123,6 +124,7 @@ def _jobs(
                     needs=tuple(texts(job.get("needs"))),
                     name=name,
                     by_hand="workflow_dispatch" in events,
+                    outputs={n: text for n, text in mapping(job.get("outputs")).items() if isinstance(text, str)},
                     runner=fill(" ".join(texts(job.get("runs-on"))), within),
                 )
 

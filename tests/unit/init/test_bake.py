@@ -174,7 +174,7 @@ def test_a_command_that_pushes_nothing_releases_nothing(command: str) -> None:
     [
         ("target {", action(), "docker-bake.hcl: line"),
         (HCL, action(files="other.hcl"), "the bake file other.hcl is not there"),
-        (HCL, action(targets="${{ github.event.inputs.x }}"), "are named by a script"),
+        (HCL, action(targets="${{ steps.x.outputs.y }}"), "are named by a script"),
         (HCL, action(set="${{ steps.x.outputs.y }}"), "is set by a script"),
         ('target "default" { tags = ["${HOST}/app:1"] }', action(), "the repository docker.io/$HOST/app is not plain"),
         ('target "default" { tags = ["acme/app:${timestamp()}"] }', action(), "the tag '${{ timestamp() }}' is made"),
