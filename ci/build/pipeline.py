@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -19,12 +18,13 @@ from ci.build.definition import Definition, read_definitions
 from ci.build.needs import tell_shallow
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
-from ci.core.engine import failure_of, fan_out, step
+from ci.core.engine import Stopwatch, engine_platform, failure_of, fan_out
 from ci.core.errors import BuildError, DrydockError, SelectionError
-from ci.core.model import Failure, Outcome, Plan, Variant
+from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
 from ci.core.text import seconds_text
+from ci.core.timeline import ALL, row_before, row_of
 
 _CHECKS_AT_A_TIME = 4
 _SLOW = 10.0  # seconds of a build that a cache would have been good for
@@ -65,6 +65,8 @@ class _Job:
     labels: Mapping[str, Mapping[str, str]]  # by image
     caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
+    watch: Stopwatch
+    machine: str  # that builds
     # A check that waits for an emulated start holds up no build.
     building: anyio.CapacityLimiter
     checking: anyio.CapacityLimiter
@@ -88,6 +90,7 @@ async def build_all(
     labels: Mapping[str, Mapping[str, str]] | None = None,
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
+    watch: Stopwatch | None = None,
 ) -> Built:
     """Build and smoke-check every variant of a plan.
 
@@ -100,12 +103,14 @@ async def build_all(
         labels: of each image by its name, in place of those that are known without a release.
         reused: the outcome of each variant that needs no build, by its name.
         reasons: why an image is built though an earlier one was looked for, by its name.
+        watch: of the run, where it began earlier.
 
     Raises:
         SelectionError: an image needs a build secret that was not given.
 
     """
-    now = _stopwatch()
+    now = Stopwatch()
+    watch = watch or now
     limit = builder.parallel if builder.parallel > 0 else _bound()
     secrets = await _name_secrets(plan, builder.secrets)
     definitions = definitions or await read_definitions(plan, builder.source, git=builder.git)
@@ -125,9 +130,12 @@ async def build_all(
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
         caches=caches or {},
         reused=reused or {},
+        watch=watch,
+        machine=f"engine ({engine_platform()})",
         building=anyio.CapacityLimiter(limit),
         checking=anyio.CapacityLimiter(limit),
     )
+    watch.so_far(ALL, "prepare")
     results: dict[str, _Result] = {}
     for variants in build_levels(plan):
         # What is large takes long: begun last, it would be built alone.
@@ -139,7 +147,11 @@ async def build_all(
         report=Report(
             plan=plan,
             outcomes=tuple(result.outcome for result in released),
-            seconds=now(),
+            seconds=now.seconds,
+            rows=(
+                row_before(watch.stages(ALL), job.buildkit.daemon.waited),
+                *(row_of(result.outcome) for result in results.values()),
+            ),
             reasons=reasons or {},
             notes=(
                 *_note_wait(job.buildkit.daemon.waited),
@@ -181,54 +193,62 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
     """Take one variant from its Dockerfile to its outcome; `earlier` has what it needs."""
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
-    total = len(variant.checks)
+    label, watch, total = str(variant), job.watch, len(variant.checks)
     async with job.building:
-        now = _stopwatch()
         try:
-            with step(f"{variant} build"):
+            with watch.step(label, "build") as remark:
                 made = await job.buildkit.build(
                     job.definitions[variant.image.name],
                     variant.platform,
                     labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
-                    cache=job.caches.get(str(variant), CacheUse()),
+                    cache=job.caches.get(label, CacheUse()),
                     built=_needed(earlier, variant, variant.image.needs),
                 )
+                remark.detail = _cached(made.progress.summary)
         except (dagger.DaggerError, DrydockError) as error:
-            return _failed(variant, error, now())
-        built = now()
+            return _failed(job, variant, error)
     async with job.checking:
         try:
-            with step(f"{variant} import"):
+            with watch.step(label, "import"):
                 container = await _load(made, variant)
                 beside = _needed(earlier, variant, [s.target for s in variant.image.services if s.target])
                 images = {name: await _load(other, variant) for name, other in beside.items()}
         except dagger.DaggerError as error:
-            return _failed(variant, error, built)
-        now = _stopwatch()
-        with step(f"{variant} smoke"):
+            return _failed(job, variant, error)
+        with watch.step(label, "smoke") as remark:
             config = made.documents.config
             failed = await smoke_variant(container, config, variant, limit=_CHECKS_AT_A_TIME, images=images)
+            remark.ok, remark.detail = not failed, f"{len(failed)} of {total} checks failed" if failed else ""
     outcome = Outcome(
         variant=variant,
-        build_seconds=built,
-        smoke_seconds=now(),
+        build_seconds=watch.lasted(label, "build"),
+        smoke_seconds=watch.lasted(label, "smoke"),
         smoke_passed=total - len(failed),
         smoke_total=total,
         size=made.documents.size,
         steps=made.progress.summary,
         failures=(*failed, *_weigh(variant, made.documents.size)),
+        stages=watch.stages(label),
+        machine=job.machine,
     )
     return _Result(outcome=outcome, made=made)
 
 
-def _failed(variant: Variant, error: Exception, seconds: float) -> _Result:
+def _failed(job: _Job, variant: Variant, error: Exception) -> _Result:
+    label = str(variant)
     outcome = Outcome(
         variant=variant,
-        build_seconds=seconds,
+        build_seconds=job.watch.lasted(label, "build"),
         smoke_total=len(variant.checks),
         failures=(failure_of(error, "build"),),
+        stages=job.watch.stages(label),
+        machine=job.machine,
     )
     return _Result(outcome=outcome)
+
+
+def _cached(steps: BuildSteps) -> str:
+    return f"{steps.cached} of {steps.total} steps cached" if steps.total else ""
 
 
 def _needed(earlier: Mapping[str, _Result], variant: Variant, names: Sequence[str]) -> dict[str, Made]:
@@ -261,12 +281,6 @@ def _weigh(variant: Variant, size: int) -> tuple[Failure, ...]:
         return ()
     reason = f"{size} bytes compressed, {size - budget} more than the budget of {budget}"
     return (Failure(step="budget", reason=reason),)
-
-
-def _stopwatch() -> Callable[[], float]:
-    """Start a watch; calling it says how many seconds ago that was."""
-    start = time.monotonic()
-    return lambda: time.monotonic() - start
 
 
 def variants_at_a_time(*, processors: int, memory: int) -> int:

@@ -9,7 +9,7 @@ from html import escape
 from textwrap import indent
 
 from ci.core.errors import PipelineError
-from ci.core.model import Failure, Outcome, Plan
+from ci.core.model import Failure, Outcome, Plan, Stage
 from ci.core.text import (
     Format,
     clean,
@@ -20,6 +20,7 @@ from ci.core.text import (
     seconds_text,
     size_text,
 )
+from ci.core.timeline import Row, draw_mermaid
 
 _HEAD = ("VARIANT", "STATUS", "BUILD", "SMOKE", "SIZE", "BUDGET")
 _RIGHT = frozenset((2, 3, 4, 5))
@@ -33,6 +34,7 @@ class Report:
     plan: Plan
     outcomes: tuple[Outcome, ...]
     seconds: float
+    rows: tuple[Row, ...] = ()  # what was done when, also for variants that are in no outcome
     reasons: Mapping[str, str] = field(default_factory=dict)  # why an image was built and not reused, by its name
     notes: tuple[str, ...] = ()  # what the user should know besides
 
@@ -48,13 +50,15 @@ def report_or_fail(report: Report, wanted: Format, *, gate: bool = False) -> str
     Args:
         report: of the run.
         wanted: how it is written.
-        gate: whether a release was to follow, which a failure stops.
+        gate: whether a release was to follow, which a failure stops; else it draws what was done when, of both.
 
     Raises:
         PipelineError: a variant failed, or has no outcome; its text is the report, and what to type next.
 
     """
     text = {Format.TABLE: render_table, Format.MARKDOWN: render_markdown, Format.JSON: render_json}[wanted](report)
+    picture = draw_mermaid(report.rows) if wanted is Format.MARKDOWN and not (gate and report.ok) else ""
+    text = "\n\n".join(filter(None, (text, picture)))
     if report.ok:
         return text
     if wanted is not Format.JSON:
@@ -112,9 +116,10 @@ def render_json(report: Report) -> str:
     variant has variant ("backend@linux/arm64"), image, platform, ok, build_seconds, smoke_seconds, smoke
     (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), steps (total, cached,
     sources, import_seconds, export_seconds, problems: what BuildKit did when it built, or null), reused (the
-    sha- tag it was taken from, or null), rebuilt (why it could not be reused, or null: nobody looked), and
-    failures, a list of step, reason, command, exit_code and stderr (the last lines); those can be null but
-    for the first two.
+    sha- tag it was taken from, or null), rebuilt (why it could not be reused, or null: nobody looked), machine
+    (what built it, or null), stages, a list of name (build, import, smoke), began (seconds since 1970 in UTC), seconds,
+    detail and ok, and failures, a list of step, reason, command, exit_code and stderr (the last lines); those can be
+    null but for the first two.
     """
     return _json(
         {
@@ -223,8 +228,14 @@ def _outcome_json(outcome: Outcome, reasons: Mapping[str, str]) -> dict[str, obj
         "steps": asdict(outcome.steps) if outcome.steps else None,
         "reused": outcome.reused or None,
         "rebuilt": reasons.get(image.name),
+        "machine": outcome.machine or None,
+        "stages": [_stage_json(stage) for stage in outcome.stages],
         "failures": [_failure_json(failure) for failure in outcome.failures],
     }
+
+
+def _stage_json(stage: Stage) -> dict[str, object]:
+    return {**asdict(stage), "began": round(stage.began, 3), "seconds": round(stage.seconds, 3)}
 
 
 def _failure_json(failure: Failure) -> dict[str, object]:

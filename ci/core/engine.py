@@ -1,11 +1,14 @@
-"""What all rooms ask of the engine: bounded parallel work, named steps, and errors that a user can read."""
+"""What all rooms ask of the engine: bounded parallel work, named and timed steps, and errors that a user can read."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
@@ -15,9 +18,10 @@ from opentelemetry import trace
 
 from ci.core.buildkit import IMAGE, MISSING_BASE
 from ci.core.errors import BuildError, DrydockError
-from ci.core.model import Failure
+from ci.core.model import Failure, Stage
 from ci.core.sdk import share_converters
 from ci.core.text import last_lines
+from ci.core.timeline import Row
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,6 +47,7 @@ _NOISE = re.compile(
     r"|load xxh3:[0-9a-f]+: |inputs: |\s*\[traceparent:[0-9a-f-]+\]|[A-Za-z0-9+/_-]{120,}={0,2}"
 )
 _MAX_REASON = 600
+_GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}  # of machines, by the kernel's
 
 
 @contextmanager
@@ -121,6 +126,81 @@ def step(name: str) -> Iterator[None]:
     """Show a step, such as "backend@linux/arm64 smoke", for as long as it lasts."""
     with _tracer.start_as_current_span(name):
         yield
+
+
+@dataclass(slots=True)
+class Remark:
+    """What is said of a stage once it is over."""
+
+    detail: str = ""
+    ok: bool = True
+
+
+class Stopwatch:
+    """Notes what is done for each variant and image of a run, and when."""
+
+    def __init__(self) -> None:
+        """Begin now."""
+        self.began = time.time()
+        self._start = time.monotonic()  # lasts are measured by it: clocks are set
+        self._stages: dict[str, list[Stage]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self._start
+
+    @contextmanager
+    def step(self, label: str, name: str, *, title: str = "") -> Iterator[Remark]:
+        """Show a step for as long as it lasts, and note when that was; one that raises has failed.
+
+        Args:
+            label: what it is done for: a variant, or a word for several.
+            name: of the stage.
+            title: how it is shown; label and name otherwise.
+
+        """
+        start, remark = self.seconds, Remark()
+        try:
+            with step(title or f"{label} {name}"):
+                yield remark
+        except BaseException:
+            remark.ok = False
+            raise
+        finally:
+            self._add(label, name, start, remark)
+
+    def so_far(self, label: str, name: str) -> None:
+        """Note all that was done until now as one stage."""
+        self._add(label, name, 0.0, Remark())
+
+    def stages(self, label: str) -> tuple[Stage, ...]:
+        """List what was done under a label, by when it was over."""
+        return tuple(self._stages.get(label, ()))
+
+    def lasted(self, label: str, name: str) -> float:
+        """Return how many seconds the stages of a name took together."""
+        return sum(stage.seconds for stage in self.stages(label) if stage.name == name)
+
+    def rows(self) -> tuple[Row, ...]:
+        """List what was done, by when the first of each label was over."""
+        return tuple(Row(label=label, stages=tuple(stages)) for label, stages in self._stages.items())
+
+    def _add(self, label: str, name: str, start: float, remark: Remark) -> None:
+        stage = Stage(
+            name=name,
+            began=self.began + start,
+            seconds=self.seconds - start,
+            detail=remark.detail,
+            ok=remark.ok,
+        )
+        self._stages.setdefault(label, []).append(stage)
+
+
+def engine_platform() -> str:
+    """Return the platform of the engine, such as "linux/amd64": a function runs in one of its containers."""
+    machine = os.uname().machine
+    return f"linux/{_GO_NAMES.get(machine, machine)}"
 
 
 async def fan_out(items: Sequence[T], work: Callable[[T], Awaitable[R]], *, limit: int) -> tuple[R, ...]:

@@ -177,6 +177,22 @@ class BuildSteps:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One part of what was done for a variant or an image, and when."""
+
+    name: str  # "build", "import", "smoke", "push", or another of ci.core.timeline.STAGES
+    began: float  # seconds since 1970 in UTC, by the clock of the machine that ran it
+    seconds: float
+    detail: str = ""  # such as "7 of 9 steps cached"
+    ok: bool = True
+
+    @property
+    def ended(self) -> float:
+        """When it was over, as `began`."""
+        return self.began + self.seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """What came of one variant."""
 
@@ -189,6 +205,8 @@ class Outcome:
     steps: BuildSteps | None = None  # None where it was not built
     failures: tuple[Failure, ...] = ()
     reused: str = ""  # the sha- tag of the release it was taken from: neither built nor checked again
+    stages: tuple[Stage, ...] = ()  # what was done for it, in order; what lies between two it waited
+    machine: str = ""  # what built it, such as "engine (linux/amd64)"; nothing where it was not built
 
     @property
     def ok(self) -> bool:

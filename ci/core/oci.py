@@ -19,6 +19,10 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+EMPTY = (
+    b"{}"  # the configuration and the layer of an artifact that consists of its annotations (manifest.md, guidelines)
+)
 MAX_MANIFEST = 4 * 1024 * 1024  # bytes; what the distribution specification asks registries to accept
 
 
@@ -65,6 +69,34 @@ class Manifest:
         }
         body = json.dumps(document, indent=2, sort_keys=True).encode()
         return cls(body=body, media_type=OCI_INDEX, digest=digest_of(body))
+
+    @classmethod
+    def of_artifact(cls, kind: str, subject: Descriptor, annotations: Mapping[str, str]) -> Manifest:
+        """Write an artifact that consists of its annotations, and says something of another manifest."""
+        empty = {"mediaType": EMPTY_TYPE, "digest": digest_of(EMPTY), "size": len(EMPTY)}
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": kind,
+            "config": empty,
+            "layers": [empty],
+            "subject": {"mediaType": subject.media_type, "digest": subject.digest, "size": subject.size},
+            "annotations": dict(annotations),
+        }
+        body = json.dumps(document, indent=2, sort_keys=True).encode()
+        return cls(body=body, media_type=OCI_MANIFEST, digest=digest_of(body))
+
+    @property
+    def about(self) -> tuple[str, str]:
+        """The kind of an artifact, and the digest of the manifest that it is about; empty where it says none.
+
+        Raises:
+            DrydockError: the document is not a manifest as the specification writes it.
+
+        """
+        with _Shape(self) as document:
+            subject = document.get("subject") or {}
+            return str(document.get("artifactType") or ""), str(subject["digest"]) if subject else ""
 
     @property
     def is_index(self) -> bool:

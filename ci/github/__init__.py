@@ -4,6 +4,6 @@ Open `events.py` first: it says which event releases what.
 """
 
 from ci.github.preview import preview_event
-from ci.github.run import Run, run_event
+from ci.github.run import Phase, Run, run_event
 
-__all__ = ["Run", "preview_event", "run_event"]
+__all__ = ["Phase", "Run", "preview_event", "run_event"]

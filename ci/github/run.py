@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -11,28 +10,33 @@ from html import escape
 import dagger
 
 from ci.build import Builder
-from ci.core.engine import explain
-from ci.core.errors import DrydockError, PipelineError
+from ci.core.errors import DrydockError
 from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
-from ci.core.text import Format, clean
+from ci.core.text import clean
 from ci.github.events import SCHEDULE, Decision, decide, values_of
 from ci.release import (
     Delivery,
     Destination,
     ReleaseRequest,
     build_unreleased,
+    check_part,
     deliver,
+    delivery_files,
+    failure_files,
+    finish_staged,
+    judge_checks,
     parse_created,
-    render_checksums,
-    report_or_fail,
+    read_folders,
+    stage_files,
+    stage_part,
+    write_folder,
 )
 from ci.tags import Event
 
-# Reads the plan of a commit; what is wrong with the configuration belongs into the summary.
-ReadPlan = Callable[[str], Awaitable[Plan]]
-
-SUMMARY, REPORT, CHECKSUMS, EXIT_CODE = "summary.md", "report.json", "checksums.txt", "exit-code"
+# Reads the plan of a commit for some platforms, or for all; what is wrong with the configuration belongs into the
+# summary.
+ReadPlan = Callable[[str, Sequence[str]], Awaitable[Plan]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,39 +66,64 @@ class Run:
         )
 
 
-async def run_event(run: Run, builder: Builder, destination: Destination, read_plan: ReadPlan) -> dagger.Directory:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """Which half of what an event asks for is done; by default all of it."""
+
+    stage: bool = False  # build, check and push by digest, under no tag
+    platforms: tuple[str, ...] = ()  # to be staged; none: all
+    staged: tuple[dagger.Directory, ...] = ()  # folders of stages, to be finished
+    prepare: bool = False  # of the finish, only what comes before any tag
+
+
+_WHOLE = Phase()
+
+
+async def run_event(
+    run: Run, builder: Builder, destination: Destination, read_plan: ReadPlan, phase: Phase = _WHOLE
+) -> dagger.Directory:
     """Do what the event asks for; the folder says what came of it, whether it went well or not."""
     try:
-        plan = await read_plan(run.revision)
-        created = parse_created(run.created)
-        event = run.event(created)
-        decision = decide(event, plan)
-        values = values_of(event, decision, owner=destination.owner)
-        plan = fill_plan(plan, values, Missing.IS_REFUSED if decision.publish else Missing.STANDS_IN)
-        if not decision.publish:
-            delivery = Delivery(built=(await build_unreleased(plan, builder, destination, created=created)).report)
-        else:
-            delivery = await deliver(plan, _request(run, event, created, decision), builder, destination)
+        return write_folder(await _run(run, builder, destination, read_plan, phase))
     except (DrydockError, dagger.DaggerError, ExceptionGroup) as error:
-        text = explain(error)
-        if text is None:
-            raise
-        return _folder(
-            {
-                SUMMARY: f"## Images: FAILED\n\n<pre>{escape(clean(text), quote=False)}</pre>\n",
-                REPORT: json.dumps({"schema": 1, "ok": False, "error": text}, indent=2) + "\n",
-                EXIT_CODE: "1\n",
-            }
-        )
-    state = "FAILED" if not delivery.ok else "released" if delivery.released else "checked"
-    files = {
-        SUMMARY: f"## Images: {state}\n\n{_why(decision)}\n\n{_text(delivery, Format.MARKDOWN)}\n",
-        REPORT: f"{_text(delivery, Format.JSON)}\n",
-        EXIT_CODE: f"{int(not delivery.ok)}\n",
-    }
-    if delivery.ok and delivery.released:
-        files[CHECKSUMS] = render_checksums(delivery.released)
-    return _folder(files)
+        return write_folder(failure_files(error))
+
+
+async def _run(
+    run: Run, builder: Builder, destination: Destination, read_plan: ReadPlan, phase: Phase
+) -> dict[str, str]:
+    _check_phase(phase)
+    whole = await read_plan(run.revision, ())
+    part = await read_plan(run.revision, phase.platforms) if phase.platforms else whole
+    created = parse_created(run.created)
+    event = run.event(created)
+    decision = decide(event, whole)
+    values = values_of(event, decision, owner=destination.owner)
+    missing = Missing.IS_REFUSED if decision.publish else Missing.STANDS_IN
+    plan, part = fill_plan(whole, values, missing), fill_plan(part, values, missing)
+    request, why = _request(run, event, created, decision), _why(decision)
+    if phase.stage:
+        work = stage_part if decision.publish else check_part
+        return await stage_files(work(plan, part, request, builder, destination), why=why)
+    if phase.staged:
+        folders = await read_folders(phase.staged)
+        if not decision.publish:
+            return delivery_files(judge_checks(plan, request, folders), "checked", why)
+        done = await finish_staged(plan, request, folders, destination, only_prepare=phase.prepare)
+        return delivery_files(done, "prepared" if phase.prepare else "released", why)
+    if not decision.publish:
+        built = await build_unreleased(plan, builder, destination, created=created)
+        return delivery_files(Delivery(built=built.report), "checked", why)
+    return delivery_files(await deliver(plan, request, builder, destination), "released", why)
+
+
+def _check_phase(phase: Phase) -> None:
+    if phase.stage and phase.staged:
+        raise DrydockError("--stage and --staged are two halves of a release; give one of them to each call")
+    if phase.platforms and not phase.stage:
+        raise DrydockError("--platforms goes with --stage: a release is of all platforms")
+    if phase.prepare and not phase.staged:
+        raise DrydockError("--prepare goes with --staged: it prepares the release of what was staged")
 
 
 def _request(run: Run, event: Event, created: datetime, decision: Decision) -> ReleaseRequest:
@@ -112,17 +141,3 @@ def _request(run: Run, event: Event, created: datetime, decision: Decision) -> R
 def _why(decision: Decision) -> str:
     """Write why, for a page; the notes name texts that somebody else chose."""
     return "\n\n".join(escape(clean(text), quote=False) for text in (decision.why, *decision.notes))
-
-
-def _text(delivery: Delivery, wanted: Format) -> str:
-    try:
-        return report_or_fail(delivery, wanted)
-    except PipelineError as error:
-        return str(error).rstrip()
-
-
-def _folder(files: dict[str, str]) -> dagger.Directory:
-    folder = dagger.dag.directory()
-    for name, text in files.items():
-        folder = folder.with_new_file(name, text)
-    return folder

@@ -1,30 +1,44 @@
 """From a plan to tags: push, verify, name, move, or take back; and what was released before, promoted or verified.
 
-Open `release.py` first: a release in its three steps. `deliver.py` is the way from a plan to it.
+Open `release.py` first: a release in its three steps. `deliver.py` is the way from a plan to it, `stage.py` and
+`finish.py` are its two halves.
 """
 
+from ci.release.collect import read_folders
 from ci.release.deliver import build_unreleased, deliver
 from ci.release.destination import Destination
+from ci.release.files import delivery_files, failure_files, stage_files, write_folder
+from ci.release.finish import finish_staged, judge_checks
 from ci.release.outcome import Delivery
 from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
-from ci.release.report import render_checksums, report_or_fail
+from ci.release.report import report_or_fail
 from ci.release.request import ReleaseRequest, parse_created, parse_tags, tags_for
+from ci.release.stage import Staging, check_part, stage_part
 from ci.release.verification import verify
 
 __all__ = [
     "Delivery",
     "Destination",
     "ReleaseRequest",
+    "Staging",
     "build_unreleased",
+    "check_part",
     "deliver",
+    "delivery_files",
+    "failure_files",
+    "finish_staged",
+    "judge_checks",
     "parse_created",
     "parse_tags",
     "promote",
+    "read_folders",
     "read_tags",
-    "render_checksums",
     "render_live",
     "report_or_fail",
+    "stage_files",
+    "stage_part",
     "tags_for",
     "verify",
+    "write_folder",
 ]

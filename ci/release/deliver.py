@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from ci.build import Builder, Built, Definition, build_all, read_definitions
+from ci.core.engine import Stopwatch
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
 from ci.release.again import released_version, without_version
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
-from ci.release.outcome import Delivery, Release
+from ci.release.outcome import Delivery
 from ci.release.promotion import promote
 from ci.release.push import Supply, push_image, smoke_published
+from ci.release.record import digest_configuration
 from ci.release.release import release
 from ci.release.request import ReleaseRequest, Target
-from ci.release.reuse import Reuse, as_named, describe_plan, find_reusable
+from ci.release.reuse import PlanInputs, Reuse, as_named, describe_plan, find_reusable
 from ci.release.uploads import Uploads
 from ci.release.verification import verify
 
@@ -36,11 +38,14 @@ async def build_unreleased(
         reuse: take what the registry has already, made from the same inputs.
 
     """
+    watch = Stopwatch()
     targets = destination.targets(plan, created=created)
     builder = replace(builder, login=await destination.log_in(plan))
     definitions = await read_definitions(plan, builder.source, git=builder.git)
     found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
-    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=created)
+    job = _Job(
+        plan=plan, builder=builder, destination=destination, definitions=definitions, created=created, watch=watch
+    )
     return await _build(job, targets, found, most=CacheMode.READ)
 
 
@@ -57,75 +62,123 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
         DrydockError: the registry could not be asked at all, or the request makes no sense.
 
     """
-    request = replace(request, mark=plan.mark)
-    if request.began:
-        # Time alone is no reason for a run that looks for bases that have moved.
-        plan = replace(plan, config=replace(plan.config, rebuild_after=None))
-        request = await _as_released(plan, request, destination)
+    plan, request = await as_scheduled(plan, replace(request, mark=plan.mark), destination)
+    return await release_once(plan, request, destination, partial(_deliver, plan, request, builder, destination))
+
+
+async def release_once(
+    plan: Plan,
+    request: ReleaseRequest,
+    destination: Destination,
+    work: Callable[[], Awaitable[Delivery]],
+    *,
+    prepare: bool = False,
+) -> Delivery:
+    """Release a commit, unless it is released already and a commit is to be released once: then it gets its tags."""
     if not request.once or request.rebuild:
-        return await _deliver(plan, request, builder, destination)
-    if again := await _release_again(plan, request, destination):
+        return await work()
+    if again := await release_again(plan, request, destination, prepare=prepare):
         return again
-    done = await _deliver(plan, request, builder, destination)
+    done = await work()
     # What failed after the commit had its names is no other run's doing, and is not tried twice.
     if done.ok or not done.released or done.released.named:
         return done
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
-    again = await _release_again(plan, request, destination)
+    again = await release_again(plan, request, destination, prepare=prepare)
     return replace(again, built=done.built) if again else done
 
 
-async def _as_released(plan: Plan, request: ReleaseRequest, destination: Destination) -> ReleaseRequest:
-    """Give a commit that is built again the version that it was released as, so that only what has changed is built."""
+async def as_scheduled(plan: Plan, request: ReleaseRequest, destination: Destination) -> tuple[Plan, ReleaseRequest]:
+    """Have a scheduled run build what has changed alone: time is no reason, and the version is that of the release."""
+    if not request.began:
+        return plan, request
+    plan = replace(plan, config=replace(plan.config, rebuild_after=None))
     if request.version:
-        return request
+        return plan, request
     targets = destination.targets(plan)
     async with destination.connect(targets) as registries:
-        return replace(request, version=await released_version(registries, targets))
+        return plan, replace(request, version=await released_version(registries, targets))
 
 
 async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destination: Destination) -> Delivery:
-    builder = replace(builder, login=await destination.log_in(plan))
-    definitions = await read_definitions(plan, builder.source, git=builder.git)
-    targets = tuple(
-        replace(target, labels={**target.labels, **definitions[target.image.name].base_labels()})
-        for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
-    )
-    found = await find_unchanged(plan, targets, definitions, destination, rebuild=request.rebuild, once=request.once)
-    job = _Job(plan=plan, builder=builder, destination=destination, definitions=definitions, created=request.created)
-    built = await _build(job, targets, found, most=CacheMode.WRITE)
-    if not built.report.ok:
-        return Delivery(built=built.report)
-    named = {name for name, one in found.found.items() if one.index}
-    targets = tuple(as_named(target) if target.image.name in named else target for target in targets)
-    run = {BUILT: utc_text(request.began)} if request.began else {}
-    supply = Supply(built=built.images, records=found.inputs.records, run=run, found=found.found)
+    work = await build_part(plan, plan, request, builder, destination)
+    if not work.built.report.ok:
+        return Delivery(built=work.built.report)
     resmoke = None
-    async with destination.connect(targets) as registries:
+    async with destination.connect(work.targets) as registries:
         if request.resmoke:
-            logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
-            resmoke = partial(smoke_published, registries, logins=logins, made={**built.needed, **built.images})
-        released = await release(
-            registries,
-            request,
-            targets,
-            push=partial(push_image, Uploads(registries), supply),
-            resmoke=resmoke,
-        )
-    return Delivery(built=built.report, released=_with_origins(released, found))
+            logins = await destination.logins(tuple(dict.fromkeys(target.host for target in work.targets)))
+            made = {**work.built.needed, **work.built.images}
+            resmoke = partial(smoke_published, registries, logins=logins, made=made)
+        push = partial(push_image, Uploads(registries), work.supply)
+        released = await release(registries, request, work.targets, push=push, resmoke=resmoke)
+    return Delivery(built=work.built.report, released=released)
 
 
-def _with_origins(released: Release, found: Reuse) -> Release:
-    """Say of each variant that this run did not build where it is from; its attestation is that run's."""
-    origins = {fact.variant: fact.reused for one in found.found.values() for fact in one.facts}
-    images = tuple(
-        replace(
-            image,
-            variants=tuple(replace(fact, reused=origins.get(fact.variant, fact.reused)) for fact in image.variants),
-        )
-        for image in released.images
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What a run has built of a plan, and where it goes."""
+
+    built: Built
+    targets: tuple[Target, ...]  # of its images, with all of their variants
+    supply: Supply
+    inputs: PlanInputs
+
+
+async def build_part(
+    plan: Plan, part: Plan, request: ReleaseRequest, builder: Builder, destination: Destination
+) -> Work:
+    """Build and smoke-check a part of a plan, but for what the registry has already.
+
+    What depends on all platforms of an image, such as whether they have the same base, is read for all of them.
+
+    Args:
+        plan: all that is released.
+        part: of it, to be built.
+        request: what the release is asked for.
+        builder: builds what the registry does not have from the same inputs.
+        destination: where the images go.
+
+    """
+    watch = Stopwatch()
+    builder = replace(builder, login=await destination.log_in(part))
+    names = {image.name for image in part.images}
+    platforms = (variant for variant in plan.variants if variant.image.name in names)
+    wide = replace(part, variants=tuple({str(v): v for v in (*platforms, *part.variants)}.values()))
+    definitions = await read_definitions(wide, builder.source, git=builder.git)
+    base = {image.name: definitions[image.name].base_labels() for image in part.images}
+    targets = tuple(
+        replace(target, labels={**target.labels, **base[target.image.name]})
+        for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
+        if target.image.name in names
     )
-    return replace(released, images=images)
+    found = await find_unchanged(
+        part, targets, definitions, destination, whole=plan, rebuild=request.rebuild, once=request.once
+    )
+    job = _Job(
+        plan=part,
+        builder=builder,
+        destination=destination,
+        definitions=definitions,
+        created=request.created,
+        watch=watch,
+    )
+    built = await _build(job, targets, found, most=CacheMode.WRITE)
+    named = {name for name, one in found.found.items() if one.index}
+    return Work(
+        built=built,
+        targets=tuple(as_named(target) if target.image.name in named else target for target in targets),
+        supply=Supply(
+            revision=request.revision,
+            configuration=digest_configuration(plan.config),
+            built=built.images,
+            inputs=found.inputs.records,
+            base=base,
+            run={BUILT: utc_text(request.began)} if request.began else {},
+            found=found.found,
+        ),
+        inputs=found.inputs,
+    )
 
 
 async def find_unchanged(
@@ -134,6 +187,7 @@ async def find_unchanged(
     definitions: Mapping[str, Definition],
     destination: Destination,
     *,
+    whole: Plan | None = None,
     rebuild: bool = False,
     once: bool = False,
 ) -> Reuse:
@@ -141,7 +195,7 @@ async def find_unchanged(
 
     The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then what moves.
     """
-    inputs = await describe_plan(plan, definitions, targets)
+    inputs = await describe_plan(plan, definitions, targets, images=(whole or plan).images)
     if rebuild:
         return Reuse(inputs=inputs)
     tags = {
@@ -166,6 +220,7 @@ class _Job:
     destination: Destination
     definitions: Mapping[str, Definition]  # by image
     created: datetime | None
+    watch: Stopwatch
 
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
@@ -179,15 +234,19 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         labels={target.image.name: target.labels for target in targets},
         reused=found.outcomes(job.plan),
         reasons=found.reasons,
+        watch=job.watch,
     )
 
 
-async def _release_again(plan: Plan, request: ReleaseRequest, destination: Destination) -> Delivery | None:
+async def release_again(
+    plan: Plan, request: ReleaseRequest, destination: Destination, *, prepare: bool = False
+) -> Delivery | None:
     """Move the tags to what is released already; None where the commit has not been released, or not in full.
 
     A commit is released once: its version tag comes after the default branch, a job is run again. A second build would
     have other digests, and what people have tested would not be what the version names. Where texts of the
-    configuration hold the version, it is another build, with a mark of its own.
+    configuration hold the version, it is another build, with a mark of its own. `prepare` moves nothing, and only
+    pushes what the tags would name.
     """
     tag = sha_tag(request.revision, plan.mark)
     targets = destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
@@ -201,7 +260,9 @@ async def _release_again(plan: Plan, request: ReleaseRequest, destination: Desti
         if renewed and (again := await verify(registries, renewed, request.revision)).ok:
             tag, found = newest, again
         moving = any(target.tags for target in targets)
-        done = await promote(registries, targets, tag, created=utc_text(request.created)) if moving else found
+        done = found
+        if moving:
+            done = await promote(registries, targets, tag, created=utc_text(request.created), prepare=prepare)
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
     images = tuple(
         replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))

@@ -15,6 +15,7 @@ from ci.core.oci import Manifest
 from ci.registry import RegistryClient, RegistryError, RegistryErrorKind
 from ci.release.outcome import Change, TagOutcome
 from ci.release.registries import Registries
+from ci.release.request import Target
 from ci.release.tags import Before, Move, digest_of, outcome_of, untouched
 
 _RESTORE_SECONDS = 120  # a cancelled release still restores, for so long, in each registry
@@ -49,6 +50,18 @@ class Moved:
     tags: tuple[TagOutcome, ...]
     problems: tuple[str, ...] = ()
     next: str = ""  # what to type, where not all is back
+
+
+async def put_indexes(registries: Registries, named: Sequence[tuple[Target, Manifest]]) -> None:
+    """Push indexes by their digests, so that what is said of them has something to be about before a tag names them.
+
+    Raises:
+        RegistryError: a registry did not take one.
+
+    """
+    pushed = {(target.repository, index.digest): (target, index) for target, index in named}
+    for target, index in pushed.values():
+        await registries.of(target).put_manifest(target.name, index.digest, index.body, index.media_type)
 
 
 async def move_tags(registries: Registries, moves: Sequence[Move], before: Before) -> Moved:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ci.build import Report
+from ci.core.timeline import Row, merge_rows
+
+STAGING = "staging"  # what has an index of its own only when it is finished
 
 
 class Change(StrEnum):
@@ -71,15 +74,16 @@ def differing(images: Sequence[ImageFact]) -> list[str]:
 class Release:
     """What a release, a promotion or a verification came to."""
 
-    what: str  # "release", "verification", "promotion"
+    what: str  # "release", "verification", "promotion", "preparation", "check", or STAGING
     images: tuple[ImageFact, ...] = ()
     tags: tuple[TagOutcome, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    next: str = ""  # what to type, where something failed
+    next: str = ""  # what to type, where something failed or is left to do
     named: bool = False  # whether the commit has its own tags: what failed of a release came after
     retries: int = 0
     seconds: float = 0.0
+    rows: tuple[Row, ...] = ()  # what was done when
 
     @property
     def ok(self) -> bool:
@@ -98,3 +102,8 @@ class Delivery:
     def ok(self) -> bool:
         """Whether nothing failed."""
         return all(part.ok for part in (self.built, self.released) if part is not None)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What was done when, of both."""
+        return merge_rows(row for part in (self.built, self.released) if part is not None for row in part.rows)

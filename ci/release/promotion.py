@@ -12,7 +12,7 @@ from ci.core.oci import Manifest
 from ci.registry import RegistryClient
 from ci.release.again import tags_of_commit, with_version
 from ci.release.inspection import Inspection, inspect_image
-from ci.release.moving import Moved, move_tags
+from ci.release.moving import Moved, move_tags, put_indexes
 from ci.release.outcome import ImageFact, Release, differing
 from ci.release.registries import Registries
 from ci.release.request import Target
@@ -20,7 +20,12 @@ from ci.release.tags import Choice, leave_newer, list_moves, read_before, read_l
 
 
 async def promote(
-    registries: Registries, targets: Sequence[Target], source: str, *, created: str | None = None
+    registries: Registries,
+    targets: Sequence[Target],
+    source: str,
+    *,
+    created: str | None = None,
+    prepare: bool = False,
 ) -> Release:
     """Put what `source` names under the tags of the targets, for all images or for none.
 
@@ -31,6 +36,7 @@ async def promote(
         source: a tag that exists, without what an image puts around it; or the digest of one image of a release,
             which stands for all of it.
         created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
+        prepare: move nothing, and only push what the tags would name, by its digest.
 
     """
     start = time.monotonic()
@@ -52,7 +58,10 @@ async def promote(
             wanted = list_moves(found)
             before = await read_before(registries, wanted)
             choice = leave_newer(before, wanted, created)
-            moved = await move_tags(registries, choice.moves, before)
+            if prepare:
+                await put_indexes(registries, [(move.target, move.manifest) for move in choice.moves])
+            else:
+                moved = await move_tags(registries, choice.moves, before)
             problems += moved.problems
             named_as = {move.target.key: move.manifest.digest for move in choice.moves}
             images = [
@@ -61,7 +70,7 @@ async def promote(
     except DrydockError as error:
         problems.append(str(error))
     return Release(
-        what="promotion",
+        what="preparation" if prepare else "promotion",
         images=tuple(images),
         tags=(*choice.kept, *moved.tags),
         problems=tuple(problems),

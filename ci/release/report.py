@@ -8,7 +8,8 @@ from dataclasses import asdict
 from ci.build import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
-from ci.release.outcome import Change, Delivery, Release, TagOutcome
+from ci.core.timeline import draw_mermaid
+from ci.release.outcome import STAGING, Change, Delivery, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
 _WRITTEN = {Change.CREATED, Change.MOVED}
@@ -21,14 +22,16 @@ def report_or_fail(done: Delivery, wanted: Format) -> str:
         PipelineError: not everything is as it was promised; its text is the report.
 
     """
+    release = done.released
     before = build_report_or_fail(done.built, wanted, gate=True) if done.built else ""
-    if not (release := done.released):
-        return before
+    picture = draw_mermaid(done.rows) if wanted is Format.MARKDOWN else ""
+    if not release:
+        return "\n\n".join(filter(None, (before, picture)))
     if wanted is Format.JSON:
         text = render_json(release, before)
     else:
         text = render_markdown(release) if wanted is Format.MARKDOWN else render_table(release)
-        text = f"{before}\n\n{text}" if before else text
+        text = "\n\n".join(filter(None, (before, text, picture)))
     if release.ok:
         return text
     raise PipelineError(text if wanted is Format.JSON else f"{text}\n")
@@ -42,11 +45,11 @@ def render_table(release: Release) -> str:
     if release.tags:
         parts.append(columns([("TAG", "BEFORE", "NOW", ""), *map(_row, release.tags)]))
     parts += [*map(clean, release.notes), *(f"- {clean(problem)}" for problem in release.problems)]
-    if release.ok:
+    if release.ok and not release.next:
         parts.append("\n".join(["To pull:", *(f"  docker pull {name}" for name in _pulls(release))]))
     else:
-        live = ["Live now: what the column NOW says.", f"Next: {clean(release.next)}", *_hint(release)]
-        parts.append("\n".join(live))
+        live = _live(release, "NOW")
+        parts.append("\n".join([*live, f"Next: {clean(release.next)}", *_hint(release)]))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -58,12 +61,12 @@ def render_markdown(release: Release) -> str:
     if release.tags:
         parts.append(markdown_table([("Tag", "Before", "Now", ""), *map(_row, release.tags)]))
     parts += [markdown_cell(note) for note in release.notes]
-    if release.ok:
+    if release.ok and not release.next:
         parts.append("\n".join(["```", *(f"docker pull {name}" for name in _pulls(release)), "```"]))
     else:
         parts.append("\n".join(f"- {markdown_cell(problem)}" for problem in release.problems))
-        parts += ["Live now: what the column Now says.", f"Next: {markdown_cell(release.next)}", *_hint(release)]
-    return "\n\n".join(parts)
+        parts += [*_live(release, "Now"), f"Next: {markdown_cell(release.next)}", *_hint(release)]
+    return "\n\n".join(filter(None, parts))
 
 
 def render_json(release: Release, before: str = "") -> str:
@@ -92,8 +95,16 @@ def _headline(release: Release) -> str:
     return f"{release.what}: {state}, in {seconds_text(release.seconds)}{repeated}"
 
 
+def _live(release: Release, column: str) -> list[str]:
+    """Say what is live, where something failed."""
+    if release.ok:
+        return []
+    return [f"Live now: what the column {column} says." if release.tags else "No tag was touched."]
+
+
 def _images(release: Release) -> list[tuple[str, str, str, str]]:
-    images = [(image.repository, image.digest or "missing", "", "") for image in release.images]
+    named = [image for image in release.images if image.digest or release.what != STAGING]
+    images = [(image.repository, image.digest or "missing", "", "") for image in named]
     variants = [variant for image in release.images for variant in image.variants]
     notes = [f"reused from {variant.reused}" if variant.reused else "" for variant in variants]
     return [

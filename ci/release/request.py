@@ -12,6 +12,7 @@ from ci.core.names import LATEST, check_tag, image_tag
 from ci.core.oci import Descriptor, Manifest
 from ci.core.text import split_values
 from ci.release.outcome import VariantFact
+from ci.release.record import Entry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class Reusable:
 
 
 class PushError(DrydockError):
-    """Some repositories did not take an image; `problems` says what went wrong with each."""
+    """An image is not in all of its repositories; `problems` says what is wrong with each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
@@ -78,6 +79,8 @@ class Staged:
 
     target: Target
     index: Manifest
+    entries: tuple[Entry, ...] = ()  # its variants, in their order
+    note: str = ""  # what the user should know
 
 
 def parse_created(text: str) -> datetime:

@@ -13,7 +13,7 @@ from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
 from ci.core.buildkit import BUILDKIT
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
-from ci.core.model import Outcome, Plan
+from ci.core.model import Image, Outcome, Plan
 from ci.core.names import REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest
 from ci.release.inspection import inspect_image
@@ -64,12 +64,24 @@ class _DiffersError(DrydockError):
     """What a tag names is not what would be built."""
 
 
-async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target]) -> PlanInputs:
-    """Reduce what each variant is made from to a digest."""
+async def describe_plan(
+    plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target], *, images: Sequence[Image] = ()
+) -> PlanInputs:
+    """Reduce what each variant is made from to a digest.
+
+    Args:
+        plan: to be built.
+        definitions: of its images, by name.
+        targets: of its images.
+        images: of the whole plan that it is a part of; none given: its own.
+
+    """
     builder = f"BuildKit {BUILDKIT}, engine {await dagger.dag.version()}"
     with step("read what the images are made from"):
         named = {target.image.name: target for target in targets}  # one repository of each: it decides nothing
-        inputs, unknown = await gather(named, partial(_describe, plan, definitions, builder), limit=_AT_A_TIME)
+        inputs, unknown = await gather(
+            named, partial(_describe, plan, images or plan.images, definitions, builder), limit=_AT_A_TIME
+        )
     return PlanInputs(
         inputs={variant: one for each in inputs.values() for variant, one in each.items()},
         unknown={name: str(error) for name, error in unknown.items()},
@@ -77,7 +89,7 @@ async def describe_plan(plan: Plan, definitions: Mapping[str, Definition], targe
 
 
 async def _describe(
-    plan: Plan, definitions: Mapping[str, Definition], builder: str, target: Target
+    plan: Plan, images: Sequence[Image], definitions: Mapping[str, Definition], builder: str, target: Target
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
@@ -91,7 +103,7 @@ async def _describe(
     if definition.history and not plan.revision:
         raise DrydockError("its build is given .git, and no --revision says at which commit")
     # What needs it is built, and a registry's image is nothing to build on.
-    if needing := [other.name for other in plan.images if image.name in other.needs]:
+    if needing := [other.name for other in images if image.name in other.needs]:
         raise DrydockError(f"another image of the same run needs it: {', '.join(needing)}")
     try:
         folders = (definition.context, *definition.folders.values())

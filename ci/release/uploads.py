@@ -106,3 +106,16 @@ async def from_repository(registries: Registries, source: Target) -> AsyncIterat
             return file, 0
 
         yield locate
+
+
+@asynccontextmanager
+async def from_bytes(content: bytes) -> AsyncIterator[Locate]:
+    """Find the one blob that is at hand."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "blob"
+        file.write_bytes(content)
+
+        async def locate(_blob: Descriptor) -> tuple[Path, int]:
+            return file, 0
+
+        yield locate

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ CONSTRUCTOR = {kebab(parameter.name) for parameter in MODULE.get_constructor().p
 
 
 def test_the_constructor_is_as_it_is_documented() -> None:
-    assert {kebab(name) for name in ci.main.Ci.__annotations__} == CONSTRUCTOR
+    assert {kebab(field.name) for field in fields(ci.main.Ci)} == CONSTRUCTOR
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -23,13 +23,16 @@ EXPECTED = {
     "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "version", "ref", "format"},
     "publish": {"format", "parallel", "secrets", "rebuild"}
     | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
+    "stage": {"revision", "created", "only", "platforms", "version", "ref", "rebuild", "parallel", "secrets"},
+    "finish": {"staged", "format", "prepare"}
+    | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
     "validate": {"offline", "fail", "workflows", "format"},
     "verify": {"format", "revision", "latest", "tags", "version", "ref"},
     "promote": {"format", "from", "tag"},
     "rollback": {"format", "to"},
     "init": {"module", "overwrite"},
     "github": {"event", "ref", "default_branch", "base_ref", "prerelease"}
-    | {"revision", "created", "parallel", "secrets", "rebuild"},
+    | {"revision", "created", "parallel", "secrets", "rebuild", "stage", "platforms", "staged", "prepare"},
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -133,6 +134,11 @@ def test_the_default_branch_is_released_once_and_then_as_a_version(
     assert f"{digest.removeprefix('sha256:')}  {HOST}/{prefix}/app" in done.attested
     assert len(done.attested) == 2  # the index and its one platform
     assert TOKEN not in done.log + done.summary
+    stages = r"```mermaid\n(?s:.)*section app@linux/amd64\n *build .*\n *import .*\n *smoke .*\n *push "
+    assert re.search(stages, done.summary)
+    picture = (repository.path / "drydock/timeline.svg").read_text()
+    for told in ("app@linux/amd64", "engine (linux/", "import ", f"{HOST}/{prefix}/app", f"sha-{head[:7]}, latest"):
+        assert told in picture
 
     # The same commit again, as somebody runs the job a second time; then its version tag.
     again = run("push", "refs/heads/main")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,8 +67,8 @@ OWN = f"sha-{REVISION[:7]}"
 CREATED = (datetime.now(UTC) - timedelta(minutes=5)).replace(microsecond=0).isoformat()
 
 
-async def plan_of(revision: str) -> Plan:
-    return plan_build(await read_config(source_of(FILES), None), revision=revision)
+async def plan_of(revision: str, platforms: Sequence[str] = ()) -> Plan:
+    return plan_build(await read_config(source_of(FILES), None), platforms=platforms, revision=revision)
 
 
 def destination(registry: Registry) -> Destination:

@@ -210,7 +210,7 @@ async def kill(old: Commit, both: tuple[Registry, Registry], facts: Facts, place
             stack.enter_context(FaultProxy(registry.port, rule=rule))
             for registry, rule in zip(both, cell.rules(), strict=True)
         ]
-        command = [sys.executable, "-m", "tests.real.release.victim", prefix, *hosts(proxies)]
+        command = [sys.executable, "-m", "tests.real.release.victim", "publish", prefix, *hosts(proxies)]
         victim.append(subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL))  # noqa: ASYNC220
         code = await anyio.to_thread.run_sync(victim[0].wait)
     if code != -signal.SIGKILL:

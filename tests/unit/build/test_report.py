@@ -10,7 +10,7 @@ from ci.build.report import Report, render_json, render_markdown, render_table, 
 from ci.config.parse import parse_config
 from ci.config.plan import plan_build, render_plan, render_plan_json
 from ci.core.errors import PipelineError, SelectionError
-from ci.core.model import Failure, Outcome, Plan
+from ci.core.model import Failure, Outcome, Plan, Stage
 from ci.core.text import (
     REPORTS,
     Format,
@@ -54,7 +54,17 @@ FAILURE = Failure(
     exit_code=1,
     stderr="\n".join(f"line {n}" for n in range(1, 31)) + f"\n{HOSTILE}\n",
 )
-GOOD = Outcome(variant=AMD, build_seconds=12.34, smoke_seconds=2, smoke_passed=2, smoke_total=2, size=153_200_000)
+STAGE = Stage(name="build", began=1_790_000_000.12345, seconds=12.34, detail="7 of 9 steps cached")
+GOOD = Outcome(
+    variant=AMD,
+    build_seconds=12.34,
+    smoke_seconds=2,
+    smoke_passed=2,
+    smoke_total=2,
+    size=153_200_000,
+    stages=(STAGE,),
+    machine="engine (linux/amd64)",
+)
 BAD = Outcome(variant=ARM, build_seconds=125.2, smoke_passed=0, smoke_total=1, failures=(FAILURE,))
 NONE = Outcome(variant=BASE, build_seconds=0.04, size=999)
 REPORT = Report(plan=PLAN, outcomes=(GOOD, BAD, NONE), seconds=138)
@@ -138,8 +148,19 @@ def test_the_json_report() -> None:
         "budget": 300_000_000,
         "reused": None,
         "rebuilt": None,
+        "machine": "engine (linux/amd64)",
+        "stages": [
+            {
+                "name": "build",
+                "began": 1_790_000_000.123,
+                "seconds": 12.34,
+                "detail": "7 of 9 steps cached",
+                "ok": True,
+            }
+        ],
         "failures": [],
     }
+    assert (none["machine"], none["stages"]) == (None, [])
     assert bad["size"] is None
     [failure] = bad["failures"]
     assert list(failure) == ["step", "reason", "command", "exit_code", "stderr", "logs"]

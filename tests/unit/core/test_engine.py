@@ -1,10 +1,10 @@
-"""The fan-out: order, bound, completeness."""
+"""The fan-out: order, bound, completeness; and the stopwatch."""
 
 import anyio
 import pytest
 
 from ci.build.pipeline import variants_at_a_time
-from ci.core.engine import fan_out
+from ci.core.engine import Stopwatch, fan_out
 
 
 async def test_results_come_in_the_order_of_the_items() -> None:
@@ -34,6 +34,29 @@ async def test_nothing_to_do_is_done() -> None:
         return item
 
     assert await fan_out([], work, limit=1) == ()
+
+
+async def test_a_stopwatch_notes_what_is_done_at_once_and_what_fails() -> None:
+    watch = Stopwatch()
+    watch.so_far("all", "prepare")
+
+    async def work(label: str) -> None:
+        with watch.step(label, "build") as remark:
+            await anyio.sleep(0.02)
+            remark.detail = "7 of 9 steps cached"
+        with pytest.raises(ValueError, match="no"), watch.step(label, "smoke"):
+            raise ValueError("no")
+
+    await fan_out(["one", "two"], work, limit=2)
+    assert [row.label for row in watch.rows()] == ["all", "one", "two"]
+    for label in ("one", "two"):
+        build, smoke = watch.stages(label)
+        assert (build.name, build.ok, build.detail) == ("build", True, "7 of 9 steps cached")
+        assert (smoke.name, smoke.ok) == ("smoke", False)
+        assert watch.began <= build.began <= build.ended <= smoke.began
+        assert watch.lasted(label, "build") == build.seconds > 0
+    assert watch.stages("nothing") == ()
+    assert watch.lasted("nothing", "build") == 0
 
 
 @pytest.mark.parametrize(

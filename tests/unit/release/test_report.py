@@ -7,14 +7,17 @@ import pytest
 from ci.build.report import Report
 from ci.build.report import report_or_fail as build_report_or_fail
 from ci.core.errors import PipelineError
-from ci.core.model import Config, Failure, Image, Outcome, Plan, Variant
+from ci.core.model import Config, Failure, Image, Outcome, Plan, Stage, Variant
 from ci.core.text import Format
+from ci.core.timeline import TAGS, Row
 from ci.release.outcome import Delivery, ImageFact, Release, VariantFact
 from ci.release.promotion import promote
 from ci.release.registries import Registries
 from ci.release.report import render_checksums, report_or_fail
 
 IMAGE = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
+VARIANT = Variant(image=IMAGE, platform="linux/amd64")
+PLAN = Plan(config=Config(repositories=("ghcr.io/acme/{name}",), images=(IMAGE,)), variants=(VARIANT,))
 
 
 def test_every_published_digest_is_listed_once_with_its_repository() -> None:
@@ -35,12 +38,29 @@ def test_every_published_digest_is_listed_once_with_its_repository() -> None:
 
 
 def test_a_closed_gate_is_a_markdown_page_of_its_own() -> None:
-    variant = Variant(image=IMAGE, platform="linux/amd64")
-    plan = Plan(config=Config(repositories=("ghcr.io/acme/{name}",), images=(IMAGE,)), variants=(variant,))
-    outcome = Outcome(variant=variant, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
-    report = Report(plan=plan, outcomes=(outcome,), seconds=1.0)
+    outcome = Outcome(variant=VARIANT, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
+    report = Report(plan=PLAN, outcomes=(outcome,), seconds=1.0)
     with pytest.raises(PipelineError, match=r"(?s)^nothing was pushed and no tag was touched:\n\n1 of 1 var"):
         build_report_or_fail(report, Format.MARKDOWN, gate=True)
+
+
+def test_a_page_ends_with_one_diagram_of_all_that_was_done() -> None:
+    build = Row(label=str(VARIANT), machine="engine", stages=(Stage(name="build", began=5.0, seconds=1.0),))
+    move = Row(label=TAGS, stages=(Stage(name="move", began=6.0, seconds=1.0),))
+    built = Report(plan=PLAN, outcomes=(Outcome(variant=VARIANT, build_seconds=1.0),), seconds=1.0, rows=(build,))
+    failure = Outcome(variant=VARIANT, build_seconds=1.0, failures=(Failure(step="build", reason="no"),))
+    released = Release(what="release", rows=(move,))
+    for done, ended in (
+        (Delivery(built=built), "build 1.0 s :active, 0, 1000\n```"),
+        (Delivery(built=built, released=released), "move 1.0 s :1000, 2000\n```"),
+    ):
+        page = report_or_fail(done, Format.MARKDOWN)
+        assert page.count("```mermaid") == page.count("build 1.0 s :active") == 1
+        assert page.endswith(ended)
+        assert "mermaid" not in report_or_fail(done, Format.TABLE) + report_or_fail(done, Format.JSON)
+    with pytest.raises(PipelineError, match="```mermaid"):
+        report_or_fail(Delivery(built=replace(built, outcomes=(failure,))), Format.MARKDOWN)
+    assert build_report_or_fail(built, Format.MARKDOWN).count("```mermaid") == 1
 
 
 @pytest.mark.parametrize("wanted", [Format.TABLE, Format.MARKDOWN])

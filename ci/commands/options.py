@@ -54,6 +54,10 @@ WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
 From = Annotated[
     str, dagger.Name("from"), Doc("The tag whose images are promoted, such as sha-1234567, or a digest of its release")
 ]
+_STAGED = Doc("What stage has exported, of every machine; or a folder of such folders: staged")
+Staged = Annotated[list[dagger.Directory], _STAGED]
+MaybeStaged = Annotated[list[dagger.Directory] | None, _STAGED]
+Prepare = Annotated[bool, Doc("Push the index of each image by its digest, to be attested, and write no tag")]
 Module = Annotated[
     str, Doc("The address of this module, which the workflow and the hook will call: one with a version is safest")
 ]

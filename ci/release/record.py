@@ -1,0 +1,110 @@
+"""What is recorded, in the registry and beside a variant, of its build: what it was staged as, and what it has passed.
+
+The record is an artifact whose subject is the variant's manifest. It is pushed by its digest, under no tag, after the
+variant was verified. It holds nothing that differs between two runs of the same build.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+from ci.core.errors import DrydockError
+from ci.core.model import Cache, Config, Variant
+from ci.core.oci import Descriptor, Manifest, digest_of
+
+KIND = "application/vnd.drydock.staged.v1+json"
+_KEY = "dev.drydock.staged"  # the annotation that holds all of it, as JSON
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a variant was staged as, and what it has passed."""
+
+    variant: str
+    digest: str  # of its manifest
+    revision: str
+    configuration: str  # digest_configuration
+    annotations: Mapping[str, str] = field(default_factory=dict)  # of its entry in an index: commit, inputs, time
+    base: Mapping[str, str] = field(default_factory=dict)  # labels that name what it is built on
+    checks: tuple[str, ...] = ()  # the names of the smoke checks that it has passed
+    reused: str = ""  # the sha- tag it was taken from, where this run has not built it
+    attestation: str | None = None  # the digest of BuildKit's attestation manifest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A variant that the repositories of its image have, and what is recorded of it."""
+
+    record: Record
+    manifest: Manifest
+    attestation: Manifest | None = None  # BuildKit's, as the record names it
+
+
+def digest_configuration(config: Config) -> str:
+    """Reduce a configuration, with the texts of the run filled in, to a digest.
+
+    Comments change nothing of it, nor does what decides neither what is built nor what has to pass.
+    """
+    kept = replace(config, cache=Cache(), rebuild_after=None, accepted=(), baseline=None)
+    return digest_of(json.dumps(asdict(kept), sort_keys=True, separators=(",", ":")).encode())
+
+
+def write_record(entry: Entry) -> Manifest:
+    """Write the record of a variant; the same record gives the same bytes."""
+    variant = entry.manifest
+    subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
+    text = json.dumps({"schema": _SCHEMA, **asdict(entry.record)}, sort_keys=True, separators=(",", ":"))
+    return Manifest.of_artifact(KIND, subject, {_KEY: text})
+
+
+def read_record(manifest: Manifest) -> Record:
+    """Read the record of a variant.
+
+    Raises:
+        DrydockError: it is none.
+
+    """
+    kind, subject = manifest.about
+    record = _read(manifest.annotations.get(_KEY, "")) if kind == KIND else None
+    if record is None or subject != record.digest:
+        raise DrydockError(f"{manifest.digest} is no record of this version of Drydock")
+    return record
+
+
+def _read(text: str) -> Record | None:
+    try:
+        found = json.loads(text)
+        if found.pop("schema") != _SCHEMA:
+            return None
+        record = Record(**{**found, "checks": tuple(found["checks"])})
+        texts = [record.variant, record.digest, record.revision, record.configuration, record.reused, *record.checks]
+        pairs = [*record.annotations.items(), *record.base.items()]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    texts += [record.attestation or "", *(text for pair in pairs for text in pair)]
+    return record if all(isinstance(text, str) for text in texts) else None
+
+
+def compose_index(entries: Sequence[Entry], variants: Sequence[Variant], annotations: Mapping[str, str]) -> Manifest:
+    """Compose the index of an image; the same entries and annotations give the same bytes.
+
+    Args:
+        entries: of its variants, in their order.
+        variants: of the image.
+        annotations: of the index.
+
+    """
+    listed = [
+        Descriptor(
+            media_type=entry.manifest.media_type,
+            digest=entry.manifest.digest,
+            size=len(entry.manifest.body),
+            platform=variant.platform,
+            annotations=entry.record.annotations,
+        )
+        for entry, variant in zip(entries, variants, strict=True)
+    ]
+    return Manifest.of_index(listed, annotations)
