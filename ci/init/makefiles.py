@@ -179,13 +179,15 @@ def read_command(command: str, place: str) -> tuple[Built | None, list[str]]:
         build_args=arguments.values,
         repositories=tuple(good),
         notes=arguments.notes,
+        open_args=arguments.open,
         lost=(*strange, *arguments.lost),
     )
     return built, names
 
 
 def _shell_holes(text: str) -> str:
-    return re.sub(r"\$\{?\w+\}?", lambda found: hole(found[0]), text)
+    bare, kept = hide(text)
+    return show_again(re.sub(r"\$\{?\w+\}?", lambda found: hole(found[0]), bare), kept)
 
 
 def _flags(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:

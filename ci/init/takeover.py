@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from ci.core.model import TARGET_CONTEXT
 from ci.init.facts import Facts
+from ci.init.project import DEFAULT
 from ci.init.proposed import REPOSITORY, Proposal, Proposed, component
-from ci.init.released import Built, Released, unique
+from ci.init.released import Built, Released, beginning, unique
 from ci.init.search import LeftOut
 from ci.tags import parse_flavor
 
@@ -20,7 +22,8 @@ _NOT_RELEASED = "no workflow releases it"
 
 def take_over(
     released: Released,
-    facts: Mapping[str, Facts],
+    paths: Collection[str],
+    told: Callable[[str, str | None], Facts],
     guess: Callable[[str, str, Built], Proposed],
     owner: str,
 ) -> Proposal:
@@ -28,22 +31,24 @@ def take_over(
 
     Args:
         released: what the repository's files say.
-        facts: of the Dockerfiles.
+        paths: of the Dockerfiles.
+        told: what a Dockerfile tells of one of its targets.
         guess: makes an image of a Dockerfile and a name, which may be empty, from what is built of it.
         owner: of the repository on GitHub; "" where it is not known.
 
     """
-    built = [image for image in released.images if image.dockerfile in facts]
-    images = _last_wins([_plain_owner(_affixed(image, built), owner) for image in built])
+    there = [image for image in released.images if image.dockerfile in paths]
+    images = _told_apart(_last_wins([_plain_owner(_suffixed(image, there), owner) for image in there]))
+    facts = [told(image.dockerfile, image.target) for image in images]
     names = _names(images, facts)
     local = {reference: name for image, name in zip(images, names, strict=True) for reference in image.local}
     made = [
-        _image(image, name, guess(image.dockerfile, name, image), facts[image.dockerfile], local, released)
-        for image, name in zip(images, names, strict=True)
+        _image(image, name, guess(image.dockerfile, name, image), its, local, released)
+        for image, name, its in zip(images, names, facts, strict=True)
     ]
     # One that others are built on comes first.
     made.sort(key=lambda proposed: proposed.image.release)
-    return _shared(made, released, [path for path in facts if path not in {image.dockerfile for image in images}])
+    return _shared(made, released, [path for path in paths if path not in {image.dockerfile for image in images}])
 
 
 def _plain_owner(image: Built, owner: str) -> Built:
@@ -78,34 +83,25 @@ def _moves_latest(image: Built) -> bool:
     return flavor.latest.fixed != "false" and not own and any(rule.startswith("type=semver") for rule in image.rules)
 
 
-def _affixed(image: Built, images: Sequence[Built]) -> Built:
-    """Say once, as a flavor, what all rules of an image end with, or begin with beside another image."""
+def _suffixed(image: Built, images: Sequence[Built]) -> Built:
+    """Say once, as a flavor, what all rules of an image end with, or else begin with."""
     beside = any(other is not image and {*other.repositories} & {*image.repositories} for other in images)
     ends = Counter(found[1] for rule in image.rules if (found := _end(rule, bare=beside)))
-    if ends:
-        end, count = ends.most_common(1)[0]
-        if count >= max(2, len(image.rules) - 1) or count == len(image.rules):
-            return replace(
-                image,
-                rules=tuple(_without(rule, end, bare=beside) for rule in image.rules),
-                flavor=(*image.flavor, f"suffix={end}"),
-            )
-    starts = {found[1] if (found := _START.search(rule)) else "" for rule in image.rules}
-    start = next(iter(starts)) if beside and len(starts) == 1 else ""
-    if not start:
-        return image
-    rules = (rule.replace(f",prefix={start}", "").replace(f"value={start}", "value=") for rule in image.rules)
-    return replace(image, rules=tuple(rules), flavor=(*image.flavor, f"prefix={start}"))
-
-
-_START = re.compile(r"(?:^type=raw,value=|,prefix=)([a-z0-9]+-)")
-
-
-def _without(rule: str, end: str, *, bare: bool) -> str:
-    found = _end(rule, bare=bare)
-    if not found or found[1] != end:
-        return f"{rule},suffix="
-    return rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable").removesuffix(end)
+    end, count = ends.most_common(1)[0] if ends else ("", 0)
+    if not count or (count < max(2, len(image.rules) - 1) and count != len(image.rules)):
+        if not (start := beginning(image.rules)):
+            return image
+        plain = (rule.replace(f",prefix={start}", "") for rule in image.rules)
+        rest = tuple(rule.replace(f"=raw,value={start}", "=raw,value=") for rule in plain)
+        return replace(image, rules=rest, flavor=(*image.flavor, f"prefix={start}"))
+    rules = []
+    for rule in image.rules:
+        found = _end(rule, bare=beside)
+        if found and found[1] == end:
+            rules.append(rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable").removesuffix(end))
+        else:
+            rules.append(f"{rule},suffix=")
+    return replace(image, rules=tuple(rules), flavor=(*image.flavor, f"suffix={end}"))
 
 
 def _end(rule: str, *, bare: bool) -> re.Match[str] | None:
@@ -114,24 +110,43 @@ def _end(rule: str, *, bare: bool) -> re.Match[str] | None:
     return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(written, rule)
 
 
-def _names(images: Sequence[Built], facts: Mapping[str, Facts]) -> list[str]:
+def _told_apart(images: Sequence[Built]) -> list[Built]:
+    """Say as a flavor what tells an image from another one of its repository, where all its names are written out."""
+    kept: list[Built] = []
+    for image in images:
+        plain = [found[1] for rule in image.rules if (found := re.match(r"type=raw,value=([\w.-]+)", rule))]
+        others = [other for other in kept if set(other.repositories) & set(image.repositories)]
+        if others and plain and len(plain) == len(image.rules) and _plainer(image) and any(map(_plainer, others)):
+            rules = tuple(rule if ",suffix=" in rule else f"{rule},suffix=" for rule in image.rules)
+            image = replace(image, rules=rules, flavor=(*image.flavor, f"suffix=-{plain[0]}"))  # noqa: PLW2901
+        kept.append(image)
+    return kept
+
+
+def _names(images: Sequence[Built], facts: Sequence[Facts]) -> list[str]:
     """Name each image as its repository is called, with what tells it from the others of that repository."""
     found = [_name(image) for image in images]
     names: list[str] = []
-    for image, name in zip(images, found, strict=True):
-        own = name or _titled(facts[image.dockerfile].labels.get("org.opencontainers.image.title", ""))
+    for image, name, its in zip(images, found, facts, strict=True):
+        own = name or _titled(its.labels.get("org.opencontainers.image.title", ""))
         flavor = parse_flavor(image.flavor)
         if found.count(name) > 1 and name:
             suffix = flavor.suffix.fixed or flavor.prefix.fixed or ""
-            others = [other for other, its in zip(images, found, strict=True) if its == name and other is not image]
+            others = [other for other, same in zip(images, found, strict=True) if same == name and other is not image]
             if suffix:
                 own = component(f"{name}-{suffix.strip('-._')}")
             elif image.target and any(other.target != image.target for other in others):
                 own = name if not any(_plainer(other) for other in others) else component(f"{name}-{image.target}")
-        while own and own in names:
-            own = f"{own}-{names.count(own) + 1}"
-        names.append(own)
+        if own in names and not image.repositories:
+            # Services of several compose files, such as those of a folder of examples.
+            own = component("-".join([*image.dockerfile.split("/")[:1], own]))
+        names.append(next(option for option in _numbered(own) if not option or option not in names))
     return names
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def _titled(title: str) -> str:
@@ -156,13 +171,17 @@ def _name(image: Built) -> str:
 def _image(
     image: Built, name: str, guessed: Proposed, facts: Facts, local: Mapping[str, str], released: Released
 ) -> Proposed:
+    unknown = not name and guessed.image.name == DEFAULT
     name = name or guessed.image.name
     last = Counter(repository.rpartition("/")[2] for repository in image.repositories)
     templates = tuple(
         repository.removesuffix(f"/{name}") + "/{name}" if repository.endswith(f"/{name}") else repository
         for repository in image.repositories
     )
-    contexts = {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
+    given = {
+        name: f"{TARGET_CONTEXT}{local[value]}" if value in local else value for name, value in image.contexts.items()
+    }
+    contexts = given | {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
     own = bool(image.local and not image.repositories)
     rules = image.rules
     notes = [f"from {image.place}"]
@@ -177,7 +196,7 @@ def _image(
         target=image.target,
         platforms=platforms,
         build_args=_arguments(image),
-        contexts={**image.contexts, **contexts},
+        contexts=contexts,
         repositories=() if own else templates,
         tags=rules or None if not own else None,
         flavor=() if own else image.flavor,
@@ -192,6 +211,7 @@ def _image(
         image=made,
         notes=unique([*notes, *image.notes, *guessed.notes]),
         inputs=guessed.inputs,
+        guessed_name=unknown,
         lost=image.lost,
     )
 

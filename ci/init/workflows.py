@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
 
@@ -31,6 +31,11 @@ class Job:
     events: str  # the condition that the event is one of its workflow's
     triggers: Triggers
     line: int
+    needs: tuple[str, ...] = ()  # names of jobs
+    name: str = ""
+    by_hand: bool = False  # whether a person can start it
+    runner: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what it hands to those that wait for it
 
 
 def is_workflow(path: str) -> bool:
@@ -110,7 +115,7 @@ def _jobs(
     workflow = read[path]
     triggers = _triggers(events)
     around = environment(workflow, known)
-    for job in (mapping(job) for job in mapping(workflow.get("jobs")).values()):
+    for name, job in ((name, mapping(job)) for name, job in mapping(workflow.get("jobs")).items()):
         when = joined(condition, plain_condition(text_of(job, "if")))
         if re.fullmatch(r"(?:\$\{\{)?\s*github\.event_name == 'pull_request'\s*(?:\}\})?", text_of(job, "if")):
             continue
@@ -130,6 +135,11 @@ def _jobs(
                     events=_condition(events, triggers),
                     triggers=triggers,
                     line=job.line,
+                    needs=tuple(texts(job.get("needs"))),
+                    name=name,
+                    by_hand="workflow_dispatch" in events,
+                    outputs={n: text for n, text in mapping(job.get("outputs")).items() if isinstance(text, str)},
+                    runner=fill(" ".join(texts(job.get("runs-on"))), within),
                 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import yaml
 
@@ -36,7 +34,10 @@ META = "${{ steps.meta.outputs.tags }}"
 
 
 def workflow(*steps: dict[str, object], on: object = None, **job: object) -> str:
-    made = {"on": on or {"push": {"tags": ["v*"]}}, "jobs": {"build": {"runs-on": "x", "steps": [*steps], **job}}}
+    made = {
+        "on": on or {"push": {"tags": ["v*"]}},
+        "jobs": {"build": {"runs-on": "ubuntu-latest", "steps": [*steps], **job}},
+    }
     return yaml.safe_dump(made, sort_keys=False, width=1000)
 
 
@@ -214,23 +215,98 @@ image: deps
     assert alone.images[0].repositories == ("ghcr.io/acme/app",)
 
 
-def test_bake_in_json_is_read_and_hcl_is_named() -> None:
-    targets = {
-        "base": {"args": {"A": "1"}, "platforms": ["linux/amd64"]},
-        "app": {"inherits": ["base"], "dockerfile": "Dockerfile", "tags": ["ghcr.io/acme/app:latest"]},
+def test_what_another_system_is_told_is_named() -> None:
+    released = gather({"cloudbuild.yaml": "steps: []\n"}, {"Dockerfile"}, "app")
+    assert released.lost == ("cloudbuild.yaml: it is not read: what it releases, and where to, is not known here",)
+
+
+def test_workflows_that_people_start_one_at_a_time_are_named() -> None:
+    by_hand: dict[str, object] = {"workflow_dispatch": None}
+    first = workflow(build(tags="acme/app:1"), on={**by_hand, "push": {"tags": ["v*"]}})
+    released = read(first, workflow(build(tags="acme/app-edge:latest", platforms="linux/amd64"), on=by_hand))
+    assert [image.repositories for image in released.images] == [("docker.io/acme/app",), ("docker.io/acme/app-edge",)]
+    files = ".github/workflows/0.yml and .github/workflows/1.yml"
+    said = f"{files}: each is started by hand: here one run releases the images of all of them"
+    assert released.lost == (said,)
+
+
+def test_names_that_a_waiting_job_gives_are_those_of_what_was_pushed_by_its_digest() -> None:
+    push = build(outputs="type=image,name=ghcr.io/acme/app,push-by-digest=true,push=true", platforms="linux/amd64")
+    jobs = {
+        "build": {"runs-on": "x", "strategy": {"matrix": {"kind": ["plain", "slim"]}}, "steps": [push]},
+        "merge": {
+            "needs": ["build"],
+            "strategy": {"matrix": {"kind": ["plain", "slim"]}},
+            "steps": [
+                {
+                    "env": {"END": "${{ matrix.kind != 'plain' && format('-{0}', matrix.kind) || '' }}"},
+                    "run": 'echo "TAGS=latest$END,${GITHUB_REF#refs/tags/}$END" >> "$GITHUB_ENV"\n',
+                }
+            ],
+        },
     }
-    text = json.dumps({"group": {"default": {"targets": ["app"]}}, "target": targets})
-    (image,) = gather({"docker-bake.json": text}, {"Dockerfile"}, "app").images
-    assert (image.repositories, dict(image.build_args)) == (("ghcr.io/acme/app",), {"A": "1"})
-    released = gather({"docker-bake.hcl": 'target "app" {}'}, {"Dockerfile"}, "app")
-    assert not released.images
-    files = {"Dockerfile": "FROM a\n"}
-    bake: dict[str, object] = {"uses": "docker/bake-action@v6"}
-    guessed = propose(files, set(files), released=gather({FILE: workflow(bake)}, set(files), "app"))
-    written = render_proposal(guessed, schema="", file="images.yaml")
-    assert "# A guess: what names the images today could not be read" in written
-    assert yaml.safe_load(written)["tags"] == ["type=ref,event=tag"]
-    assert "docker-bake.hcl: HCL is not read" in released.lost[0]
+    text = yaml.safe_dump({"on": {"push": {"tags": ["v*"]}}, "jobs": jobs}, sort_keys=False, width=1000)
+    (image,) = read(text).images  # nothing tells the builds of both kinds apart
+    assert {rule.partition(",enable")[0] for rule in image.rules} >= {"type=raw,value=latest", "type=ref,event=tag"}
+
+
+def test_a_step_that_writes_to_fewer_repositories_is_an_image_of_its_own() -> None:
+    tags = "acme/app:{0}\nghcr.io/acme/app:{0}".format
+    versions = "\n".join([tags("${{ github.ref_name }}"), "acme/app-old:${{ github.ref_name }}"])
+    released = read(
+        workflow(build(tags=versions)),
+        workflow(build(tags=tags("edge")), on={"push": {"branches": ["main"]}}),
+    )
+    now, before = released.images
+    assert now.repositories == ("docker.io/acme/app", "ghcr.io/acme/app")
+    assert any("edge" in rule for rule in now.rules)
+    assert before.repositories == ("docker.io/acme/app-old",)
+    assert not any("edge" in rule for rule in before.rules)
+
+
+def test_an_argument_says_the_version_or_what_stands_for_it_without_one() -> None:
+    version: dict[str, object] = {"run": "make release"}
+    main: dict[str, object] = {"run": "make edge"}
+    makefile = """\
+release:
+\tdocker build --push -t acme/app:$(VERSION) --build-arg F="-X v=$${VERSION} -s" .
+edge:
+\tdocker build --push -t acme/app:edge --build-arg F="-X v=edge-$(shell git rev-parse --short HEAD) -s" .
+"""
+    said: dict[str, object] = {"run": 'echo "VERSION=${GITHUB_REF/refs\\/tags\\/v/}" >> $GITHUB_ENV'}
+    first = workflow(LOGIN, said, version)
+    files = {".github/workflows/0.yml": first, "Makefile": makefile}
+    files[".github/workflows/1.yml"] = workflow(LOGIN, main, on={"push": {"branches": ["main"]}})
+    (image,) = gather(files, {"Dockerfile"}, "app").images
+    assert dict(image.build_args) == {"F": "-X v={version:-edge-{short}} -s"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "file", "text", "value"),
+    [
+        ("GO_VERSION", "go.mod", "module a/b\n\ngo 1.25.0\n\ntoolchain go1.26.2\n", "1.26.2"),
+        ("NODE_VERSION", ".nvmrc", "v24.1.0\n", "24.1.0"),
+        ("PYTHON_VERSION", ".python-version", "3.14\n", "3.14"),
+    ],
+)
+def test_a_tool_has_the_version_that_its_own_file_says(argument: str, file: str, text: str, value: str) -> None:
+    step = build(tags="acme/app:1", **{"build-args": f"{argument}=${{{{ steps.x.outputs.y }}}}"})
+    (image,) = gather({FILE: workflow(step), file: text}, {"Dockerfile"}, "app").images
+    assert dict(image.build_args) == {argument: value}
+    assert f"a guess: {argument} is what {file} says; renew both together" in image.notes
+
+
+def test_a_script_that_chooses_repositories_by_the_event_is_named() -> None:
+    script = """
+    TAGS=one.example/app:$TAG
+    if [ "$TAG" == "main" ]; then
+      TAGS=$TAGS,ghcr.io/acme/app:$TAG
+    fi
+    echo "tags=$TAGS" >> $GITHUB_OUTPUT
+    """
+    env = {"TAG": "${{ github.ref_name }}"}
+    image = one({"id": "names", "run": script, "env": env}, build(tags="${{ steps.names.outputs.tags }}"))
+    assert any("a script chooses by the event where names go" in line for line in image.lost)
 
 
 def test_compose_tells_contexts_and_what_stands_beside() -> None:
@@ -412,3 +488,55 @@ def test_a_workflow_of_another_repository_that_is_called_is_named(
 ) -> None:
     text = yaml.safe_dump({"on": {on: None}, "jobs": {"build": {"uses": uses, "with": given}}})
     assert any(f"calls {uses}, which is not here" in line for line in read(text).lost) == named
+
+
+def test_images_of_one_repository_are_told_apart_by_what_is_written_out() -> None:
+    texts = [workflow(build(file=f"{one}/Dockerfile", tags=f"acme/app:{one}")) for one in ("devel", "nightly")]
+    files = {"devel/Dockerfile": "FROM a\n", "nightly/Dockerfile": "FROM b\n"}
+    released = gather({f".github/workflows/{n}.yml": text for n, text in enumerate(texts)}, set(files), "app")
+    written = yaml.safe_load(render_proposal(propose(files, set(files), released=released), schema="", file="x"))
+    assert [image["name"] for image in written["images"]] == ["app", "app-nightly"]
+    assert "suffix=-nightly" in written["images"][1]["flavor"]
+    assert written["images"][1]["tags"][0].endswith(",suffix=")
+
+
+def test_services_of_several_compose_files_are_named_with_their_folders() -> None:
+    compose = "services:\n  web:\n    build: .\n"
+    files = {f"{one}/Dockerfile": "FROM a\n" for one in ("one", "two")}
+    released = gather({f"{one}/compose.yaml": compose for one in ("one", "two")}, set(files), "app")
+    images = propose(files, set(files), released=released).images
+    assert [proposed.image.name for proposed in images] == ["web", "two-web"]
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        ("echo $PASS | docker login -u me --password-stdin", "docker.io"),
+        ("echo $PASS | docker login ghcr.io -u me --password-stdin", "ghcr.io"),
+        ("skopeo login -u me -p $PASS quay.io", "quay.io"),
+    ],
+)
+def test_a_login_by_a_script_names_its_secret(command: str, where: str) -> None:
+    step: dict[str, object] = {"run": command, "env": {"PASS": "${{ secrets.REGISTRY_TOKEN }}"}}
+    said = f"{FILE}:9: logs in to {where} with the secrets REGISTRY_TOKEN: --login gives it to a release"
+    assert said in read(workflow(step, build(tags="acme/app:1"))).lost
+
+
+def test_runners_of_ones_own_are_named() -> None:
+    given = workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04-arm"})
+    assert any("builds on ubuntu-24.04-arm: the workflow of init has another one" in line for line in read(given).lost)
+    assert not read(workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04"})).lost
+
+
+def test_a_job_that_logs_in_and_builds_by_what_is_not_read_is_named() -> None:
+    release: dict[str, object] = {"uses": "goreleaser/goreleaser-action@v7"}
+    released = gather({FILE: workflow(LOGIN, release), ".goreleaser.yml": ""}, {"Dockerfile"}, "app")
+    assert any("secrets HUB_USER and HUB" in line for line in released.lost)
+    assert any("what it pushes there cannot be read" in line for line in released.lost)
+    assert any(line.startswith(".goreleaser.yml: it is not read") for line in released.lost)
+
+
+def test_a_script_that_make_calls_is_named() -> None:
+    makefile = "image:\n\tsh ./scripts/build-docker.sh\n\tsh ./scripts/lint.sh\n"
+    released = gather({"Makefile": makefile}, {"Dockerfile"}, "app")
+    assert released.lost == ("Makefile:2: calls ./scripts/build-docker.sh, which is not read",)
