@@ -3,12 +3,14 @@
 Open `pipeline.py` first: it takes every variant of a plan from its Dockerfile to its outcome.
 """
 
+from ci.build.addresses import parse_builders
 from ci.build.buildkit import Made
 from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.needs import find_missing
 from ci.build.pipeline import Builder, Built, build_all
+from ci.build.remote import Fleet, Remotes
 from ci.build.report import Report, report_or_fail
 from ci.build.smoke import smoke_variant
 
@@ -18,12 +20,15 @@ __all__ = [
     "Built",
     "CacheUse",
     "Definition",
+    "Fleet",
     "Inputs",
     "Made",
+    "Remotes",
     "Report",
     "build_all",
     "digest_inputs",
     "find_missing",
+    "parse_builders",
     "read_definitions",
     "report_or_fail",
     "smoke_variant",

@@ -1,4 +1,4 @@
-"""Builds a variant with BuildKit: its daemon is a service of the engine, and each build a command beside it."""
+"""Builds a variant with BuildKit: each build is a command beside the daemon, or beside the way to one."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ from ci.build.command import (
     part_of,
     write_policy,
 )
-from ci.build.daemon import Daemon, open_daemon
+from ci.build.daemon import Daemon, EngineDaemon, open_daemon
 from ci.build.definition import Definition, Pins
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
 from ci.build.progress import Progress, failure_of_build, read_progress
+from ci.build.remote import Fleet
 from ci.core.buildkit import LOGIN, missing_of
 from ci.core.engine import explain, missing_base
 from ci.core.errors import BuildError, DrydockError
@@ -52,15 +53,20 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildKit:
-    """A BuildKit daemon, and the container that asks it."""
+    """The daemons of a repository's builds, and how they are asked."""
 
-    daemon: Daemon
-    client: dagger.Container
+    own: EngineDaemon
     config: Config
+    fleet: Fleet = field(default_factory=Fleet)
+    login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
     secrets: Mapping[str, dagger.Secret] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()  # values that no report may show
     agent: dagger.Socket | None = None
     created: datetime | None = None  # of the commit
+
+    def daemon_of(self, image: str, platform: str) -> Daemon:
+        """Return what builds an image for a platform."""
+        return self.fleet.choose(self.config, image, platform) or self.own
 
     async def build(
         self,
@@ -106,7 +112,8 @@ class BuildKit:
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
         )
         pins = definition.pins(platform)
-        container = self._prepared(definition, pins)
+        daemon = self.daemon_of(image.name, platform)
+        container = self._prepared(daemon.client(), definition, pins)
         for name, made in layouts.items():
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
@@ -114,12 +121,12 @@ class BuildKit:
         if not pins.still:
             # The engine would answer from before, where BuildKit asks what is there now.
             container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
-        done = container.with_exec(["sh", "-c", SCRIPT, "sh", *build_words(wanted)])
+        done = container.with_exec(["sh", "-c", SCRIPT, "sh", *daemon.words, *build_words(wanted)])
         try:
-            async with self.daemon.watched():
+            async with daemon.watched():
                 said = await done.file(SAID).contents()
         except dagger.ExecError as error:
-            failure = self._failure(error, definition, platform)
+            failure = await daemon.blame(self._failure(error, definition, platform))
             if missing := missing_of(failure.reason):
                 failure = replace(failure, reason=failure.reason + await missing_base(missing))
             raise BuildError(failure) from None
@@ -130,8 +137,10 @@ class BuildKit:
         pins.check(documents.sources)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
-    def _prepared(self, definition: Definition, pins: Pins) -> dagger.Container:
+    def _prepared(self, client: dagger.Container, definition: Definition, pins: Pins) -> dagger.Container:
         """Mount all that a build reads."""
+        if self.login:
+            client = client.with_mounted_secret(LOGIN, self.login)
         image = definition.image
         name = image.dockerfile.rpartition("/")[2]
         files = dagger.dag.directory().with_new_file(name, definition.text)
@@ -141,7 +150,7 @@ class BuildKit:
         if definition.history:
             seen = seen.with_directory(GIT, definition.history.folder)
         container = (
-            self.client.with_mounted_directory(CONTEXT, seen)
+            client.with_mounted_directory(CONTEXT, seen)
             .with_mounted_directory(DOCKERFILE, files)
             .with_new_file(POLICY, write_policy(pins.digests))
             .with_new_file(EXCERPT, EXCERPT_PROGRAM)
@@ -183,8 +192,9 @@ def open_buildkit(
     login: dagger.Secret | None = None,
     services: Mapping[str, dagger.Service] | None = None,
     authorities: dagger.File | None = None,
+    fleet: Fleet | None = None,
 ) -> BuildKit:
-    """Describe the daemon of a repository and its client; the engine starts it when a build needs it.
+    """Describe the daemons of a repository; the engine starts its own when a build needs it.
 
     Args:
         config: of the repository.
@@ -196,12 +206,16 @@ def open_buildkit(
         services: what the daemon reaches by a name, besides the network. They are others in each session, so that the
             engine keeps no result of a build that has one.
         authorities: certificates in PEM that are trusted besides the usual ones.
+        fleet: builders on other machines.
 
     """
-    daemon = open_daemon(config, services or {}, authorities)
-    client = daemon.client()
-    if login:
-        client = client.with_mounted_secret(LOGIN, login)
     return BuildKit(
-        daemon=daemon, client=client, config=config, secrets=secrets, hidden=hidden, agent=agent, created=created
+        own=open_daemon(config, services or {}, authorities),
+        config=config,
+        fleet=fleet or Fleet(),
+        login=login,
+        secrets=secrets,
+        hidden=hidden,
+        agent=agent,
+        created=created,
     )

@@ -35,7 +35,7 @@ mkdir -p {OUT} /documents {LAYOUTS}
 for layout in {LAYOUTS}/*.tar; do
     [ -e "$layout" ] && mkdir "${{layout%.tar}}" && tar -xf "$layout" -C "${{layout%.tar}}"
 done
-buildctl --wait build --progress rawjson "$@" 2> /progress || {{
+buildctl "$@" 2> /progress || {{
     code=$?
     awk -f {EXCERPT} /progress /progress >&2
     exit $code
@@ -80,10 +80,11 @@ class Wanted:
 
 
 def build_words(wanted: Wanted) -> list[str]:
-    """List the words behind `buildctl build`."""
+    """List the words of `buildctl build`."""
     image = wanted.image
     options = dict(_options(wanted))
-    words = ["--frontend", "dockerfile.v0", "--local", f"context={CONTEXT}", "--local", f"dockerfile={DOCKERFILE}"]
+    words = ["build", "--progress", "rawjson", "--frontend", "dockerfile.v0"]
+    words += ["--local", f"context={CONTEXT}", "--local", f"dockerfile={DOCKERFILE}"]
     for name, value in options.items():
         words += ["--opt", f"{name}={value}"]
     for name in image.secrets:

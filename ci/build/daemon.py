@@ -1,4 +1,8 @@
-"""The daemon of BuildKit: a service of the engine, which lives while something is built and says what it waits for."""
+"""What builds: a BuildKit daemon that has an address, and the one of the engine's own.
+
+That is a service of the engine, which lives while something is built and says what it waits for. `remote.py` has those
+of other machines.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,18 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 import dagger
 
+from ci.build.addresses import is_native
 from ci.core.buildkit import BUILDKIT, IMAGE, NO_ROOT, needs_root
-from ci.core.engine import explain, first_error, step, with_variables
+from ci.core.engine import engine_platform, explain, first_error, step, with_variables
 from ci.core.errors import DrydockError
-from ci.core.model import Config
+from ci.core.model import ENGINE, Config, Failure
 
 WAITING = "waiting for another call of this repository, which most likely builds on this engine: let it end, or end it"
 _ROOT = "/var/lib/buildkit"
@@ -35,15 +41,57 @@ _PATIENCE = 4.0  # seconds after which a build is not one that the engine has ke
 _START = 6.0  # more seconds that a daemon may take to start, whoever else is at work
 
 
+class Daemon(Protocol):
+    """A daemon that has an address."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls the machine, such as "engine (linux/amd64)"."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What buildctl is told before its command."""
+
+    def client(self) -> dagger.Container:
+        """Describe the container that asks it."""
+
+    def emulates(self, platform: str) -> bool:
+        """Tell whether its machine emulates a platform."""
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Look after a build that it is asked for, and end it where the daemon cannot."""
+
+    async def blame(self, failure: Failure) -> Failure:
+        """Say so where a build has failed because of the daemon itself."""
+
+
 @dataclass(kw_only=True, slots=True)
-class Daemon:
-    """A daemon, which the engine starts when a build needs it."""
+class EngineDaemon:
+    """A daemon that the engine starts when a build needs it."""
 
     base: dagger.Container  # of its image
     service: dagger.Service
     waited: float = 0.0  # seconds for another call of the same repository
     _up: bool = False
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
+
+    @property
+    def name(self) -> str:
+        """What a report calls the machine: its daemon and its checks are the engine's."""
+        return f"{ENGINE} ({engine_platform()})"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What buildctl is told before its command: to wait for a daemon that has only begun."""
+        return ("--wait",)
+
+    def emulates(self, platform: str) -> bool:
+        """Tell whether the engine's machine emulates a platform."""
+        return not is_native(platform, engine_platform())
+
+    async def blame(self, failure: Failure) -> Failure:
+        """Leave a failure as it is: what the engine has to say of the daemon it says elsewhere."""
+        return failure
 
     def client(self) -> dagger.Container:
         """Describe the container that asks it."""
@@ -91,7 +139,7 @@ class Daemon:
     async def _check_root(self) -> None:
         """Ask for root capabilities in a command: where they are refused, a service never starts (engine 0.21.8)."""
         try:
-            await _asked_now(self.base).with_exec(["true"], insecure_root_capabilities=True).sync()
+            await asked_now(self.base).with_exec(["true"], insecure_root_capabilities=True).sync()
         except dagger.DaggerError as error:
             if needs_root(str(error)):
                 raise DrydockError(NO_ROOT) from None
@@ -104,18 +152,33 @@ class Daemon:
         """
         # Whoever needs it starts it too, and is told why it does not.
         with suppress(dagger.DaggerError):
-            await _asked_now(self.client()).with_exec(["true"]).sync()
+            await asked_now(self.client()).with_exec(["true"]).sync()
         up.set()
 
 
-def _asked_now(container: dagger.Container) -> dagger.Container:
+def asked_now(container: dagger.Container) -> dagger.Container:
     """Keep the engine from answering from before."""
     return container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
 
 
+def client_base(authorities: dagger.File | None = None) -> dagger.Container:
+    """Describe the container that a daemon and its client are of.
+
+    Args:
+        authorities: certificates in PEM that are trusted besides the usual ones.
+
+    """
+    base = with_variables(dagger.dag.container().from_(IMAGE), _ENVIRONMENT)
+    if authorities:
+        # The client too: it asks for tokens.
+        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
+        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
+    return base
+
+
 def open_daemon(
     config: Config, services: Mapping[str, dagger.Service], authorities: dagger.File | None = None
-) -> Daemon:
+) -> EngineDaemon:
     """Describe the daemon of a repository.
 
     Two repositories do not share a daemon's state, so that neither waits for the other.
@@ -126,12 +189,7 @@ def open_daemon(
         authorities: certificates in PEM that are trusted besides the usual ones.
 
     """
-    base = with_variables(dagger.dag.container().from_(IMAGE), _ENVIRONMENT)
-    if authorities:
-        # The client too: it asks for tokens.
-        base = base.with_file(f"{_AUTHORITIES}/registry.pem", authorities)
-        base = base.with_env_variable("SSL_CERT_DIR", f"{_USUAL_AUTHORITIES}:{_AUTHORITIES}")
-    reached = base
+    base = reached = client_base(authorities)
     for host, service in services.items():
         reached = reached.with_service_binding(host, service)
     daemon = (
@@ -142,7 +200,7 @@ def open_daemon(
             args=["buildkitd", "--addr", f"tcp://0.0.0.0:{_PORT}", "--root", _ROOT], insecure_root_capabilities=True
         )
     )
-    return Daemon(base=base, service=daemon)
+    return EngineDaemon(base=base, service=daemon)
 
 
 def open_state(config: Config) -> dagger.CacheVolume:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,23 +12,23 @@ import anyio
 import dagger
 
 from ci.build.buildkit import BuildKit, Made, open_buildkit
+from ci.build.capacity import find_capacity
 from ci.build.command import CacheUse
+from ci.build.daemon import Daemon
 from ci.build.definition import Definition, read_definitions
 from ci.build.needs import tell_shallow
+from ci.build.notes import note_caches, note_disk, note_wait
+from ci.build.remote import Fleet, Remotes, find_fleet
 from ci.build.report import Report
 from ci.build.smoke import smoke_variant
-from ci.core.engine import Stopwatch, engine_platform, failure_of, fan_out
+from ci.core.engine import Stopwatch, failure_of, fan_out
 from ci.core.errors import BuildError, DrydockError, SelectionError
 from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
-from ci.core.text import seconds_text
 from ci.core.timeline import ALL, row_before, row_of
 
 _CHECKS_AT_A_TIME = 4
-_SLOW = 10.0  # seconds of a build that a cache would have been good for
-_ENOUGH_FREE = 0.2  # of the disk; Dagger's default minFreeSpace (0.21.8, engine/server/gc.go)
-_MEMORY_OF_A_VARIANT = 1_500_000_000  # bytes: what building, starting and compressing an image of 1 GB takes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +43,17 @@ class Builder:
     login: dagger.Secret | None = None  # Docker's config.json, for base images and caches
     services: Mapping[str, dagger.Service] = field(default_factory=dict)  # what BuildKit reaches by a name
     authorities: dagger.File | None = None  # certificates in PEM that BuildKit trusts besides the usual ones
+    remotes: Remotes = field(default_factory=Remotes)  # builders on other machines
+    fleet: Fleet | None = None  # those of them that were reached, once they were asked
+
+    async def asked(self) -> Builder:
+        """Ask the builders on other machines what they are, unless they have been.
+
+        Raises:
+            DrydockError: there are some, and none was reached.
+
+        """
+        return self if self.fleet else replace(self, fleet=await find_fleet(self.remotes, self.authorities))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +76,13 @@ class _Job:
     caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
     watch: Stopwatch
-    machine: str  # that builds
     # A check that waits for an emulated start holds up no build.
-    building: anyio.CapacityLimiter
+    building: Mapping[str, anyio.CapacityLimiter]  # by machine
     checking: anyio.CapacityLimiter
+
+    def daemon_of(self, variant: Variant) -> Daemon:
+        """Return what builds a variant."""
+        return self.buildkit.daemon_of(variant.image.name, variant.platform)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,8 +124,9 @@ async def build_all(
     """
     now = Stopwatch()
     watch = watch or now
-    limit = builder.parallel if builder.parallel > 0 else _bound()
+    limit = builder.parallel if builder.parallel > 0 else find_capacity()
     secrets = await _name_secrets(plan, builder.secrets)
+    builder = await builder.asked()
     definitions = definitions or await read_definitions(plan, builder.source, git=builder.git)
     job = _Job(
         plan=plan,
@@ -125,14 +139,14 @@ async def build_all(
             login=builder.login,
             services=builder.services,
             authorities=builder.authorities,
+            fleet=builder.fleet,
         ),
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
         caches=caches or {},
         reused=reused or {},
         watch=watch,
-        machine=f"engine ({engine_platform()})",
-        building=anyio.CapacityLimiter(limit),
+        building=defaultdict(partial(anyio.CapacityLimiter, limit)),
         checking=anyio.CapacityLimiter(limit),
     )
     watch.so_far(ALL, "prepare")
@@ -149,13 +163,15 @@ async def build_all(
             outcomes=tuple(result.outcome for result in released),
             seconds=now.seconds,
             rows=(
-                row_before(watch.stages(ALL), job.buildkit.daemon.waited),
+                row_before(watch.stages(ALL), job.buildkit.own.waited),
                 *(row_of(result.outcome) for result in results.values()),
             ),
             reasons=reasons or {},
             notes=(
-                *_note_wait(job.buildkit.daemon.waited),
-                *_note_disk(released),
+                *(builder.fleet.notes if builder.fleet else ()),
+                *note_caches([str(variant) for variant in plan.variants if _out_of_reach(job, variant)]),
+                *note_wait(job.buildkit.own.waited),
+                *note_disk([result.outcome for result in released]),
                 *tell_shallow({n: d.history for n, d in definitions.items()}),
             ),
         ),
@@ -168,25 +184,9 @@ async def build_all(
     )
 
 
-def _note_wait(seconds: float) -> Iterator[str]:
-    """Say that the builds began late."""
-    if seconds:
-        yield (
-            f"The builds began {seconds_text(seconds)} late: another call of this repository most likely was building "
-            'on this engine (docs/self-hosted.md, "Two calls at once").'
-        )
-
-
-def _note_disk(results: Sequence[_Result]) -> Iterator[str]:
-    """Say why nothing was cached, where the engine probably threw it away (dagger#14181)."""
-    disk = shutil.disk_usage("/")  # of the engine: a function runs in one of its containers
-    slow = [result.outcome for result in results if result.outcome.build_seconds > _SLOW]
-    if disk.free < _ENOUGH_FREE * disk.total and slow and not any(o.steps and o.steps.cached for o in slow):
-        yield (
-            f"No step was cached, and {disk.free / disk.total:.0%} of the engine's disk is free. Below 20 % an engine "
-            "with default settings throws away what it built after each call: free some, or set limits of its own "
-            '(docs/self-hosted.md, "The engine\'s cache").'
-        )
+def _out_of_reach(job: _Job, variant: Variant) -> bool:
+    cache = job.caches.get(str(variant))
+    return bool(cache and cache.insecure) and job.daemon_of(variant) is not job.buildkit.own
 
 
 async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) -> _Result:
@@ -194,14 +194,14 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
     if outcome := job.reused.get(str(variant)):
         return _Result(outcome=outcome)
     label, watch, total = str(variant), job.watch, len(variant.checks)
-    async with job.building:
+    async with job.building[job.daemon_of(variant).name]:
         try:
             with watch.step(label, "build") as remark:
                 made = await job.buildkit.build(
                     job.definitions[variant.image.name],
                     variant.platform,
                     labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
-                    cache=job.caches.get(label, CacheUse()),
+                    cache=CacheUse() if _out_of_reach(job, variant) else job.caches.get(label, CacheUse()),
                     built=_needed(earlier, variant, variant.image.needs),
                 )
                 remark.detail = _cached(made.progress.summary)
@@ -229,7 +229,8 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
         steps=made.progress.summary,
         failures=(*failed, *_weigh(variant, made.documents.size)),
         stages=watch.stages(label),
-        machine=job.machine,
+        machine=job.daemon_of(variant).name,
+        emulated=tuple(_emulated(job, variant)),
     )
     return _Result(outcome=outcome, made=made)
 
@@ -242,9 +243,18 @@ def _failed(job: _Job, variant: Variant, error: Exception) -> _Result:
         smoke_total=len(variant.checks),
         failures=(failure_of(error, "build"),),
         stages=job.watch.stages(label),
-        machine=job.machine,
+        machine=job.daemon_of(variant).name,
+        emulated=tuple(_emulated(job, variant)),
     )
     return _Result(outcome=outcome)
+
+
+def _emulated(job: _Job, variant: Variant) -> Iterator[str]:
+    """Name what a processor of another platform does for a variant; the engine's does all checks."""
+    if job.daemon_of(variant).emulates(variant.platform):
+        yield "build"
+    if job.buildkit.own.emulates(variant.platform):
+        yield "smoke"
 
 
 def _cached(steps: BuildSteps) -> str:
@@ -281,25 +291,6 @@ def _weigh(variant: Variant, size: int) -> tuple[Failure, ...]:
         return ()
     reason = f"{size} bytes compressed, {size - budget} more than the budget of {budget}"
     return (Failure(step="budget", reason=reason),)
-
-
-def variants_at_a_time(*, processors: int, memory: int) -> int:
-    """Choose how many variants are worked on at once: one for each processor, as long as each has its memory.
-
-    A build, an emulated start and compression are all bound by the processors.
-
-    Args:
-        processors: that may be used.
-        memory: of the machine, in bytes.
-
-    """
-    return max(1, min(processors, memory // _MEMORY_OF_A_VARIANT))
-
-
-def _bound() -> int:
-    """Look at the machine, which is the engine's: a function runs in one of its containers."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return variants_at_a_time(processors=len(os.sched_getaffinity(0)), memory=memory)
 
 
 async def _name_secrets(plan: Plan, secrets: Sequence[dagger.Secret]) -> dict[str, tuple[dagger.Secret, str]]:

@@ -9,7 +9,7 @@ from html import escape
 from textwrap import indent
 
 from ci.core.errors import PipelineError
-from ci.core.model import Failure, Outcome, Plan, Stage
+from ci.core.model import ENGINE, Failure, Outcome, Plan, Stage
 from ci.core.text import (
     Format,
     clean,
@@ -79,7 +79,8 @@ def render_table(report: Report) -> str:
     parts = [columns([_HEAD, *map(_row, report.outcomes)], right=_RIGHT), _totals(report)]
     parts += [f"{name}: no smoke checks: {reason}" for name, reason in _unchecked(report)]
     parts += [f"{name}: built: {clean(reason)}" for name, reason in report.reasons.items()]
-    parts += ["\n".join(lines) for lines in ([*_caches(report)], [*map(clean, report.notes)]) if lines]
+    said = ([*_machines(report)], [*_caches(report)], [*map(clean, report.notes)])
+    parts += ["\n".join(lines) for lines in said if lines]
     for outcome, failure in _failures(report):
         lines = [f"{outcome.variant} · {clean(failure.step)}", indent(clean(failure.reason), "  ")]
         lines += [indent(detail, "  ") for detail in _details(failure)]
@@ -97,7 +98,7 @@ def render_markdown(report: Report) -> str:
     parts = [markdown_table(rows, right=_RIGHT), markdown_cell(_totals(report))]
     parts += [f"{name}: no smoke checks: {markdown_cell(reason)}" for name, reason in _unchecked(report)]
     parts += [f"{name}: built: {markdown_cell(reason)}" for name, reason in report.reasons.items()]
-    parts += [markdown_cell(line) for line in (*_caches(report), *report.notes)]
+    parts += [markdown_cell(line) for line in (*_machines(report), *_caches(report), *report.notes)]
     for outcome, failure in _failures(report):
         parts.append(f"**{outcome.variant}** · {markdown_cell(failure.step)}")
         lines = [clean(failure.reason), *_details(failure)]
@@ -117,7 +118,8 @@ def render_json(report: Report) -> str:
     (passed, total, reason: why there are no checks, or null), size and budget (bytes, or null), steps (total, cached,
     sources, import_seconds, export_seconds, problems: what BuildKit did when it built, or null), reused (the
     sha- tag it was taken from, or null), rebuilt (why it could not be reused, or null: nobody looked), machine
-    (what built it, or null), stages, a list of name (build, import, smoke), began (seconds since 1970 in UTC), seconds,
+    (what built it, or null; the engine runs all checks), emulated (a list of build and smoke, by a processor of another
+    platform), stages, a list of name (build, import, smoke), began (seconds since 1970 in UTC), seconds,
     detail and ok, and failures, a list of step, reason, command, exit_code and stderr (the last lines); those can be
     null but for the first two.
     """
@@ -172,6 +174,20 @@ def _unchecked(report: Report) -> Iterator[tuple[str, str]]:
     for image in report.plan.images:
         if not image.smoke:
             yield image.name, clean(image.smoke_reason or "no reason given")
+
+
+def _machines(report: Report) -> Iterator[str]:
+    """Say which machine built what, where it was not the engine's alone: that runs all checks."""
+    named: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for outcome in report.outcomes:
+        if outcome.machine:
+            named.setdefault((outcome.machine, outcome.emulated), []).append(str(outcome.variant))
+    if all(machine.startswith(ENGINE) for machine, _ in named):
+        return
+    for (machine, emulated), variants in named.items():
+        built = "built, emulated," if "build" in emulated else "built"
+        smoked = "smoked in the engine, emulated" if "smoke" in emulated else "smoked in the engine"
+        yield clean(f"{machine} {built} {', '.join(variants)}; {smoked}")
 
 
 def _caches(report: Report) -> Iterator[str]:
@@ -229,6 +245,7 @@ def _outcome_json(outcome: Outcome, reasons: Mapping[str, str]) -> dict[str, obj
         "reused": outcome.reused or None,
         "rebuilt": reasons.get(image.name),
         "machine": outcome.machine or None,
+        "emulated": list(outcome.emulated),
         "stages": [_stage_json(stage) for stage in outcome.stages],
         "failures": [_failure_json(failure) for failure in outcome.failures],
     }

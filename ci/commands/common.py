@@ -10,9 +10,9 @@ from typing import Annotated, TypeVar
 import dagger
 from dagger import Doc, function
 
-from ci.build import Builder
+from ci.build import Builder, Remotes, parse_builders
 from ci.commands import options
-from ci.config import parse_cache, plan_build, read_config
+from ci.config import PLATFORMS, parse_cache, plan_build, read_config
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import utc_text
 from ci.core.text import split_values
@@ -43,6 +43,11 @@ class Common:
     registry: options.Registries = None
     registry_ca: options.RegistryCa = None
     cache: options.Cache = None
+    builder: options.Builders = None
+    builder_tunnel: options.BuilderTunnels = None
+    builder_ca: options.BuilderCa = None
+    builder_cert: options.BuilderCert = None
+    builder_key: options.BuilderKey = None
     ssh: Annotated[dagger.Socket | None, Doc("The SSH agent that builds may ask: $SSH_AUTH_SOCK")] = None
 
     @property
@@ -66,6 +71,13 @@ class Common:
             agent=self.ssh,
             parallel=parallel,
             authorities=self.registry_ca,
+            remotes=Remotes(
+                addresses=parse_builders(self.builder or (), PLATFORMS),
+                tunnels=tuple(self.builder_tunnel or ()),
+                ca=self.builder_ca,
+                certificate=self.builder_cert,
+                key=self.builder_key,
+            ),
         )
 
     def _values(

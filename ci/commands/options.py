@@ -27,6 +27,21 @@ Registries = Annotated[
 RegistryCa = Annotated[
     dagger.File | None, Doc("CA certificates (PEM) that registries' own are signed by, besides the usual ones: ca.pem")
 ]
+Builders = Annotated[
+    list[str] | None,
+    Doc(
+        "BuildKit daemons on other machines that build: tcp://HOST:PORT, with =linux/arm64 where it is native for that"
+    ),
+]
+BuilderTunnels = Annotated[
+    list[dagger.Service] | None,
+    Doc("Builders that only this host reaches, by the port of theirs: tcp://127.0.0.1:1234"),
+]
+BuilderCa = Annotated[
+    dagger.Secret | None, Doc("CA certificates (PEM) that the builders' own are signed by: file:ca.pem")
+]
+BuilderCert = Annotated[dagger.Secret | None, Doc("The client's certificate (PEM) for the builders: file:cert.pem")]
+BuilderKey = Annotated[dagger.Secret | None, Doc("The key (PEM) of that certificate: file:key.pem or env:BUILDER_KEY")]
 Cache = Annotated[
     str | None, Doc("The layer cache: off, read, write, or a repository such as ghcr.io/acme/{name}-cache")
 ]

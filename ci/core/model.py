@@ -75,6 +75,8 @@ class Image:
         return tuple(dict.fromkeys((*self.built_on, *targets)))
 
 
+ENGINE = "engine"  # begins the name of the machine that the engine is on
+
 REBUILD_AFTER = 7 * 86400  # seconds; what RUN fetches from the network is not older, unless told otherwise
 
 
@@ -207,6 +209,7 @@ class Outcome:
     reused: str = ""  # the sha- tag of the release it was taken from: neither built nor checked again
     stages: tuple[Stage, ...] = ()  # what was done for it, in order; what lies between two it waited
     machine: str = ""  # what built it, such as "engine (linux/amd64)"; nothing where it was not built
+    emulated: tuple[str, ...] = ()  # which of its build and its smoke were by a processor of another platform
 
     @property
     def ok(self) -> bool:

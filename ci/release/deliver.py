@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from ci.build import Builder, Built, Definition, build_all, read_definitions
+from ci.build import Builder, Built, Definition, Fleet, build_all, read_definitions
 from ci.core.engine import Stopwatch
 from ci.core.model import CacheMode, Plan
 from ci.core.names import BUILT, LATEST, image_tag, rebuilt_tag, sha_tag, utc_text
@@ -40,9 +40,11 @@ async def build_unreleased(
     """
     watch = Stopwatch()
     targets = destination.targets(plan, created=created)
-    builder = replace(builder, login=await destination.log_in(plan))
+    builder = await replace(builder, login=await destination.log_in(plan)).asked()
     definitions = await read_definitions(plan, builder.source, git=builder.git)
-    found = await find_unchanged(plan, targets, definitions, destination) if reuse else Reuse()
+    found = Reuse()
+    if reuse:
+        found = await find_unchanged(plan, targets, definitions, destination, fleet=builder.fleet)
     job = _Job(
         plan=plan, builder=builder, destination=destination, definitions=definitions, created=created, watch=watch
     )
@@ -141,7 +143,7 @@ async def build_part(
 
     """
     watch = Stopwatch()
-    builder = replace(builder, login=await destination.log_in(part))
+    builder = await replace(builder, login=await destination.log_in(part)).asked()
     names = {image.name for image in part.images}
     platforms = (variant for variant in plan.variants if variant.image.name in names)
     wide = replace(part, variants=tuple({str(v): v for v in (*platforms, *part.variants)}.values()))
@@ -153,7 +155,14 @@ async def build_part(
         if target.image.name in names
     )
     found = await find_unchanged(
-        part, targets, definitions, destination, whole=plan, rebuild=request.rebuild, once=request.once
+        part,
+        targets,
+        definitions,
+        destination,
+        whole=plan,
+        fleet=builder.fleet,
+        rebuild=request.rebuild,
+        once=request.once,
     )
     job = _Job(
         plan=part,
@@ -188,6 +197,7 @@ async def find_unchanged(
     destination: Destination,
     *,
     whole: Plan | None = None,
+    fleet: Fleet | None = None,
     rebuild: bool = False,
     once: bool = False,
 ) -> Reuse:
@@ -195,7 +205,7 @@ async def find_unchanged(
 
     The commit's own tag comes first, so that what is released already stays as it is; then `latest`, then what moves.
     """
-    inputs = await describe_plan(plan, definitions, targets, images=(whole or plan).images)
+    inputs = await describe_plan(plan, definitions, targets, images=(whole or plan).images, fleet=fleet)
     if rebuild:
         return Reuse(inputs=inputs)
     tags = {

@@ -9,8 +9,7 @@ from functools import partial
 
 import dagger
 
-from ci.build import INPUTS, Definition, Inputs, digest_inputs, why_not_reusable
-from ci.core.buildkit import BUILDKIT
+from ci.build import INPUTS, Definition, Fleet, Inputs, digest_inputs, why_not_reusable
 from ci.core.engine import gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Outcome, Plan
@@ -65,7 +64,12 @@ class _DiffersError(DrydockError):
 
 
 async def describe_plan(
-    plan: Plan, definitions: Mapping[str, Definition], targets: Sequence[Target], *, images: Sequence[Image] = ()
+    plan: Plan,
+    definitions: Mapping[str, Definition],
+    targets: Sequence[Target],
+    *,
+    images: Sequence[Image] = (),
+    fleet: Fleet | None = None,
 ) -> PlanInputs:
     """Reduce what each variant is made from to a digest.
 
@@ -74,13 +78,18 @@ async def describe_plan(
         definitions: of its images, by name.
         targets: of its images.
         images: of the whole plan that it is a part of; none given: its own.
+        fleet: builders on other machines: what another version of BuildKit makes is something else.
 
     """
-    builder = f"BuildKit {BUILDKIT}, engine {await dagger.dag.version()}"
+    engine, fleet = await dagger.dag.version(), fleet or Fleet()
+    builders = {
+        str(each): f"BuildKit {fleet.version_for(plan.config, each.image.name, each.platform)}, engine {engine}"
+        for each in plan.variants
+    }
     with step("read what the images are made from"):
         named = {target.image.name: target for target in targets}  # one repository of each: it decides nothing
         inputs, unknown = await gather(
-            named, partial(_describe, plan, images or plan.images, definitions, builder), limit=_AT_A_TIME
+            named, partial(_describe, plan, images or plan.images, definitions, builders), limit=_AT_A_TIME
         )
     return PlanInputs(
         inputs={variant: one for each in inputs.values() for variant, one in each.items()},
@@ -89,7 +98,11 @@ async def describe_plan(
 
 
 async def _describe(
-    plan: Plan, images: Sequence[Image], definitions: Mapping[str, Definition], builder: str, target: Target
+    plan: Plan,
+    images: Sequence[Image],
+    definitions: Mapping[str, Definition],
+    builders: Mapping[str, str],
+    target: Target,
 ) -> dict[str, Inputs]:
     image = target.image
     definition = definitions[image.name]
@@ -119,7 +132,7 @@ async def _describe(
             arguments=definition.arguments(variant.platform),
             labels=target.labels,
             compression=plan.config.compression,
-            builder=builder,
+            builder=builders[str(variant)],
             history=" ".join(filter(None, (plan.revision, plan.mark))) if definition.history else None,
         )
         for variant in plan.variants

@@ -17,6 +17,7 @@ FUNCTIONS = {name: function for name, function in CI.functions.items() if name}
 CONSTRUCTOR = {
     *("source", "git", "config", "owner", "repository", "username", "password", "login", "docker_config"),
     *("registry", "registry_ca", "cache", "ssh"),
+    *("builder", "builder_tunnel", "builder_ca", "builder_cert", "builder_key"),
 }
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created", "event", "ref", "default_branch"},

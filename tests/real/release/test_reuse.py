@@ -15,12 +15,15 @@ import pytest_asyncio
 from dagger import dag
 
 import ci.build.inputs
+from ci.build.addresses import Address, Worker
 from ci.build.buildkit import open_buildkit
 from ci.build.definition import read_definitions
 from ci.build.pipeline import Builder, build_all
+from ci.build.remote import Fleet, RemoteDaemon
 from ci.build.report import render_json, render_table
 from ci.config.plan import plan_build
 from ci.config.read import read_config
+from ci.core.buildkit import BUILDKIT
 from ci.core.model import Config, Image, Plan, Variant
 from ci.core.oci import Manifest
 from ci.release.deliver import deliver, find_unchanged
@@ -377,6 +380,22 @@ async def test_an_age_makes_a_build(limit: str, days: float, reason: str, first:
     assert all(reason in text for text in found.reasons.values())
 
 
+async def test_what_another_version_of_buildkit_makes_is_something_else(first: str, plain: Registry) -> None:
+    """The builder of alpha's second platform is another one; beta has the engine's own."""
+    commit = await commit_of(FILES, SECOND, plain.host, first)
+    definitions = await read_definitions(commit.plan, commit.builder.source)
+    builders = {}
+    for version in (BUILDKIT, "v0.30.0"):
+        worker = Worker(version=version, platforms=("linux/arm64",))
+        daemon = RemoteDaemon(address=Address(url="tcp://arm-1:1234"), base=dag.container(), keys={}, worker=worker)
+        described = await describe_plan(commit.plan, definitions, commit.targets, fleet=Fleet(builders=(daemon,)))
+        async with connect(plain.host) as registries:
+            builders[version] = await find_reusable(registries, commit.plan, commit.targets, described, LATEST)
+    assert set(builders[BUILDKIT].found) == {"alpha", "beta"}
+    assert set(builders["v0.30.0"].found) == {"beta"}
+    assert builders["v0.30.0"].reasons == {"alpha": "changed since sha-1111111: builder"}
+
+
 DOUBTS: dict[str, tuple[str, str, str]] = {
     "secrets": ("beta/Dockerfile", "FROM scratch\nCOPY hello.txt /\n", "secrets, whose values nobody compares: TOKEN"),
     "ADD of an address": ("beta/Dockerfile", "FROM scratch\nADD https://x.test/y /\n", "line 2 of its Dockerfile adds"),
@@ -485,7 +504,7 @@ async def test_the_context_is_what_buildkit_builds_from(name: str, file: str) ->
     image = Image(name="x", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
     config = Config(repositories=("registry.test/x",), images=(image,))
     words = ["--frontend", "dockerfile.v0", "--local", "context=/x", "--local", "dockerfile=/x"]
-    client = open_buildkit(config, secrets={}, hidden=()).client.with_mounted_directory("/x", context)
+    client = open_buildkit(config, secrets={}, hidden=()).own.client().with_mounted_directory("/x", context)
     done = client.with_exec(["buildctl", "--wait", "build", *words, "--output", "type=local,dest=/out"])
     built = await done.directory("/out").glob("**")
     plan = Plan(config=config, variants=(Variant(image=image, platform="linux/amd64"),))

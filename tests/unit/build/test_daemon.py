@@ -9,7 +9,7 @@ import dagger
 import pytest
 
 from ci.build import daemon as daemons
-from ci.build.daemon import Daemon
+from ci.build.daemon import EngineDaemon
 from ci.core.buildkit import NO_ROOT, needs_root
 from ci.core.errors import DrydockError
 
@@ -45,10 +45,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "_START", 0.05)
 
 
-def make(*, refused: bool = False) -> tuple[Daemon, anyio.Event]:
+def make(*, refused: bool = False) -> tuple[EngineDaemon, anyio.Event]:
     up = anyio.Event()
     base = cast("dagger.Container", Container(up, refused=refused))
-    return Daemon(base=base, service=cast("dagger.Service", None)), up
+    return EngineDaemon(base=base, service=cast("dagger.Service", None)), up
 
 
 async def test_a_daemon_that_is_refused_ends_all_builds_that_wait_for_it() -> None:

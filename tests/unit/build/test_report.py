@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -130,6 +131,23 @@ def test_markdown_shows_markup_as_text() -> None:
     assert markdown_cell("a\nb") == "a b"
 
 
+def test_what_other_machines_built_is_named_and_where_it_was_smoked() -> None:
+    builder = "tcp://arm-1:1234 (linux/arm64)"
+    outcomes = (
+        replace(GOOD, machine="engine (linux/amd64)"),
+        replace(NONE, machine=builder, emulated=("build",)),
+        replace(GOOD, variant=ARM, machine=builder, emulated=("smoke",)),
+    )
+    lines = [
+        "engine (linux/amd64) built backend@linux/amd64; smoked in the engine",
+        f"{builder} built, emulated, base@linux/amd64; smoked in the engine",
+        f"{builder} built backend@linux/arm64; smoked in the engine, emulated",
+    ]
+    assert "\n".join(["", *lines]) in render_table(replace(REPORT, outcomes=outcomes))
+    assert all(markdown_cell(line) in render_markdown(replace(REPORT, outcomes=outcomes)) for line in lines)
+    assert "smoked in" not in render_table(replace(REPORT, outcomes=outcomes[:1]))
+
+
 def test_the_json_report() -> None:
     value = json.loads(render_json(REPORT))
     assert list(value) == ["schema", "ok", "seconds", "revision", "variants"]
@@ -149,6 +167,7 @@ def test_the_json_report() -> None:
         "reused": None,
         "rebuilt": None,
         "machine": "engine (linux/amd64)",
+        "emulated": [],
         "stages": [
             {
                 "name": "build",

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from ci.build.pipeline import variants_at_a_time
+from ci.build.capacity import variants_at_a_time
 from ci.core.engine import Stopwatch, fan_out
 
 
