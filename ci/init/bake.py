@@ -80,7 +80,10 @@ def read_bake(files: Mapping[str, str], environment: Mapping[str, str]) -> Bake:
             blocks += [(file, block) for block in (_from_json(text) if file.endswith(".json") else read_blocks(text))]
         except HclError as error:
             lost.append(f"{file}: {error}")
-    scope = _variables([block for _, block in blocks], environment)
+    try:
+        scope = _variables([block for _, block in blocks], environment)
+    except HclError as error:
+        return Bake(lost=(*lost, f"{' and '.join(files)}: {error}"))
     for file, block in blocks:
         try:
             values = {key: work_out(node, scope) for key, node in block.keys.items() if key not in _UNREAD}
@@ -104,19 +107,19 @@ _UNREAD = frozenset("labels annotations attest cache-from cache-to secret ssh de
 
 
 def _variables(blocks: Sequence[Block], environment: Mapping[str, str]) -> Scope:
-    functions = dict(labelled(blocks, "function"))
     values: dict[str, Any] = {}
+    scope = Scope(values=values, functions=dict(labelled(blocks, "function")))
     outside = [("", block) for block in blocks if not block.kind]
     for name, block in [*labelled(blocks, "variable"), *outside]:
         for key, node in block.keys.items():
             own = name or key
             if not name or key == "default":
-                usual = work_out(node, Scope(values=values, functions=functions))
+                usual = work_out(node, scope)
                 given = environment.get(own.lower())
                 values[own] = usual if given is None else given == "true" if isinstance(usual, bool) else given
         if name and name not in values and name.lower() in environment:
             values[name] = environment[name.lower()]
-    return Scope(values=values, functions=functions)
+    return scope
 
 
 def _cases(block: Block, values: Mapping[str, Any], scope: Scope) -> Iterable[tuple[str, Mapping[str, Any]]]:

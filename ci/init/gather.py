@@ -31,7 +31,7 @@ _SLUGS = tuple(
 )
 _IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a-z0-9._-]+/[a-z0-9._/-]+\b")
 _PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
-_SCRIPT = re.compile(r"[\w./-]*(?:docker|image|container)[\w./-]*\.(?:sh|bash|py)\b")
+_SCRIPT = re.compile(r"(?<![\w./-])(?![\w./-]*test)[\w./-]*(?:docker|image|container)[\w./-]*\.(?:sh|bash|py)\b")
 _USUAL_RUNNER = re.compile(r"ubuntu-(?:latest|\d\d\.\d\d)")
 _MERGES = re.compile(r"\bdocker manifest create\b|\bimagetools create\b|\bmanifest-tool\b")
 _ROOT = "Dockerfile"
@@ -152,6 +152,7 @@ def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:
             found += run.remarks
         elif not any(other.built for same, other in given if same.file == job.file):
             if _by_script(run):
+                found += run.remarks
                 found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
             elif run.logged_in and not run.unread:
                 found += run.remarks

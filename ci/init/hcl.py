@@ -20,7 +20,8 @@ _LEFT_OUT = frozenset(
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _HEREDOC = re.compile(r"<<(-?)[\w.-]+\r?\n(.*?)[ \t]*[\w.-]+\r?\n", re.DOTALL)
 _DEEPEST = 40  # calls and blocks within each other
-_LONGEST = 200_000  # characters of a file
+_LONGEST = 200_000  # characters of a file, and of a text that is made of one
+_MOST = 200_000  # expressions that are worked out; functions may call each other twice, and so on
 
 
 class HclError(Exception):
@@ -54,12 +55,14 @@ class Scope:
     values: Mapping[str, Any]
     functions: Mapping[str, Block] = field(default_factory=dict)
     deep: int = 0
+    done: list[int] = field(default_factory=lambda: [0])  # how much was worked out, here and within
 
     def within(self, values: Mapping[str, Any]) -> Scope:
         """Return what names stand for inside a function or a loop."""
         if self.deep >= _DEEPEST:
             raise HclError("it calls itself")
-        return Scope(values={**self.values, **values}, functions=self.functions, deep=self.deep + 1)
+        inner = {**self.values, **values}
+        return Scope(values=inner, functions=self.functions, deep=self.deep + 1, done=self.done)
 
 
 def read_blocks(text: str) -> list[Block]:
@@ -76,10 +79,9 @@ def read_blocks(text: str) -> list[Block]:
     if len(text) > _LONGEST:
         raise HclError("it is too long")
     try:
-        tree = hcl2.parses_to_tree(text)
+        body = _node(hcl2.parses_to_tree(text), text).parts[0]
     except (LarkError, RecursionError) as error:
         raise HclError(f"line {getattr(error, 'line', '?')} cannot be read") from error
-    body = _node(tree, text).parts[0]
     return [_block(part) for part in body.parts if part.kind == "block"] + [
         Block(kind="", labels=(), line=key.line, keys={key.parts[0].text: key.parts[-1]})
         for key in body.parts
@@ -111,8 +113,15 @@ def _block(node: Node) -> Block:
 
 def work_out(node: Node, scope: Scope) -> Any:  # noqa: ANN401  # whatever HCL can hold
     """Return the value of an expression; a text with holes stands for what only a run knows."""
+    scope.done[0] += 1
     worker = _WORKERS.get(node.kind)
-    return worker(node, scope) if worker else hole(node.text)
+    try:
+        value = worker(node, scope) if worker else hole(node.text)
+    except RecursionError as error:
+        raise HclError("it is nested too deeply") from error
+    if scope.done[0] > _MOST or (isinstance(value, str | list) and len(value) > _LONGEST):
+        raise HclError("it takes too long to work out")
+    return value
 
 
 def _part(node: Node, scope: Scope) -> Any:  # noqa: ANN401

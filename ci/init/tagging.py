@@ -218,9 +218,13 @@ def rules_of(tags: Iterable[str], place: str, condition: str) -> Found:
     return Found(
         rules=unique(rules),
         flavor=flavor,
-        guessed=tuple(tag for rule, tag in guesses.items() if rule in rules),
+        guessed=tuple(tag for rule, tag in guesses.items() if _bare(rule) in map(_bare, rules)),
         lost=tuple(lost),
     )
+
+
+def _bare(rule: str) -> str:
+    return rule.partition(",enable=")[0]
 
 
 def _rules(tag: str, condition: str) -> list[str] | None:

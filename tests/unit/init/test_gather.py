@@ -537,6 +537,6 @@ def test_a_job_that_logs_in_and_builds_by_what_is_not_read_is_named() -> None:
 
 
 def test_a_script_that_make_calls_is_named() -> None:
-    makefile = "image:\n\tsh ./scripts/build-docker.sh\n\tsh ./scripts/lint.sh\n"
+    makefile = "image:\n\tsh ./scripts/build-docker.sh\n\tsh ./scripts/lint.sh\n\tsh ./test_image.sh\n"
     released = gather({"Makefile": makefile}, {"Dockerfile"}, "app")
     assert released.lost == ("Makefile:2: calls ./scripts/build-docker.sh, which is not read",)

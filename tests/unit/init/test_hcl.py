@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ci.init.bake import read_bake
 from ci.init.hcl import HclError, Scope, labelled, read_blocks, work_out
 from ci.init.holes import HOLE, shown
 
@@ -116,6 +117,24 @@ def test_what_is_no_hcl_is_refused(text: str) -> None:
 def test_a_function_that_calls_itself_is_refused() -> None:
     with pytest.raises(HclError, match="calls itself"):
         value("again()")
+
+
+TWICE = "\n".join(
+    f'function "f{n}" {{\n  params = [x]\n  result = concat(f{n - 1}(x), f{n - 1}(x))\n}}' for n in range(1, 39)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'function "f0" {\n  params = [x]\n  result = [x]\n}\n' + TWICE + "\na = f38(1)\n",
+        "a = " + "[" * 5000 + "]" * 5000 + "\n",
+        "a = " + " + ".join(["1"] * 5000) + "\n",
+    ],
+)
+def test_what_grows_without_end_is_refused(text: str) -> None:
+    (lost,) = read_bake({"docker-bake.hcl": text}, {}).lost
+    assert lost.startswith("docker-bake.hcl: ")
 
 
 def test_blocks_know_their_lines() -> None:
