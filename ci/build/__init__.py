@@ -9,6 +9,7 @@ from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.needs import find_missing
+from ci.build.pins import Pins
 from ci.build.pipeline import Builder, Built, build_all
 from ci.build.remote import Fleet, Remotes
 from ci.build.report import Report, report_or_fail
@@ -23,6 +24,7 @@ __all__ = [
     "Fleet",
     "Inputs",
     "Made",
+    "Pins",
     "Remotes",
     "Report",
     "build_all",

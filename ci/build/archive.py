@@ -8,17 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
 
+from ci.core.attestations import PREDICATE, PROVENANCE, Statement, read_provenance, read_statement
 from ci.core.errors import DrydockError
-from ci.core.names import short_reference
-from ci.core.oci import Descriptor, ImageConfig, Manifest, digest_of, read_image_config
+from ci.core.oci import REFERENCE, REFERENCE_TYPE, Descriptor, ImageConfig, Manifest, digest_of, read_image_config
 
 _INDEX = "index.json"
-_PROVENANCE = "https://slsa.dev/provenance/"
-_REFERENCE = "vnd.docker.reference.type"  # of an entry that is no image, but says something of one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +24,8 @@ class Archive:
 
     manifest: Manifest
     config: ImageConfig
-    provenance: Mapping[str, object]  # the predicate, SLSA 1; empty where the build has written none
+    attestation: Manifest | None = None  # what names the statements about it; None where the build has written none
+    provenance: Statement | None = None  # one of them, SLSA 1
 
     @property
     def size(self) -> int:
@@ -35,17 +33,11 @@ class Archive:
         return self.manifest.image.size
 
     @property
-    def sources(self) -> Iterator[tuple[str, str]]:
+    def sources(self) -> tuple[tuple[str, str], ...]:
         """The images that the build took from registries, by its own word: each short_reference, and its digest."""
-        definition = self.provenance.get("buildDefinition")
-        found = definition.get("resolvedDependencies") if isinstance(definition, dict) else None
-        for each in found if isinstance(found, list) else ():
-            uri, digests = str(each.get("uri", "")), each.get("digest") or {}
-            if uri.startswith("pkg:docker/"):
-                # The name ends with @ and the tag, where there is one (BuildKit, util/purl/image.go).
-                path, _, version = uri.removeprefix("pkg:docker/").partition("?")[0].partition("@")
-                reference = f"{unquote(path)}:{unquote(version)}" if version else unquote(path)
-                yield short_reference(reference), f"sha256:{digests.get('sha256', '')}"
+        if self.provenance is None:
+            return ()
+        return read_provenance(self.provenance.predicate, self.manifest.digest).bases
 
 
 def read_archive(documents: str) -> Archive:
@@ -69,29 +61,29 @@ def read_archive(documents: str) -> Archive:
 
 def _read(blobs: Mapping[str, bytes], top: Manifest) -> Archive:
     images: list[Manifest] = []
-    provenance: Mapping[str, object] = {}
+    attested: dict[str, Manifest] = {}
     for entry in top.listed:
         document = _manifest(_blob(blobs, entry), entry.media_type)
         if document.is_index:
             return _read(blobs, document)
-        if _REFERENCE in entry.annotations:
-            provenance = _provenance(blobs, document) or provenance
+        if REFERENCE_TYPE in entry.annotations:
+            attested[entry.annotations.get(REFERENCE, "")] = document
         else:
             images.append(document)
     if len(images) != 1:
         raise DrydockError(f"the build's archive holds {len(images)} images instead of one")
     (image,) = images
-    digest = image.image.config.digest
-    config = read_image_config(_blob(blobs, image.image.config), digest)
-    return Archive(manifest=image, config=config, provenance=provenance)
+    config = read_image_config(_blob(blobs, image.image.config), image.image.config.digest)
+    attestation = attested.get(image.digest)
+    provenance = _provenance(blobs, attestation) if attestation else None
+    return Archive(manifest=image, config=config, attestation=attestation, provenance=provenance)
 
 
-def _provenance(blobs: Mapping[str, bytes], document: Manifest) -> Mapping[str, object]:
-    for layer in document.image.layers:
-        if layer.annotations.get("in-toto.io/predicate-type", "").startswith(_PROVENANCE):
-            predicate = json.loads(_blob(blobs, layer)).get("predicate")
-            return predicate if isinstance(predicate, dict) else {}
-    return {}
+def _provenance(blobs: Mapping[str, bytes], attestation: Manifest) -> Statement | None:
+    for layer in attestation.image.layers:
+        if layer.annotations.get(PREDICATE, "").startswith(PROVENANCE):
+            return read_statement(_blob(blobs, layer), layer.digest)
+    return None
 
 
 def _manifest(body: bytes, media_type: str) -> Manifest:

@@ -26,13 +26,16 @@ from ci.build.command import (
     STEPS,
     CacheUse,
     Wanted,
+    build_options,
     build_words,
     part_of,
     write_policy,
 )
 from ci.build.daemon import Daemon, EngineDaemon, open_daemon
-from ci.build.definition import Definition, Pins
+from ci.build.definition import Definition, find_generator
 from ci.build.excerpt import EXCERPT as EXCERPT_PROGRAM
+from ci.build.leaks import refuse_leaks
+from ci.build.pins import Pins
 from ci.build.progress import Progress, failure_of_build, read_progress
 from ci.build.remote import Fleet
 from ci.core.buildkit import LOGIN, missing_of
@@ -76,6 +79,8 @@ class BuildKit:
         labels: Mapping[str, str],
         cache: CacheUse,
         built: Mapping[str, Made],
+        names: tuple[str, ...] = (),
+        generator: str = "",
     ) -> Made:
         """Build an image for one platform.
 
@@ -85,6 +90,8 @@ class BuildKit:
             labels: of the image, and annotations of its manifest.
             cache: which layer caches are read and written.
             built: what the same run has built for this platform, by the name of the image.
+            names: references that it will have.
+            generator: reference of the image that lists its packages; "": none does.
 
         Raises:
             BuildError: the build failed; it holds the failure.
@@ -110,7 +117,12 @@ class BuildKit:
             epoch=self._epoch(definition, platform),
             cache=cache,
             layouts={name: made.documents.manifest.digest for name, made in layouts.items()},
+            provenance=self.config.provenance,
+            generator=generator and await find_generator(generator),
+            names=names,
         )
+        options = dict(build_options(wanted))
+        refuse_leaks(self.hidden, options, definition.text)
         pins = definition.pins(platform)
         daemon = self.daemon_of(image.name, platform)
         container = self._prepared(daemon.client(), definition, pins)
@@ -134,7 +146,8 @@ class BuildKit:
             raise DrydockError(f"the engine could not run BuildKit: {explain(error)}") from None
         listed, _, steps = said.partition(f"{STEPS}\n")
         documents, progress = read_archive(listed), read_progress(steps, self.hidden)
-        pins.check(documents.sources)
+        refuse_leaks(self.hidden, options, definition.text, documents.provenance)
+        pins.check(documents.sources, beside=wanted.generator)
         return Made(archive=done.file(ARCHIVE), documents=documents, progress=progress)
 
     def _prepared(self, client: dagger.Container, definition: Definition, pins: Pins) -> dagger.Container:

@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ci.core.attestations import SBOM
 from ci.core.buildkit import FRONTEND, is_own_frontend
 from ci.core.model import IMAGE_CONTEXT, Compression, Image
+from ci.core.names import REVISION, SOURCE
+from ci.core.supply import ProvenanceMode
 
 # Where the parts of a build stand in the container that runs buildctl.
 CONTEXT, DOCKERFILE, SECRETS, AGENT, POLICY = (
@@ -44,7 +47,8 @@ cd /documents
 small=$(tar -tvf {ARCHIVE} | awk '$1 ~ /^-/ && $3 < {_MAX_DOCUMENT} && $6 != "oci-layout" {{ print $6 }}')
 tar -xf {ARCHIVE} $small
 for document in $small; do
-    if [ "$(head -c 1 "$document")" = "{{" ]; then
+    # An SBOM is long, and is read from the registry.
+    if [ "$(head -c 1 "$document")" = "{{" ] && ! head -c 300 "$document" | grep -q {SBOM}; then
         printf '%s ' "$document"
         base64 "$document" | tr -d '\n'
         echo
@@ -77,12 +81,15 @@ class Wanted:
     epoch: int | None = None  # seconds since 1970: the time of the image, and the latest of its files
     cache: CacheUse = field(default_factory=CacheUse)
     layouts: Mapping[str, str] = field(default_factory=dict)  # digest of each image of this run, by its context's name
+    provenance: ProvenanceMode = ProvenanceMode.MAX
+    generator: str = ""  # reference of the image that lists the packages; "": none does
+    names: tuple[str, ...] = ()  # references that it will have; what is attested of it says them
 
 
 def build_words(wanted: Wanted) -> list[str]:
     """List the words of `buildctl build`."""
     image = wanted.image
-    options = dict(_options(wanted))
+    options = dict(build_options(wanted))
     words = ["build", "--progress", "rawjson", "--frontend", "dockerfile.v0"]
     words += ["--local", f"context={CONTEXT}", "--local", f"dockerfile={DOCKERFILE}"]
     for name, value in options.items():
@@ -109,12 +116,17 @@ def build_words(wanted: Wanted) -> list[str]:
     return [*words, "--source-policy-file", POLICY, "--output", _output(wanted)]
 
 
-def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
+def build_options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     """List the frontend's options."""
     image = wanted.image
     yield "filename", image.dockerfile.rpartition("/")[2]
     yield "platform", wanted.platform
-    yield "attest:provenance", "mode=max,version=v1"
+    # What is not released is asked for too: it says which images the build took.
+    mode = ProvenanceMode.MIN if wanted.provenance is ProvenanceMode.OFF else wanted.provenance
+    yield "attest:provenance", f"mode={mode.value},version=v1"
+    if wanted.generator:
+        yield "attest:sbom", f"generator={wanted.generator}"
+    yield from _source(wanted)
     if image.target:
         yield "target", image.target
     if wanted.syntax and is_own_frontend(wanted.syntax):
@@ -130,6 +142,15 @@ def _options(wanted: Wanted) -> Iterator[tuple[str, str]]:
         "ulimit": _csv(image.ulimits) if image.ulimits else "",
     }
     yield from ((name, value) for name, value in run.items() if value)
+
+
+def _source(wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Say where the Dockerfile is from, as buildx does: of files that it is handed, BuildKit knows no source."""
+    if revision := wanted.labels.get(REVISION):
+        yield "vcs:revision", revision
+        yield from (("vcs:source", source) for source in [wanted.labels.get(SOURCE)] if source)
+        yield "vcs:localdir:context", wanted.image.context
+        yield "vcs:localdir:dockerfile", wanted.image.dockerfile.rpartition("/")[0] or "."
 
 
 def _context(wanted: Wanted, name: str, value: str) -> str:
@@ -168,6 +189,8 @@ def _output(wanted: Wanted) -> str:
     fields = ["type=oci", f"dest={ARCHIVE}", "oci-mediatypes=true", f"compression={wanted.compression.value}"]
     if wanted.epoch is not None:
         fields.append("rewrite-timestamp=true")
+    if wanted.names:
+        fields.append(f"name={','.join(wanted.names)}")
     annotations = {**wanted.labels, **wanted.image.annotations}
     return _csv([*fields, *(f"annotation.{key}={value}" for key, value in annotations.items())])
 

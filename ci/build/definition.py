@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import dagger
 
 from ci.build.needs import History, check_needs, read_history
+from ci.build.pins import Pins
 from ci.core.buildkit import is_own_frontend
-from ci.core.engine import explain, fan_out, gather, missing_base
+from ci.core.engine import as_served, explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
-from ci.core.names import is_digest, short_reference
+from ci.core.names import BASE_DIGEST, BASE_NAME, is_digest
 from ci.core.order import needed_variants
+from ci.core.supply import GENERATOR
 from ci.dockerfile import (
     NO_TEXT,
     Base,
@@ -40,43 +42,6 @@ class Resolved:
 
     name: str  # its whole reference, such as "docker.io/library/python:3.13-slim"
     digest: str  # of its index, where it is one of several platforms
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pins:
-    """What a build for one platform has to take from registries."""
-
-    digests: Mapping[str, str]  # of each whole reference, such as "docker.io/library/python:3.13-slim"
-    whole: bool  # whether there is no other; of what a foreign frontend takes, nobody knows
-    still: bool  # whether nothing but what RUN fetches can be another when the same is built again
-
-    def check(self, sources: Iterable[tuple[str, str]]) -> None:
-        """Hold what a build says it took against what it was to take.
-
-        Args:
-            sources: each image's reference, without what stands for itself, and its digest.
-
-        Raises:
-            DrydockError: one is another.
-
-        """
-        wanted = {short_reference(reference): digest for reference, digest in self.digests.items()}
-        known = set(self.digests.values())
-        for reference, digest in sources:
-            # A step that was cached tells of the image by the name that it had when the step was run.
-            if digest in known:
-                continue
-            if reference in wanted:
-                raise DrydockError(
-                    f"the build took {reference} with the digest {digest}, and {wanted[reference]} was resolved before "
-                    "it began; run the same command again"
-                )
-            if self.whole:
-                raise DrydockError(
-                    f"the build took {reference} with the digest {digest}, and nobody knew of it before it began. No "
-                    "line of the Dockerfile names it; an ONBUILD of a base image may. To have it pinned, give it to "
-                    f"the image as a named context: contexts: {{{reference}: docker-image://{reference}}}"
-                )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +127,7 @@ class Definition:
         if len(named) != 1 or not all(base in self.resolved for base in finals):
             return {}
         (base,) = named
-        return {"org.opencontainers.image.base.name": base.name, "org.opencontainers.image.base.digest": base.digest}
+        return {BASE_NAME: base.name, BASE_DIGEST: base.digest}
 
     def final(self, platform: str) -> Base | None:
         """Find the image that the image to be built descends from; None where that is `scratch` or not known."""
@@ -283,6 +248,20 @@ def _given(dockerfile: Dockerfile, revision: str | None) -> dict[str, str]:
     """
     asked = {name for made in dockerfile.instructions if made.keyword == "ARG" for name in assignments(made)}
     return {"REVISION": revision} if revision and "REVISION" in asked else {}
+
+
+async def find_generator(reference: str) -> str:
+    """Write the reference of what lists packages with the digest that it has here and now.
+
+    Raises:
+        DrydockError: it is not there.
+
+    """
+    served = await as_served(reference) if reference == GENERATOR else reference
+    if "@" in served:
+        return served
+    found = await _resolve(Base(reference=served, platform=str(await dagger.dag.default_platform())))
+    return f"{served}@{found.digest}"
 
 
 async def _resolve(base: Base) -> Resolved:

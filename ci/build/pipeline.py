@@ -73,6 +73,8 @@ class _Job:
     buildkit: BuildKit
     definitions: Mapping[str, Definition]  # by image
     labels: Mapping[str, Mapping[str, str]]  # by image
+    names: Mapping[str, tuple[str, ...]]  # by image
+    sbom: bool  # whether packages are listed
     caches: Mapping[str, CacheUse]  # by variant
     reused: Mapping[str, Outcome]  # by variant
     watch: Stopwatch
@@ -101,6 +103,8 @@ async def build_all(
     created: datetime | None = None,
     caches: Mapping[str, CacheUse] | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    names: Mapping[str, tuple[str, ...]] | None = None,
+    sbom: bool = False,
     reused: Mapping[str, Outcome] | None = None,
     reasons: Mapping[str, str] | None = None,
     watch: Stopwatch | None = None,
@@ -114,6 +118,8 @@ async def build_all(
         created: when the commit was made; it becomes the time of what is built.
         caches: the layer caches that each variant's build reads and writes, by its name.
         labels: of each image by its name, in place of those that are known without a release.
+        names: references that a release gives each image, by its name.
+        sbom: whether the packages of each image are listed that is released, where the configuration says so.
         reused: the outcome of each variant that needs no build, by its name.
         reasons: why an image is built though an earlier one was looked for, by its name.
         watch: of the run, where it began earlier.
@@ -143,6 +149,8 @@ async def build_all(
         ),
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
+        names=names or {},
+        sbom=sbom,
         caches=caches or {},
         reused=reused or {},
         watch=watch,
@@ -203,6 +211,8 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
                     labels=job.labels.get(variant.image.name) or labels_of(job.plan, variant.image),
                     cache=CacheUse() if _out_of_reach(job, variant) else job.caches.get(label, CacheUse()),
                     built=_needed(earlier, variant, variant.image.needs),
+                    names=job.names.get(variant.image.name, ()),
+                    generator=variant.image.sbom if job.sbom and variant.image.release else "",
                 )
                 remark.detail = _cached(made.progress.summary)
         except (dagger.DaggerError, DrydockError) as error:

@@ -20,6 +20,7 @@ SECRET = re.compile("[A-Za-z0-9_.-]+")
 COMMITTED = tuple(f"org.opencontainers.image.{key}" for key in ("created", "revision", "base.name", "base.digest"))
 RESERVED = "dev.drydock."
 NETWORKS = ("none", "host")
+STAGE = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 HOST = re.compile("[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 ADDRESS = re.compile("[0-9A-Fa-f:.]+")
 _ADDRESS_HELP = "an IP address, such as 10.0.0.5 or fd00::5"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ci.config.build import (
     NETWORKS,
+    STAGE,
     read_arguments,
     read_hosts,
     read_labels,
@@ -22,6 +23,7 @@ from ci.config.paths import PATH_HELP, Source, expect_generated, read_file, read
 from ci.config.repository import read_repositories
 from ci.config.services import read_services
 from ci.config.smoke import read_smoke
+from ci.config.supply import read_sbom
 from ci.config.tags import read_flavor, read_tags
 from ci.core.model import TARGET_CONTEXT, Image
 from ci.core.names import COMPONENT
@@ -36,21 +38,27 @@ REQUIRED = {
 OPTIONAL = (
     *("repository", "title", "description", "context", "contexts", "build-args", "target", "secrets", "ssh", "network"),
     *("extra-hosts", "shm-size", "ulimits", "git", "generated", "budget", "services", "smoke-reason"),
-    *("labels", "annotations", "release", "tags", "flavor", KEY),
+    *("labels", "annotations", "release", "tags", "flavor", "sbom", KEY),
 )
 MAX_NAME = 128
 PROSE = re.compile("(?=\\s*\\S)[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
-TARGET = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def read_images(cursor: Cursor, source: Source) -> tuple[Image, ...]:
-    """Read all images, and hold those against each other that need each other."""
+def read_images(cursor: Cursor, source: Source, *, sbom: str = "") -> tuple[Image, ...]:
+    """Read all images, and hold those against each other that need each other.
+
+    Args:
+        cursor: the list.
+        source: what is known of it.
+        sbom: the image that lists the packages of those that do not say it.
+
+    """
     images: list[Image] = []
     needed: dict[str, list[Cursor]] = {}
     entries = list_entries(cursor)
     for item in entries:
         fields = item.record(REQUIRED, OPTIONAL)
-        image = _image(fields, source)
+        image = _image(fields, source, sbom)
         if image.name and any(image.name == other.name for other in images):
             item.report(
                 f"two images are called {show(image.name)}",
@@ -85,7 +93,7 @@ def _check_needed(entries: Sequence[Cursor], images: Sequence[Image]) -> None:
             )
 
 
-def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
+def _image(fields: Mapping[str, Cursor], source: Source, sbom: str) -> Image:
     platforms = take(fields, "platforms", lambda c: c.unique(lambda p: p.choice(PLATFORMS)), ())
     same, each = take(fields, "build-args", lambda c: read_arguments(c, platforms), ({}, {}))
     services = take(fields, "services", read_services, ())
@@ -104,7 +112,7 @@ def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
         platforms=platforms,
         build_args=same,
         platform_args=each,
-        target=take(fields, "target", lambda c: c.matching(TARGET, "a stage of the Dockerfile"), None),
+        target=take(fields, "target", lambda c: c.matching(STAGE, "a stage of the Dockerfile"), None),
         secrets=take(fields, "secrets", read_names, ()),
         ssh=take(fields, "ssh", read_names, ()),
         network=take(fields, "network", lambda c: c.choice(NETWORKS), None),
@@ -122,6 +130,7 @@ def _image(fields: Mapping[str, Cursor], source: Source) -> Image:
         release=take(fields, "release", Cursor.boolean, default=True),
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
+        sbom=take(fields, "sbom", read_sbom, sbom),
     )
 
 

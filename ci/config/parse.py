@@ -11,21 +11,24 @@ from ci.config.cursor import Cursor, take
 from ci.config.image import read_images
 from ci.config.matrix import list_entries, unite_findings
 from ci.config.paths import PathKind, Source, read_path
+from ci.config.periods import read_period
 from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
 from ci.config.sharing import affix, check_sharing
 from ci.config.smoke import STRUCTURE
+from ci.config.supply import check_required, read_provenance, read_require, read_sbom, read_scans
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
 from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
 from ci.core.names import short_reference
+from ci.core.supply import GENERATOR, ProvenanceMode, Require
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
-TOP_OPTIONAL = ("source", "compression", "cache", "rebuild-after", "tags", "flavor", "validate")
+TOP_OPTIONAL = (
+    *("source", "compression", "cache", "rebuild-after", "tags", "flavor"),
+    *("provenance", "sbom", "require", "scan", "validate"),
+)
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
-PERIOD = re.compile("([1-9][0-9]{0,3})([hd])|never")
-PERIOD_HELP = "hours or days, such as 36h or 14d, or never"
-_SECONDS = {"h": 3600, "d": 86400}
 
 
 def parse_config(
@@ -45,7 +48,8 @@ def parse_config(
     """
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
-    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts)), ())
+    sbom = take(fields, "sbom", read_sbom, GENERATOR)
+    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts), sbom=sbom), ())
     judged = take(fields, "validate", lambda c: c.record({}, KEYS), {})
     shared = [image.name for image in images if not image.repositories]
     config = Config(
@@ -56,10 +60,14 @@ def parse_config(
         cache=take(fields, "cache", lambda c: read_cache(c, [image.name for image in images]), Cache()),
         accepted=read_acceptances(judged),
         baseline=read_baseline(judged),
-        rebuild_after=take(fields, "rebuild-after", _period, REBUILD_AFTER),
+        rebuild_after=take(fields, "rebuild-after", read_period, REBUILD_AFTER),
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
+        provenance=take(fields, "provenance", read_provenance, ProvenanceMode.MAX),
+        require=take(fields, "require", read_require, Require()),
+        scans=take(fields, "scan", read_scans, ()),
     )
+    check_required(config, fields)
     config = affix(config)
     if not root.findings:
         entries = list_entries(fields["images"].quiet())
@@ -134,8 +142,3 @@ def _lines(fields: Mapping[str, Cursor]) -> dict[str, int]:
 
 def _compression(cursor: Cursor) -> Compression:
     return Compression(cursor.choice([known.value for known in Compression]) or Compression.GZIP)
-
-
-def _period(cursor: Cursor) -> int | None:
-    found = PERIOD.fullmatch(cursor.matching(PERIOD, PERIOD_HELP))
-    return int(found[1]) * _SECONDS[found[2]] if found and found[1] else None

@@ -28,6 +28,8 @@ _SECTIONS = (
     # name in the schema, title, where it stands
     ("image", "An image", "One entry of `images`."),
     ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
+    ("require", "What a release insists on", "The value of `require`."),
+    ("scan", "A scanner", "The value of `scan`, or one entry of it."),
     ("service", "A service beside an image", "One entry of `services`, by its host name."),
     ("validate", "What validate accepts", "The value of `validate`."),
     ("acceptance", "An accepted finding", "One entry of `accept`."),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from ci.config import parse, repository
+from ci.config import parse, periods, repository, supply
 from ci.config.schema_acceptance import acceptance_schema, validate_schema
 from ci.config.schema_checks import check_definitions
 from ci.config.schema_family import family_schemas, image_or_family
 from ci.config.schema_image import image_schema, repository_schema, rules_schema
 from ci.config.schema_parts import Schema, record, ref, text
+from ci.config.schema_supply import provenance_schema, require_schema, sbom_schema, scan_definition, scan_schema
 from ci.core.model import Cache, Compression
 from ci.core.names import TEMPLATE
 
@@ -76,7 +77,7 @@ def config_schema() -> Schema:
         },
         "rebuild-after": {
             **text(
-                parse.PERIOD,
+                periods.PERIOD,
                 "How long a release may reuse an image whose inputs have not changed; never: for ever.",
                 "14d",
             ),
@@ -90,6 +91,10 @@ def config_schema() -> Schema:
         "flavor": rules_schema(
             "What holds for all rules: latest, a prefix, a suffix.", ["latest=false", "suffix=-alpine,onlatest=true"]
         ),
+        "provenance": provenance_schema(),
+        "sbom": {**sbom_schema("Whether a release lists the packages of its images."), "default": supply.ON},
+        "require": ref("require", "What a release insists on; verify holds earlier ones to it too."),
+        "scan": scan_schema(),
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "images": {
             "description": "The images.",
@@ -110,6 +115,8 @@ def config_schema() -> Schema:
         **record(properties, parse.TOP_REQUIRED, parse.TOP_OPTIONAL),
         "$defs": {
             "cache": _cache(),
+            "require": require_schema(),
+            "scan": scan_definition(),
             "validate": validate_schema(),
             "acceptance": acceptance_schema(),
             **of_images,

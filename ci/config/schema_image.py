@@ -7,6 +7,7 @@ import re
 from ci.config import build, checks, contexts, image, matrix, services
 from ci.config.schema_family import matrix_schema
 from ci.config.schema_parts import FILE, RELATIVE, VALUE, Schema, integer, list_of, map_of, record, ref, text
+from ci.config.schema_supply import sbom_schema
 from ci.core.names import COMPONENT, REFERENCE, TEMPLATE
 
 _GENERATED = re.compile(r"(?![^\[\]]*[\[\]])" + FILE.pattern)
@@ -76,7 +77,7 @@ def image_schema() -> Schema:
                 build.EPOCH: {"anyOf": [integer(0, _LATEST), text(build.SECONDS)]},
             },
         },
-        "target": text(image.TARGET, "The name of the stage to build; the last unless given.", "runtime"),
+        "target": text(build.STAGE, "The name of the stage to build; the last unless given.", "runtime"),
         "secrets": list_of(
             text(build.SECRET),
             "Names that the Dockerfile mounts by --mount=type=secret,id=NAME; given as --secrets env:NAME.",
@@ -149,6 +150,7 @@ def image_schema() -> Schema:
         matrix.KEY: matrix_schema(),
         "tags": rules_schema("Rules in place of those of the file.", ["type=raw,value=nightly"]),
         "flavor": rules_schema("What holds for all rules of the image, besides that of the file.", ["suffix=-alpine"]),
+        "sbom": sbom_schema("Whether a release lists the packages of this image, in place of what the file says."),
     }
     return {
         "description": "It says how an image is built, and what is checked.",

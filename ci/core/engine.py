@@ -85,12 +85,21 @@ async def missing_base(reference: str) -> str:
 
     One whose images come from a mirror has a stand-in of BuildKit's image, with the sentence in a label.
     """
-    try:
-        sentence = await dagger.dag.container().from_(IMAGE).label(MISSING_BASE)
-    except dagger.DaggerError:
-        return ""
+    sentence = await _stand_in_says()
     name = reference.removeprefix("docker.io/").removeprefix("library/")  # as a FROM has it
     return f". {sentence.replace('{reference}', name)}" if sentence else ""
+
+
+async def as_served(reference: str) -> str:
+    """Write a reference as this engine finds it: where a stand-in has its name, the digest is not the genuine one's."""
+    return reference.partition("@")[0] if await _stand_in_says() else reference
+
+
+async def _stand_in_says() -> str | None:
+    try:
+        return await dagger.dag.container().from_(IMAGE).label(MISSING_BASE)
+    except dagger.DaggerError:
+        return None
 
 
 def failure_of(error: BaseException, step: str) -> Failure:

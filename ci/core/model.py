@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ci.core.checks import TARGET, Service, SmokeCheck
 from ci.core.findings import Acceptance
+from ci.core.supply import Promised, ProvenanceMode, Require, Scan
 
 # What a named context begins with, as bake writes it; any other is a folder of the source.
 IMAGE_CONTEXT = "docker-image://"
@@ -57,6 +58,7 @@ class Image:
     repositories: tuple[str, ...] = ()  # templates in place of the configuration's
     tags: tuple[str, ...] | None = None  # rules in place of the configuration's
     flavor: tuple[str, ...] = ()  # what holds for all of them, besides the configuration's
+    sbom: str = ""  # reference of the image that lists its packages when it is released; "": none does
 
     @property
     def built_on(self) -> tuple[str, ...]:
@@ -117,10 +119,17 @@ class Config:
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
     tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
     flavor: tuple[str, ...] = ()  # what holds for all of them
+    provenance: ProvenanceMode = ProvenanceMode.MAX
+    require: Require = field(default_factory=Require)
+    scans: tuple[Scan, ...] = ()  # of what is in each image, before it is released
 
     def templates(self, image: Image) -> tuple[str, ...]:
         """Return the templates of the repositories that an image goes to."""
         return image.repositories or self.repositories
+
+    def promised(self, image: Image) -> Promised:
+        """Return what a release attests of an image."""
+        return Promised(provenance=self.provenance, generator=image.sbom, require=self.require)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -203,6 +203,9 @@ def check_digest(digest: str) -> str:
 
 
 REVISION = "org.opencontainers.image.revision"
+SOURCE = "org.opencontainers.image.source"
+BASE_NAME = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
 CREATED = "org.opencontainers.image.created"

@@ -25,6 +25,11 @@ EMPTY = (
 )
 MAX_MANIFEST = 4 * 1024 * 1024  # bytes; what the distribution specification asks registries to accept
 
+# What an entry of an index is that says something of another one, and of which.
+REFERENCE_TYPE, REFERENCE = "vnd.docker.reference.type", "vnd.docker.reference.digest"
+ATTESTATION = "attestation-manifest"
+UNKNOWN = "unknown/unknown"  # the platform of such an entry
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Descriptor:
@@ -70,6 +75,24 @@ class Manifest:
         body = json.dumps(document, indent=2, sort_keys=True).encode()
         return cls(body=body, media_type=OCI_INDEX, digest=digest_of(body))
 
+    def attesting(self, variant: Manifest) -> Descriptor:
+        """Write the entry that an index has of an attestation manifest, as BuildKit writes it.
+
+        Args:
+            variant: that it is about.
+
+        Source: BuildKit, docs/attestations/attestation-storage.md.
+
+        """
+        about = {REFERENCE: variant.digest, REFERENCE_TYPE: ATTESTATION}
+        return Descriptor(
+            media_type=self.media_type,
+            digest=self.digest,
+            size=len(self.body),
+            platform=UNKNOWN,
+            annotations=about,
+        )
+
     @classmethod
     def of_artifact(cls, kind: str, subject: Descriptor, annotations: Mapping[str, str]) -> Manifest:
         """Write an artifact that consists of its annotations, and says something of another manifest."""
@@ -112,6 +135,20 @@ class Manifest:
 
         """
         return tuple(entry for entry in self.listed if not entry.platform.startswith("unknown/"))
+
+    @property
+    def attestations(self) -> tuple[Descriptor, ...]:
+        """The attestation manifests of an index, in its order; the annotation REFERENCE of each names its variant.
+
+        Raises:
+            DrydockError: the document is not an index as the specification writes it.
+
+        """
+        return tuple(
+            entry
+            for entry in self.listed
+            if entry.platform.startswith("unknown/") and entry.annotations.get(REFERENCE_TYPE) == ATTESTATION
+        )
 
     @property
     def listed(self) -> tuple[Descriptor, ...]:
@@ -247,8 +284,7 @@ def digest_of(body: bytes, *, like: str = "sha256:") -> str:
 
 
 def _entry(entry: Descriptor) -> dict[str, object]:
-    parts = entry.platform.split("/")
-    platform = dict(zip(("os", "architecture", "variant"), parts, strict=False))
-    platform = {"architecture": platform.pop("architecture"), **platform}
-    written = {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size, "platform": platform}
+    written = {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size}
+    if entry.platform:
+        written |= {"platform": dict(zip(("os", "architecture", "variant"), entry.platform.split("/"), strict=False))}
     return {**written, **({"annotations": dict(entry.annotations)} if entry.annotations else {})}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from ci.core.fill import version_mark
 from ci.core.names import REVISION, VERSION, image_tag, rebuilt_tag, sha_tag
-from ci.core.oci import Manifest
+from ci.core.oci import REFERENCE, Manifest
 from ci.release.registries import Registries
 from ci.release.request import Staged, Target
 from ci.release.tags import Before, Move, read_before, read_live
@@ -63,7 +63,7 @@ def with_version(target: Target, named: Manifest) -> Manifest:
     version = target.labels.get(VERSION)
     if not version or not named.is_index or named.annotations.get(VERSION) == version:
         return named
-    return Manifest.of_index(named.entries, {**named.annotations, VERSION: version})
+    return Manifest.of_index(named.listed, {**named.annotations, VERSION: version})
 
 
 def tags_of_commit(annotations: Mapping[str, str]) -> tuple[str, ...]:
@@ -80,6 +80,14 @@ def tags_of_commit(annotations: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def same_variants(one: Manifest, other: Manifest) -> bool:
-    """Tell whether two indexes name the same variants."""
+    """Tell whether two indexes name the same variants, and the same is attested of them."""
     both = one.is_index and other.is_index
-    return both and sorted(e.digest for e in one.entries) == sorted(e.digest for e in other.entries)
+    return both and sorted(e.digest for e in one.listed) == sorted(e.digest for e in other.listed)
+
+
+def same_but_attested(one: Manifest, other: Manifest) -> bool:
+    """Tell whether two indexes say the same of the same variants, of each of which something is attested."""
+    if not (one.is_index and other.is_index) or one.annotations != other.annotations or one.entries != other.entries:
+        return False
+    first, second = ({entry.annotations.get(REFERENCE) for entry in index.attestations} for index in (one, other))
+    return first == second

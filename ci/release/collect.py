@@ -19,7 +19,9 @@ from ci.release.record import Entry, Record, compose_index, read_record
 from ci.release.registries import Registries
 from ci.release.request import PushError, ReleaseRequest, Staged, Target
 from ci.release.reuse import as_named
+from ci.release.sending import keep_attested
 from ci.release.tags import read_live
+from ci.release.uploads import Uploads
 
 _MOST = 100  # staged.json in one folder
 _NAME = 60  # characters of a path in a message
@@ -100,6 +102,8 @@ class Collector:
         same = all(other == base for other in others)
         labels = {**targets[0].labels, **(base if same else {})}
         index = compose_index(entries, targets[0].variants, {**labels, **targets[0].image.annotations})
+        if not self.request.overwrite:
+            index = await keep_attested(Uploads(self.registries), targets, index)
         note = (
             ""
             if same

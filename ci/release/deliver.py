@@ -15,11 +15,12 @@ from ci.release.again import released_version, without_version
 from ci.release.caching import choose_caches
 from ci.release.destination import Destination
 from ci.release.outcome import Delivery
+from ci.release.policy import promises_of
 from ci.release.promotion import promote
 from ci.release.push import Supply, push_image, smoke_published
 from ci.release.record import digest_configuration
 from ci.release.release import release
-from ci.release.request import ReleaseRequest, Target
+from ci.release.request import ReleaseRequest, Target, references
 from ci.release.reuse import PlanInputs, Reuse, as_named, describe_plan, find_reusable
 from ci.release.uploads import Uploads
 from ci.release.verification import verify
@@ -113,7 +114,14 @@ async def _deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destin
             made = {**work.built.needed, **work.built.images}
             resmoke = partial(smoke_published, registries, logins=logins, made=made)
         push = partial(push_image, Uploads(registries), work.supply)
-        released = await release(registries, request, work.targets, push=push, resmoke=resmoke)
+        released = await release(
+            registries,
+            request,
+            work.targets,
+            push=push,
+            resmoke=resmoke,
+            promises=promises_of(plan.config, destination),
+        )
     return Delivery(built=work.built.report, released=released)
 
 
@@ -150,7 +158,11 @@ async def build_part(
     definitions = await read_definitions(wide, builder.source, git=builder.git)
     base = {image.name: definitions[image.name].base_labels() for image in part.images}
     targets = tuple(
-        replace(target, labels={**target.labels, **base[target.image.name]})
+        replace(
+            target,
+            labels={**target.labels, **base[target.image.name]},
+            pins={v.platform: definitions[target.image.name].pins(v.platform) for v in target.variants},
+        )
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
         if target.image.name in names
     )
@@ -185,6 +197,7 @@ async def build_part(
             base=base,
             run={BUILT: utc_text(request.began)} if request.began else {},
             found=found.found,
+            keep=not request.overwrite,
         ),
         inputs=found.inputs,
     )
@@ -242,6 +255,8 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         created=job.created,
         caches=caches.uses,
         labels={target.image.name: target.labels for target in targets},
+        names=references(targets),
+        sbom=most is CacheMode.WRITE,
         reused=found.outcomes(job.plan),
         reasons=found.reasons,
         watch=job.watch,

@@ -133,6 +133,7 @@ class Destination:
                 labels=labels_of(plan, image, version=version if image.name in versioned else None, created=created),
                 own=own_tag(image, plan.revision, plan.mark) if plan.revision else "",
                 tags=(tags or {}).get(image.name, ()),
+                promised=plan.config.promised(image),
             )
             for image in plan.images
             if image.release

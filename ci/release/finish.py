@@ -14,6 +14,7 @@ from ci.release.deliver import as_scheduled, release_once
 from ci.release.destination import Destination
 from ci.release.folder import Folder
 from ci.release.outcome import Delivery, Release
+from ci.release.policy import promises_of
 from ci.release.push import smoke_published
 from ci.release.record import digest_configuration
 from ci.release.release import Promise, prepare, release
@@ -91,6 +92,12 @@ async def _finish(
             logins = await destination.logins(tuple(dict.fromkeys(target.host for target in targets)))
             resmoke = partial(smoke_published, registries, logins=logins, made={})
         done = await release(
-            registries, request, targets, push=collect, resmoke=resmoke, promises=promises, again=_AGAIN
+            registries,
+            request,
+            targets,
+            push=collect,
+            resmoke=resmoke,
+            promises=(*promises, *promises_of(plan.config, destination)),
+            again=_AGAIN,
         )
     return Delivery(released=replace(done, rows=(*_rows(claims), *done.rows)))

@@ -9,10 +9,12 @@ from functools import partial
 from ci.build import INPUTS
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
-from ci.core.names import BUILT, CREATED, REVISION, of_commit, origin_of
+from ci.core.names import BASE_DIGEST, BASE_NAME, BUILT, CREATED, REVISION, of_commit, origin_of
 from ci.core.oci import Descriptor, Manifest, read_image_config
+from ci.core.supply import Promised
 from ci.core.text import size_text
 from ci.registry import RegistryClient
+from ci.release.attested import Expected, inspect_attestations
 from ci.release.outcome import ImageFact, VariantFact
 from ci.release.request import Target
 
@@ -26,14 +28,16 @@ class Inspection:
 
     fact: ImageFact
     problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()  # what is not attested of what was released before that was a rule
 
 
 async def inspect_image(client: RegistryClient, target: Target, manifest: Manifest) -> Inspection:
     """Compare one index in the registry, and everything it names, with its target.
 
     The platforms have to be exactly the target's; of each variant the configuration's platform, the labels, the
-    presence and size of every layer, and the budget. All documents are read by digest. A variant that was reused
-    from an earlier release names the commit it was built from, as its entry in the index has to say too.
+    presence and size of every layer, the budget, and what is attested of it. All documents are read by digest. A
+    variant that was reused from an earlier release names the commit it was built from, as its entry in the index has
+    to say too.
     """
     where = f"{target.repository}@{manifest.digest}"
     known = ImageFact(image=target.image.name, repository=target.repository, digest=manifest.digest)
@@ -54,15 +58,45 @@ async def inspect_image(client: RegistryClient, target: Target, manifest: Manife
     wanted, found = [v.platform for v in target.variants], [entry.platform for entry in entries]
     if sorted(wanted) != sorted(found):
         problems.append(f"{where} has the platforms {', '.join(found) or 'none'} instead of {', '.join(wanted)}")
-    results = await fan_out(entries, partial(_inspect_variant, client, target, annotations), limit=_AT_A_TIME)
-    facts = [fact for fact, _ in results]
-    problems += [f"{target.repository}: {text}" for _, texts in results for text in texts]
-    return Inspection(fact=replace(known, variants=tuple(facts)), problems=tuple(problems))
+    seen = await fan_out(entries, partial(_inspect_variant, client, target, annotations), limit=_AT_A_TIME)
+    problems += [f"{target.repository}: {one.fact.variant}: {text}" for one in seen for text in one.problems]
+    facts = {one.fact.digest: one.fact for one in seen}
+    lacks: list[str] = []
+    if manifest.attestations or target.promised != Promised(before=target.promised.before):
+        expected = [
+            Expected(
+                digest=one.fact.digest,
+                revision=one.labels.get(REVISION, ""),
+                base=annotations.get(BASE_NAME, ""),
+                base_digest=annotations.get(BASE_DIGEST, ""),
+                pins=target.pins.get(entry.platform),
+            )
+            for one, entry in zip(seen, entries, strict=True)
+            if one.labels is not None
+        ]
+        readings, texts = await inspect_attestations(client, target.name, manifest, expected, target.promised)
+        problems += [f"{where}: {text}" for text in texts]
+        for digest, reading in readings.items():
+            name = facts[digest].variant
+            problems += [f"{target.repository}: {name}: {text}" for text in reading.problems]
+            lacks += [f"{target.repository}: {name}: {text}" for text in reading.lacks]
+            facts[digest] = replace(facts[digest], attested=reading.attested)
+    variants = tuple(facts[entry.digest] for entry in entries)
+    return Inspection(fact=replace(known, variants=variants), problems=tuple(problems), lacks=tuple(lacks))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """What the registry serves for one variant, and what is wrong with it."""
+
+    fact: VariantFact
+    problems: Sequence[str]
+    labels: Mapping[str, str] | None = None  # None where its configuration could not be read
 
 
 async def _inspect_variant(
     client: RegistryClient, target: Target, annotations: Mapping[str, str], entry: Descriptor
-) -> tuple[VariantFact, Sequence[str]]:
+) -> _Seen:
     name = f"{target.image.name}@{entry.platform}"
     # Only what a release has recorded the inputs of may be of another commit.
     recorded = entry.annotations if INPUTS in entry.annotations else {}
@@ -79,7 +113,7 @@ async def _inspect_variant(
         body = await client.get_blob(target.name, image.config.digest, limit=_MAX_CONFIG)
         config = read_image_config(body, image.config.digest)
     except DrydockError as error:
-        return fact, [f"{name}: {error}"]
+        return _Seen(fact=fact, problems=[str(error)])
     # The configuration's own time is what its SOURCE_DATE_EPOCH says, which may be any.
     fact = replace(fact, built=recorded.get(BUILT) or config.labels.get(CREATED) or config.created)
     problems = _differences("label", labels, config.labels)
@@ -94,7 +128,7 @@ async def _inspect_variant(
     budget = target.image.budget
     if budget is not None and image.size > budget:
         problems.append(f"{size_text(image.size)} compressed, over the budget of {size_text(budget)}")
-    return fact, [f"{name}: {problem}" for problem in problems]
+    return _Seen(fact=fact, problems=problems, labels=config.labels)
 
 
 async def _layer_problem(client: RegistryClient, target: Target, layer: Descriptor) -> str:

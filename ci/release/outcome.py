@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ci.build import Report
+from ci.core.attestations import Attested
 from ci.core.timeline import Row, merge_rows
 
 STAGING = "staging"  # what has an index of its own only when it is finished
@@ -47,6 +48,7 @@ class VariantFact:
     size: int
     built: str = ""  # when it was, or when the commit was made that it was built from (RFC 3339)
     reused: str = ""  # the sha- tag of the commit it was built from, where that is not the release's own
+    attested: Attested | None = None  # how it was made, and what is in it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

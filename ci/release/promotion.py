@@ -15,7 +15,7 @@ from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import Moved, move_tags, put_indexes
 from ci.release.outcome import ImageFact, Release, differing
 from ci.release.registries import Registries
-from ci.release.request import Target
+from ci.release.request import Target, made_before
 from ci.release.tags import Choice, leave_newer, list_moves, read_before, read_live
 
 
@@ -44,6 +44,7 @@ async def promote(
     found: list[tuple[Target, Manifest]] = []
     moved = Moved(tags=())
     choice = Choice(moves=())
+    notes: list[str] = []
     problems: list[str] = [] if any(target.tags for target in targets) else ["no tag to move is given"]
     try:
         common = await _tag_of(registries, targets, source) if is_digest(source) else source
@@ -52,6 +53,7 @@ async def promote(
             named, inspected = await _find(registries.of(target), target, tag)
             problems += inspected.problems if inspected else [f"{target.repository}:{tag} does not exist"]
             images += [inspected.fact] if inspected else []
+            notes += inspected.lacks if inspected else ()
             found += [(target, with_version(target, named))] if named else []
         problems += _mixed(found, common) or differing(images)
         if not problems:
@@ -74,7 +76,7 @@ async def promote(
         images=tuple(images),
         tags=(*choice.kept, *moved.tags),
         problems=tuple(problems),
-        notes=choice.notes,
+        notes=(*choice.notes, *notes),
         next=_next(moved, source, targets) if problems else "",
         retries=registries.retries,
         seconds=time.monotonic() - start,
@@ -87,7 +89,11 @@ async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manif
     if named is None:
         return None, None
     # Whose labels these are, the release decides: only the shape is the configuration's.
-    shape = replace(target, labels=of_commit(named.annotations), image=replace(target.image, labels={}, annotations={}))
+    shape = replace(
+        made_before(target),
+        labels=of_commit(named.annotations),
+        image=replace(target.image, labels={}, annotations={}),
+    )
     return named, await inspect_image(client, shape, named)
 
 

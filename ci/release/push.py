@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
 import dagger
 
 from ci.build import Made, smoke_variant
-from ci.core.engine import Stopwatch, gather
+from ci.core.engine import Stopwatch
 from ci.core.model import Variant
 from ci.core.names import of_commit
-from ci.core.oci import Manifest, read_image_config
+from ci.core.oci import REFERENCE, Manifest, read_image_config
 from ci.registry import RegistryClient
 from ci.release.logins import Logins
 from ci.release.record import Entry, Record, compose_index
 from ci.release.registries import Registries
-from ci.release.request import PushError, Reusable, Staged, Target
-from ci.release.uploads import Locate, Uploads, from_archive, from_repository
+from ci.release.request import Reusable, Staged, Target
+from ci.release.sending import copy_manifests, keep_attested, send
+from ci.release.uploads import Uploads, from_archive
 
 _CHECKS_AT_A_TIME = 4
 _MAX_CONFIG = 4 * 1024 * 1024  # bytes of a variant's configuration
@@ -36,6 +36,7 @@ class Supply:
     base: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # labels of what an image is built on, by image
     run: Mapping[str, str] = field(default_factory=dict)  # annotations of all that was built
     found: Mapping[str, Reusable] = field(default_factory=dict)  # by image
+    keep: bool = True  # whether a commit that has its tag keeps what is attested of the same variants
 
 
 async def push_image(
@@ -64,6 +65,8 @@ async def push_image(
             entries.append(await bring(uploads, supply, targets, variant))
     whole = found.index if found else None
     index = whole or compose_index(entries, targets[0].variants, {**targets[0].labels, **image.annotations})
+    if supply.keep and not found:
+        index = await keep_attested(uploads, targets, index)
     return tuple(Staged(target=target, index=index, entries=tuple(entries)) for target in targets)
 
 
@@ -71,7 +74,8 @@ async def _push(uploads: Uploads, supply: Supply, targets: Sequence[Target], var
     """Bring what was built to all repositories."""
     made = supply.built[str(variant)]
     manifest = made.documents.manifest
-    await _send(uploads, manifest, targets, from_archive(made.archive))
+    attestation = made.documents.attestation if targets[0].promised.any else None
+    await send(uploads, [one for one in (manifest, attestation) if one], targets, from_archive(made.archive))
     record = Record(
         variant=str(variant),
         digest=manifest.digest,
@@ -80,8 +84,9 @@ async def _push(uploads: Uploads, supply: Supply, targets: Sequence[Target], var
         annotations={**of_commit(targets[0].labels), **supply.run, **supply.inputs.get(str(variant), {})},
         base=supply.base.get(variant.image.name, {}),
         checks=tuple(check.name for check in variant.checks),
+        attestation=attestation.digest if attestation else None,
     )
-    return Entry(record=record, manifest=manifest)
+    return Entry(record=record, manifest=manifest, attestation=attestation)
 
 
 async def _reuse(
@@ -90,11 +95,9 @@ async def _reuse(
     """Bring what one repository has to the others."""
     source = found.source
     (entry,) = (entry for entry in found.entries if entry.platform == variant.platform)
-    manifest = await uploads.registries.of(source).get_manifest(source.name, entry.digest)
-    if others := [target for target in targets if target.key != source.key]:
-        for blob in (*manifest.image.layers, manifest.image.config):
-            uploads.found(source, blob)
-        await _send(uploads, manifest, others, from_repository(uploads.registries, source))
+    about = [one for one in found.attestations if one.annotations.get(REFERENCE) == entry.digest]
+    manifest, *attested = await copy_manifests(uploads, source, [entry, *about], targets)
+    attestation = attested[0] if attested else None
     record = Record(
         variant=str(variant),
         digest=manifest.digest,
@@ -104,19 +107,9 @@ async def _reuse(
         base=supply.base.get(variant.image.name, {}),
         checks=tuple(check.name for check in variant.checks),  # its inputs are the same, and those of its checks too
         reused=next(fact.reused for fact in found.facts if fact.variant == str(variant)),
+        attestation=attestation.digest if attestation else None,
     )
-    return Entry(record=record, manifest=manifest)
-
-
-async def _send(
-    uploads: Uploads, manifest: Manifest, targets: Sequence[Target], opened: AbstractAsyncContextManager[Locate]
-) -> None:
-    """Bring a variant to all repositories at once; one that refuses it does not keep it from the others."""
-    async with opened as locate:
-        named = {target.repository: target for target in targets}
-        _, failed = await gather(named, lambda target: uploads.send(target, manifest, locate), limit=len(targets))
-    if failed:
-        raise PushError(tuple(f"{repository}: push: {error}" for repository, error in failed.items()))
+    return Entry(record=record, manifest=manifest, attestation=attestation)
 
 
 async def smoke_published(

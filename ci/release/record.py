@@ -91,6 +91,8 @@ def _read(text: str) -> Record | None:
 def compose_index(entries: Sequence[Entry], variants: Sequence[Variant], annotations: Mapping[str, str]) -> Manifest:
     """Compose the index of an image; the same entries and annotations give the same bytes.
 
+    What is attested of the variants stands behind them.
+
     Args:
         entries: of its variants, in their order.
         variants: of the image.
@@ -107,4 +109,5 @@ def compose_index(entries: Sequence[Entry], variants: Sequence[Variant], annotat
         )
         for entry, variant in zip(entries, variants, strict=True)
     ]
-    return Manifest.of_index(listed, annotations)
+    attested = [entry.attestation.attesting(entry.manifest) for entry in entries if entry.attestation]
+    return Manifest.of_index([*listed, *attested], annotations)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from ci.build import Pins
 from ci.core.errors import DrydockError
 from ci.core.model import Image, Plan, Variant
 from ci.core.names import LATEST, check_tag, image_tag
 from ci.core.oci import Descriptor, Manifest
+from ci.core.supply import Promised
 from ci.core.text import split_values
 from ci.release.outcome import VariantFact
 from ci.release.record import Entry
@@ -24,6 +26,8 @@ class Target:
     name: str  # as the registry knows it: "acme/backend"
     variants: tuple[Variant, ...]
     labels: Mapping[str, str]  # of every variant, and annotations of the index
+    promised: Promised = field(default_factory=Promised)  # what is attested of every variant
+    pins: Mapping[str, Pins] = field(default_factory=dict)  # what its builds have to take, by platform, where known
     own: str = ""  # the tag that marks the commit, where that is known: sha-…
     tags: tuple[str, ...] = ()  # that move, as they are spelled for this image; `latest` last
 
@@ -36,6 +40,11 @@ class Target:
     def key(self) -> tuple[str, str]:
         """What no other target of a release has: the names of the image and of the repository."""
         return self.image.name, self.repository
+
+
+def made_before(target: Target) -> Target:
+    """Expect of a target what an earlier release made: what was not attested then is said, and no fault."""
+    return replace(target, promised=replace(target.promised, before=True))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +69,15 @@ class Reusable:
     """An image that one of its repositories has already, and that need not be built."""
 
     source: Target  # the repository that has it
-    entries: tuple[Descriptor, ...]  # what its index names
+    entries: tuple[Descriptor, ...]  # its variants
+    attestations: tuple[Descriptor, ...] = ()  # of these
     facts: tuple[VariantFact, ...]
     index: Manifest | None = None  # as it is, where the commit's own tag names it
+
+    @property
+    def listed(self) -> tuple[Descriptor, ...]:
+        """All that its index names: what is attested of the variants stands behind them."""
+        return (*self.entries, *self.attestations)
 
 
 class PushError(DrydockError):
@@ -111,6 +126,15 @@ def parse_tags(tags: Sequence[str], *, latest: bool) -> tuple[str, ...]:
 def tags_for(plan: Plan, tags: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Give all images of a plan the same tags, each spelled as the image has it; by the image's name."""
     return {image.name: tuple(image_tag(image, tag) for tag in tags) for image in plan.images}
+
+
+def references(targets: Sequence[Target]) -> dict[str, tuple[str, ...]]:
+    """List what will name each image, in all of its repositories."""
+    named: dict[str, tuple[str, ...]] = {}
+    for target in targets:
+        if target.own:
+            named[target.image.name] = (*named.get(target.image.name, ()), f"{target.repository}:{target.own}")
+    return named
 
 
 def rank_tags(targets: Sequence[Target]) -> list[tuple[int, Target, str]]:

@@ -18,7 +18,7 @@ from ci.core.oci import Descriptor, Manifest
 from ci.release.inspection import inspect_image
 from ci.release.outcome import VariantFact
 from ci.release.registries import Registries
-from ci.release.request import Reusable, Target
+from ci.release.request import Reusable, Target, made_before
 from ci.release.tags import read_live
 
 _AT_A_TIME = 4
@@ -217,7 +217,7 @@ async def _find(look: _Look, targets: Sequence[Target]) -> Reusable:
 def as_named(target: Target) -> Target:
     """Leave out of a target's labels what another run may have put on the same commit: the version, and the base."""
     labels = {key: value for key, value in target.labels.items() if key not in _OF_A_RUN}
-    return replace(target, labels=labels)
+    return replace(made_before(target), labels=labels, pins={})
 
 
 async def _take(look: _Look, target: Target, live: Manifest) -> Reusable:
@@ -229,7 +229,7 @@ async def _take(look: _Look, target: Target, live: Manifest) -> Reusable:
     if inspection.problems:
         raise _DiffersError(f"{target.own} is not as it was promised: {inspection.problems[0]}")
     facts = tuple(replace(fact, reused=fact.reused or target.own) for fact in inspection.fact.variants)
-    return Reusable(source=target, entries=live.entries, facts=facts, index=live)
+    return Reusable(source=target, entries=live.entries, attestations=live.attestations, facts=facts, index=live)
 
 
 async def _compare(look: _Look, target: Target, live: Manifest) -> Reusable:
@@ -253,6 +253,7 @@ async def _compare(look: _Look, target: Target, live: Manifest) -> Reusable:
     return Reusable(
         source=target,
         entries=tuple(sorted(entries, key=lambda entry: order.index(entry.platform))),
+        attestations=live.attestations,
         facts=tuple(replace(fact, reused=origins[fact.digest]) for fact in facts),
     )
 

@@ -14,7 +14,7 @@ from ci.release.again import same_variants, tags_of_commit
 from ci.release.inspection import inspect_image
 from ci.release.outcome import Change, ImageFact, Release, TagOutcome, differing
 from ci.release.registries import Registries
-from ci.release.request import Target
+from ci.release.request import Target, made_before
 from ci.release.tags import read_live
 
 
@@ -24,6 +24,7 @@ async def verify(registries: Registries, targets: Sequence[Target], revision: st
     images: list[ImageFact] = []
     outcomes: list[TagOutcome] = []
     problems: list[str] = []
+    notes: list[str] = []
     unread = False
     for target in targets:
         client = registries.of(target)
@@ -33,9 +34,10 @@ async def verify(registries: Registries, targets: Sequence[Target], revision: st
                 problems.append(f"{target.repository}:{target.own} does not exist")
                 images.append(ImageFact(image=target.image.name, repository=target.repository, digest=None))
                 continue
-            inspection = await inspect_image(client, _of_commit(target, named, revision), named)
+            inspection = await inspect_image(client, _of_commit(made_before(target), named, revision), named)
             images.append(inspection.fact)
             problems += inspection.problems
+            notes += inspection.lacks
             for other in (target.own, *target.tags):
                 digest = await client.resolve(target.name, other)
                 same = digest == named.digest or (digest and await _is_of(client, target, named, digest, problems))
@@ -55,6 +57,7 @@ async def verify(registries: Registries, targets: Sequence[Target], revision: st
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
+        notes=tuple(notes),
         next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete) if problems else "",
         retries=registries.retries,
         seconds=time.monotonic() - start,
@@ -73,7 +76,7 @@ async def _is_of(client: RegistryClient, target: Target, named: Manifest, digest
     if not any([await client.resolve(target.name, image_tag(target.image, tag)) == digest for tag in others]):
         return False
     # What the texts of the configuration become for a version, nobody has said.
-    expected = replace(target, image=replace(target.image, labels={}, annotations={}))
+    expected = replace(made_before(target), image=replace(target.image, labels={}, annotations={}))
     inspection = await inspect_image(client, _of_commit(expected, other, revision), other)
     problems += inspection.problems
     return True

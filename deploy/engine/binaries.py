@@ -1,4 +1,4 @@
-"""The programs of Dagger and of BuildKit, built from the Go modules that `go/` and `go-buildkit/` pin."""
+"""The programs of Dagger, of BuildKit and of syft, built from the Go modules that `go/` and its neighbours pin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.engine.cache import Cache, key_of, remove
 from deploy.engine.commands import run
 from deploy.engine.host import pip_install
-from deploy.engine.places import BUILDKIT, HERE, VERSION
+from deploy.engine.places import BUILDKIT, HERE, SYFT, VERSION
 
 MODULE = "github.com/dagger/dagger"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
@@ -39,6 +39,13 @@ def build_buildkit(cache: Cache) -> Path:
     flags = ["-trimpath", f"-ldflags=-s -w -X {BUILDKIT_MODULE}/version.Version={BUILDKIT}"]
     commands = [f"{BUILDKIT_MODULE}/cmd/{command}" for command in ("buildctl", "buildkitd")]
     return go_build(cache, "buildkit", HERE / "go-buildkit", [*flags, *commands], go="go-buildkit")
+
+
+def build_syft(cache: Cache) -> Path:
+    """Build syft, which lists the packages of a file system, and the program that BuildKit's protocol asks for."""
+    flags = ["-trimpath", f"-ldflags=-s -w -X main.version={SYFT}"]
+    commands = ["github.com/anchore/syft/cmd/syft", "./scanner"]
+    return go_build(cache, "syft", HERE / "go-syft", [*flags, *commands], go="go-buildkit")
 
 
 def go_build(cache: Cache, name: str, module: Path, arguments: Sequence[str], *, go: str = "go") -> Path:

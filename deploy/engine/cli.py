@@ -31,6 +31,7 @@ from deploy.engine.mirror import MIRROR, NAMES, annotation, bridge_mirror, push,
 from deploy.engine.places import PYTHON, RUN, SOCKET, VERSION
 from deploy.engine.progress import say, step
 from deploy.engine.recipe import Recipe
+from deploy.engine.scanner import publish_scanner, tag_of
 from deploy.engine.stand_ins import StandIn, buildkit_base, buildkit_stand_in
 
 STANDARD = f"python:{PYTHON}-slim"  # the base image of Drydock's own checks, and of its linters
@@ -97,11 +98,15 @@ def base(cache: Cache, references: list[str]) -> None:
     """Make stand-ins of base images, and put them into the local mirror, where a FROM of that name finds them."""
     if not references:
         raise EngineError(f"Name the images as in a FROM: python3 deploy/engine base {STANDARD}")
-    recipes = [recipe(cache, reference) for reference in references]  # refused before anything is made
+    scanners = [tag for reference in references if (tag := tag_of(reference))]
+    # Refused before anything is made.
+    recipes = [recipe(cache, reference) for reference in references if not tag_of(reference)]
     preflight(cache)
     if not processes.read_record(NAMES[0]):
         raise EngineError("The mirror does not run.\n  Run `python3 deploy/engine up --embedded` first.")
     with _alone(cache):
+        for tag in scanners:
+            publish_scanner(cache, tag)
         qemu = emulator(cache)
         for one in recipes:
             if one.note:

@@ -8,6 +8,7 @@ from ci.core.buildkit import BUILDKIT as BUILDKIT  # noqa: PLC0414  # as the mod
 
 VERSION = "v0.21.8"  # of the engine
 PYTHON = "3.13"
+SYFT = "v1.57.1"  # as go-syft/go.mod has it
 HERE = Path(__file__).resolve().parent
 RUN = Path("/run/drydock")  # sockets and process records; gone after a reboot, as the processes are
 SOCKET = RUN / "engine.sock"

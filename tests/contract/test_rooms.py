@@ -39,10 +39,7 @@ PURE = [
     *(path for path in CI.glob("init/*.py") if path.name != "adopt.py"),
     *CI.glob("*/report.py"),
     *(CI / "registry" / name for name in ("address.py", "errors.py", "headers.py", "refusals.py", "remedies.py")),
-    *(
-        CI / "build" / name
-        for name in ("addresses.py", "archive.py", "command.py", "excerpt.py", "inputs.py", "progress.py")
-    ),
+    *(CI / "build" / f"{name}.py" for name in "addresses archive command excerpt inputs leaks pins progress".split()),
     *(CI / "release" / name for name in ("claims.py", "folder.py", "outcome.py", "record.py", "request.py")),
     CI / "github/events.py",
     CI / "github/preview.py",

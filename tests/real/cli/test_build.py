@@ -96,7 +96,7 @@ def test_build_secrets_reach_the_build_by_name_and_nothing_else(
     repository.write(
         {
             "Dockerfile": "FROM python:3.13-slim\n"
-            'RUN --mount=type=secret,id=APP_TOKEN test "$(cat /run/secrets/APP_TOKEN)" = planted-value-91731\n'
+            "RUN --mount=type=secret,id=APP_TOKEN sha256sum /run/secrets/APP_TOKEN | grep ^1e02a09b5422e607\n"
         }
     )
     repository.configure(f"name: app\ndockerfile: Dockerfile\nplatforms: [linux/amd64]\nsecrets: [APP_TOKEN]\n{SMOKE}")
@@ -105,7 +105,7 @@ def test_build_secrets_reach_the_build_by_name_and_nothing_else(
     assert "--secrets env:APP_TOKEN" in missing.err
     given = call("build-all", "--secrets", "env:APP_TOKEN", flags=("--progress=plain", "-vvv"))
     assert given.code == 0, given.err
-    assert "planted-value-91731" not in given.out + given.err.replace("= planted-value-91731", "")
+    assert "planted-value-91731" not in given.out + given.err
 
 
 def test_one_variant_of_the_reference_images(call: Call) -> None:

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(900)
 
 CONFIG = """\
 repository: registry.test/acme/{name}
+sbom: off
 compression: gzip
 images:
   - name: alpha
@@ -40,6 +41,7 @@ images:
 """
 COMMANDED = """\
 repository: registry.test/acme/{name}
+sbom: off
 images:
   - name: alpha
     dockerfile: Dockerfile

@@ -28,7 +28,7 @@ from ci.release.outcome import Release
 from ci.release.push import Supply, push_image, smoke_published
 from ci.release.registries import Registries
 from ci.release.release import release
-from ci.release.request import ReleaseRequest, Target, parse_created
+from ci.release.request import ReleaseRequest, Target, parse_created, references
 from ci.release.uploads import Uploads
 from tests.support.proxy import FaultProxy
 from tests.support.servers import Registry, run_registry
@@ -42,6 +42,7 @@ NEW = ("b", "2026-02-01T12:00:00+00:00")
 
 CONFIG = """\
 repository: registry.test/{name}
+sbom: off
 images:
   - name: alpha
     dockerfile: Dockerfile
@@ -164,7 +165,13 @@ async def build_commit(plan: Plan, source: dagger.Directory, created: str) -> Co
     """Build and smoke all images of a plan, as a release does before it sends them."""
     targets = Destination(owner="acme").targets(plan, created=parse_created(created))
     labels = {target.image.name: target.labels for target in targets}
-    built = await build_all(plan, Builder(source=source, parallel=2), created=parse_created(created), labels=labels)
+    built = await build_all(
+        plan,
+        Builder(source=source, parallel=2),
+        created=parse_created(created),
+        labels=labels,
+        names=references(targets),
+    )
     assert built.report.ok, built.report
     assert plan.revision
     return Commit(

@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(300)]
 
 CONFIG = """\
 repository: registry.test/family/app
+sbom: off
 compression: gzip
 tags: ["type=semver,pattern={{version}}", "type=edge"]
 images:

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(300)]
 
 CONFIG = """\
 repository: HOST/acme/{name}
+sbom: off
 images: [{name: app, dockerfile: Dockerfile, platforms: [linux/amd64], smoke: [{file: {path: /hello.txt}}]}]
 """
 

@@ -30,7 +30,9 @@ def told(done: Release, tag: str) -> dict[str, Change]:
 
 
 def blobs(commit: Commit) -> set[str]:
-    images = [made.documents.manifest.image for made in commit.images.values()]
+    """List the blobs of its variants, and of what is attested of them."""
+    made = [each.documents for each in commit.images.values()]
+    images = [manifest.image for each in made for manifest in (each.manifest, each.attestation) if manifest]
     return {blob.digest for image in images for blob in (*image.layers, image.config)}
 
 

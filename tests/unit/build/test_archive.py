@@ -55,12 +55,19 @@ class Layout:
         document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": [layer]}
         return self.put(document, MANIFEST)
 
-    def attestation(self, predicate: object) -> dict[str, Any]:
-        statement = self.put({"predicate": predicate}, "application/vnd.in-toto+json")
-        statement["annotations"] = {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v1"}
+    def attestation(self, image: dict[str, Any], taken: list[object]) -> dict[str, Any]:
+        kind = "https://slsa.dev/provenance/v1"
+        predicate = {
+            "buildDefinition": {"externalParameters": {}, "resolvedDependencies": taken},
+            "runDetails": {"builder": {"id": ""}},
+        }
+        said = {"_type": "https://in-toto.io/Statement/v1", "predicateType": kind, "predicate": predicate}
+        statement = self.put(said, "application/vnd.in-toto+json")
+        statement["annotations"] = {"in-toto.io/predicate-type": kind}
         config = self.put({}, "application/vnd.oci.image.config.v1+json")
         document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement]}
-        return self.put(document, MANIFEST, annotations={"vnd.docker.reference.type": "attestation-manifest"})
+        about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image["digest"]}
+        return self.put(document, MANIFEST, annotations=about)
 
 
 def test_an_image_beside_what_is_attested_of_it() -> None:
@@ -74,10 +81,12 @@ def test_an_image_beside_what_is_attested_of_it() -> None:
         bare,
         {"uri": "pkg:oci/part0?digest=sha256:f", "digest": {"sha256": "f"}},
     ]
-    attested = layout.attestation({"buildDefinition": {"resolvedDependencies": taken}})
+    attested = layout.attestation(image, taken)
     inner = layout.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [image, attested]}, INDEX)
     found = read_archive(layout.finish(inner))
     assert found.manifest.digest == image["digest"]
+    assert found.attestation
+    assert found.attestation.digest == attested["digest"]
     assert found.size == 70 + found.manifest.image.config.size
     assert list(found.sources) == [("python:3.13-slim", "sha256:d"), ("ghcr.io/acme/b", "sha256:e")]
     config = found.config

@@ -9,6 +9,8 @@ import pytest
 from ci.build.command import CacheUse, Wanted, build_words, write_policy
 from ci.core.buildkit import is_own_frontend
 from ci.core.model import Compression, Image
+from ci.core.names import REVISION, SOURCE
+from ci.core.supply import ProvenanceMode
 
 IMAGE = Image(name="app", dockerfile="docker/Dockerfile.app", context=".", platforms=("linux/arm64",))
 WANTED = Wanted(
@@ -53,6 +55,32 @@ def test_the_output_is_one_record_whatever_a_label_holds() -> None:
         "rewrite-timestamp=true",
         'annotation.a.b=x, "y"',
     ]
+
+
+def test_what_is_to_be_attested() -> None:
+    """Without a commit, BuildKit is told of no source: what is built for nobody is not built anew for each commit."""
+    labels = {REVISION: "a" * 40, SOURCE: "https://git.test/a"}
+    asked = options(replace(WANTED, labels=labels, generator="acme/scanner:1@sha256:1"))
+    assert {name: value for name, value in asked.items() if name.startswith(("attest:", "vcs:"))} == {
+        "attest:provenance": "mode=max,version=v1",
+        "attest:sbom": "generator=acme/scanner:1@sha256:1",
+        "vcs:revision": "a" * 40,
+        "vcs:source": "https://git.test/a",
+        "vcs:localdir:context": ".",
+        "vcs:localdir:dockerfile": "docker",
+    }
+    assert not [name for name in options(WANTED) if name.startswith("vcs:")]
+
+
+@pytest.mark.parametrize("mode", [ProvenanceMode.MIN, ProvenanceMode.OFF])
+def test_what_the_build_took_is_asked_even_where_nothing_is_attested(mode: ProvenanceMode) -> None:
+    assert options(replace(WANTED, provenance=mode))["attest:provenance"] == "mode=min,version=v1"
+
+
+def test_what_is_attested_says_all_names_of_an_image() -> None:
+    (output,) = values(replace(WANTED, names=("ghcr.io/a/b:sha-1", "docker.io/a/b:sha-1")), "--output")
+    (fields,) = csv.reader([output])
+    assert "name=ghcr.io/a/b:sha-1,docker.io/a/b:sha-1" in fields
 
 
 def test_times_are_rewritten_only_where_there_is_one() -> None:

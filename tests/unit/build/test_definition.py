@@ -7,7 +7,8 @@ from typing import cast
 import dagger
 import pytest
 
-from ci.build.definition import Definition, Pins, Resolved, _read
+from ci.build.definition import Definition, Resolved, _read
+from ci.build.pins import Pins
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image, Plan
 from ci.dockerfile import Base, parse_dockerfile

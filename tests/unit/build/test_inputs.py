@@ -118,6 +118,7 @@ FIELDS: dict[str, tuple[object, str | None]] = {
     "annotations": ({"a": "b"}, "annotations"),
     "release": (False, None),  # never looked for
     "affixes": (Affixes(suffix="-x"), None),
+    "sbom": ("acme/scanner:1", None),  # an image without one is not reused where one is promised
 }
 
 

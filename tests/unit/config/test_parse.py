@@ -25,6 +25,7 @@ from ci.core.checks import (
 from ci.core.errors import ConfigError, SelectionError
 from ci.core.findings import Finding
 from ci.core.model import Cache, CacheMode, Compression, Config, Image
+from ci.core.supply import GENERATOR, ProvenanceMode
 
 Problems = Callable[..., tuple[Finding, ...]]
 
@@ -105,6 +106,9 @@ images:
     platforms: [linux/amd64, linux/arm64]
     smoke: none
     smoke-reason: holds data only
+    sbom: off
+provenance: min
+sbom: on
 """
 
 # What the tables below change one line of.
@@ -141,9 +145,11 @@ def test_every_key_has_its_value() -> None:
         source="https://github.com/acme/app",
         compression=Compression.GZIP,
         cache=Cache(mode=CacheMode.READ, repository="ghcr.io/{owner}/{name}-cache"),
+        provenance=ProvenanceMode.MIN,
         images=(
             Image(
                 name="backend",
+                sbom=GENERATOR,
                 title="Backend",
                 description="Answers requests.\n",
                 dockerfile="docker/Dockerfile",

