@@ -36,7 +36,9 @@ COMPILED = any(Cache.from_environment().root.glob("syft-*"))
 WANTED = bool(os.environ.get("DRYDOCK_SCANNER"))
 
 
-@pytest.mark.skipif(not COMPILED and not WANTED, reason="syft is not compiled yet: make rehearsal, or DRYDOCK_SCANNER=1")
+@pytest.mark.skipif(
+    not COMPILED and not WANTED, reason="syft is not compiled yet: make rehearsal, or DRYDOCK_SCANNER=1"
+)
 @pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("session")
 async def test_it_lists_what_is_in_a_variant_of_either_platform(tmp_path: Path) -> None:
