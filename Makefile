@@ -8,6 +8,9 @@ QUIETLY = python3 -m deploy.trace "$(CACHE)/trace-$@.log"
 SCANNER := docker/buildkit-syft-scanner:1.12.0
 PORT := $(or $(DRYDOCK_MIRROR_PORT),5000)
 LOCAL := --repository '127.0.0.1:$(PORT)/rehearsal/{name}' --registry tcp://127.0.0.1:$(PORT)
+# Repositories of its own, so that nothing is taken from the other rehearsal.
+HALVES := --repository '127.0.0.1:$(PORT)/rehearsal-staged/{name}' --registry tcp://127.0.0.1:$(PORT)
+PLATFORMS ?= linux/amd64 linux/arm64
 HEAD = --revision "$$(git rev-parse HEAD)" --created "$$(git log -1 --format=%cI)"
 VENV := $(CACHE)/venv-$(shell cat requirements/dev.txt requirements/floor.txt | sha256sum | cut -c1-12)
 
@@ -16,6 +19,13 @@ build-all: ## Build and smoke-check every image on every platform, and print the
 
 rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
 	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
+
+rehearsal-staged: ## The same in two halves: each platform staged by itself, then all of them finished
+	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && rm -rf "$(CACHE)/staged"; for platform in $(PLATFORMS); do \
+		folder="$(CACHE)/staged/$${platform#*/}"; \
+		$(QUIETLY) dagger call $(HALVES) stage --rebuild --platforms "$$platform" $(HEAD) export --path "$$folder" \
+		&& cat "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \
+	done; $(QUIETLY) dagger call $(HALVES) finish --staged "$(CACHE)/staged" --latest --overwrite $(HEAD)
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
 	@$(WITH_ENGINE) dagger call validate
@@ -39,9 +49,9 @@ down: ## Stop the engine that build-all and test started
 	@$(ENGINE) down
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
 
 $(VENV)/done: requirements/dev.txt requirements/floor.txt
 	@bash tests/setup "$(VENV)"
 
-.PHONY: build-all rehearsal validate hooks test lint reference bench down help
+.PHONY: build-all rehearsal rehearsal-staged validate hooks test lint reference bench down help

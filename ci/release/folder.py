@@ -128,6 +128,7 @@ def make_folder(
                 row=done.get(str(outcome.variant), Row(label="")),
             )
             for outcome in outcomes
+            if outcome.variant.image.release  # of any other, what is built on it tells
         ),
     )
 

@@ -164,6 +164,26 @@ def watched_arguments() -> Iterator[set[bytes]]:
         thread.join()
 
 
+def test_staged_on_two_machines_and_finished(source: Path, tmp_path: Path) -> None:
+    """As it is typed: a folder of each stage, both given to finish."""
+    with run_registry(tmp_path / "registry") as registry:
+        folders = []
+        for platform in ("linux/amd64", "linux/arm64"):
+            folder = tmp_path / platform.rpartition("/")[2]
+            words = ("stage", "--platforms", platform, *COMMIT, "export", "--path", str(folder), "--wipe")
+            done = call(source, registry, *words)
+            assert done.code == 0, done.err
+            assert (folder / "exit-code").read_text() == "0\n", (folder / "summary.md").read_text()
+            folders += ["--staged", str(folder)]
+        half = call(source, registry, "finish", "--latest", *folders[:2], *COMMIT)
+        assert half.code != 0
+        assert "alpha@linux/arm64 is in none of the folders" in half.err
+        assert not NOISE.search(half.err)
+        done = call(source, registry, "finish", "--latest", *folders, *COMMIT)
+        assert done.code == 0, done.err
+        assert f"{registry.host}/acme/alpha:latest" in done.out
+
+
 def docker_config(folder: Path, *registries: Registry) -> Path:
     """Write the logins as `docker login` does."""
     entry = {"auth": base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}

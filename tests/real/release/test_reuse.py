@@ -28,11 +28,13 @@ from ci.core.model import Config, Image, Plan, Variant
 from ci.core.oci import Manifest
 from ci.release.deliver import deliver, find_unchanged
 from ci.release.destination import Destination
+from ci.release.finish import finish_staged
 from ci.release.outcome import Change, Delivery
 from ci.release.promotion import promote
 from ci.release.report import render_checksums
 from ci.release.request import ReleaseRequest, Target, parse_created
 from ci.release.reuse import Reuse, describe_plan, find_reusable
+from ci.release.stage import stage_part
 from ci.release.verification import verify
 from tests.support.proxy import Fault, FaultProxy, Kind, always
 from tests.support.servers import Registry
@@ -550,3 +552,15 @@ images:
         "alpha": "another image of the same run needs it: beta",
         "beta": "it is built on, or checked beside, another image of the same run: alpha",
     }
+    # Staged one by one, the same: what stands beside an image is pulled by what was staged of it.
+    commit = await commit_of(files, SECOND, plain.host, "needs-staged")
+    request = ReleaseRequest(revision=SECOND, created=parse_created(WHEN[SECOND]), tags=LATEST, resmoke=True)
+    folders = []
+    for name in LATEST:
+        part = replace(commit.plan, variants=tuple(v for v in commit.plan.variants if v.image.name == name))
+        staging = await stage_part(commit.plan, part, request, commit.builder, commit.destination)
+        assert staging.delivery.ok, staging
+        folders.append(staging.folder)
+    finished = await finish_staged(commit.plan, request, folders, commit.destination)
+    assert finished.ok, finished
+    assert await live(plain.host, "needs-staged") == await live(plain.host, "needs")
