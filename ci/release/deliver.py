@@ -22,6 +22,7 @@ from ci.release.record import digest_configuration
 from ci.release.release import Promise, release
 from ci.release.request import ReleaseRequest, Target, references
 from ci.release.reuse import PlanInputs, Reuse, as_named, describe_plan, find_reusable
+from ci.release.twice import build_twice, from_nothing
 from ci.release.uploads import Uploads
 from ci.release.verification import verify
 
@@ -186,6 +187,10 @@ async def build_part(
         watch=watch,
     )
     built = await _build(job, targets, found, most=CacheMode.WRITE)
+    if plan.config.require.reproducible:
+        labels = {target.image.name: target.labels for target in targets}
+        created = request.created
+        built = await build_twice(part, built, builder, definitions=definitions, created=created, labels=labels)
     named = {name for name, one in found.found.items() if one.index}
     return Work(
         built=built,
@@ -249,12 +254,13 @@ class _Job:
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
+    twice = most is CacheMode.WRITE and job.plan.config.require.reproducible
     return await build_all(
         job.plan,
         replace(job.builder, services=caches.services),
         definitions=job.definitions,
         created=job.created,
-        caches=caches.uses,
+        caches=from_nothing(job.plan, caches.uses) if twice else caches.uses,
         labels={target.image.name: target.labels for target in targets},
         names=references(targets),
         sbom=most is CacheMode.WRITE,

@@ -13,6 +13,7 @@ from ci.core.errors import DrydockError
 from ci.core.names import sha_tag, utc_text
 from ci.core.timeline import TAGS
 from ci.release.again import list_renewals
+from ci.release.changes import read_changes
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import move_tags, put_indexes
 from ci.release.outcome import STAGING, ImageFact, Release, TagOutcome
@@ -130,7 +131,9 @@ async def release(
                 done = await go_on(job, staged, done)
             except DrydockError as error:
                 done = replace(done, problems=(str(error),))
-    if not done.ok:
+    if done.ok:
+        done = replace(done, changes=await read_changes(registries, job.targets, done.tags))
+    else:
         done = replace(done, tags=(*done.tags, *await _untouched(job, done)))
     return _ended(job, done)
 

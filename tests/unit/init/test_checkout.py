@@ -26,7 +26,7 @@ GIT, SUBMODULES, LFS = Input.HISTORY, Input.SUBMODULES, Input.LFS
     ("copied", "beside", "inputs", "notes"),
     [
         (".", {}, (), []),
-        (".", {".dockerignore": "*\n!.git\n"}, (GIT,), [".dockerignore:2 asks for .git: calls that build give it by "]),
+        (".", {".dockerignore": "*\n!.git\n"}, (GIT,), [".dockerignore:2 asks for it: calls that build give .git by "]),
         (".", {".dockerignore": ".git\n"}, (), []),
         (".", {"Dockerfile.dockerignore": "", ".dockerignore": "!.git\n"}, (), []),
         (".", {".gitmodules": MODULES}, (SUBMODULES,), ["it copies the submodule vendor/lib"]),
@@ -72,3 +72,29 @@ def test_the_workflow_brings_what_is_needed_in_each_job(machines: tuple[Machine,
     assert len(calls) >= len(jobs)
     assert all(call.startswith("--source . --git .git ") for call in calls)
     assert "--git " not in adapt_workflow(text, "x/y@v1", (SUBMODULES,))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "run", "ignored", "said"),
+    [
+        ("pyproject.toml", 'requires = ["hatchling", "hatch-vcs"]', "pip install .", "", "by hatch-vcs"),
+        ("pyproject.toml", 'requires = ["setuptools_scm[toml]>=8"]', "uv build", "", "by setuptools_scm"),
+        ("setup.py", "setup(use_scm_version=False, setup_requires=['pbr'])", "python setup.py sdist", "", "by pbr"),
+        ("Makefile", "V ?= $(shell git describe --tags)\n", "CGO_ENABLED=0 make build", "", "by git describe"),
+        ("Makefile", "", 'go build -ldflags "-X main.v=$(git describe)"', "", "a RUN asks git"),
+        ("Makefile", "V ?= $(shell git describe --tags)\n", "go build", "", ""),
+        ("Makefile", "V ?= $(shell git describe --tags)\n", "make", ".git\n", ""),
+        ("Makefile", "V ?= 1.2.3\n", "make", "", ""),
+        ("Makefile", "", "git clone https://example.com/x && cd x && git describe", "", ""),
+        ("pyproject.toml", 'requires = ["hatchling"]', "pip install .", "", ""),
+    ],
+)
+def test_a_build_that_asks_git_for_its_version_is_given_git_as_it_is_today(
+    file: str, text: str, run: str, ignored: str, said: str
+) -> None:
+    beside = {file: text, ".dockerignore": ignored}
+    for copied, expected in ((".", said), ("src", "")):
+        proposal = propose({"Dockerfile": f"FROM a\nCOPY {copied} /x\nRUN {run}\n"}, {file, "src"}, beside=beside)
+        (proposed,) = proposal.images
+        assert proposed.image.git == bool(expected)
+        assert [note for note in proposed.notes if expected in note and "--git .git" in note] or not expected
