@@ -31,7 +31,7 @@ def _label(cursor: Cursor) -> str:
 
 
 def read_attest(cursor: Cursor) -> Attest | None:
-    """Read whether GitHub has to attest what is released."""
+    """Read whether what is released has to be attested."""
     # As it is written: YAML takes an unquoted off for false.
     written = cursor.quiet().raw() if cursor.single else ""
     if written in ATTEST:

@@ -114,7 +114,7 @@ class Runners:
 
 
 class Attest(StrEnum):
-    """Whether GitHub has to attest every digest before a tag names it."""
+    """Whether every digest has to be attested, at GitHub or in its registry, before a tag names it."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"  # the release says what is missing, and goes on

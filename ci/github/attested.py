@@ -1,4 +1,4 @@
-"""Holds a release to what GitHub attests: before any tag is written, each digest that it would name is looked up."""
+"""Holds a release to what is attested: before any tag is written, each digest that it would name is looked up."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from ci.core.model import Attest, Config
 from ci.github.attestations import GitHub, find_unattested
 from ci.release import Destination, Registries, Staged
 
-Find = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]  # those without an attestation, each with why
+Places = Mapping[str, Sequence[Staged]]  # digests, each with what is staged of it
+Find = Callable[[Registries, Places], Awaitable[Mapping[str, str]]]  # those without an attestation, each with why
 
 _SHOWN = 5  # digests that are named one by one
 
 
 @dataclass(kw_only=True, slots=True)
 class Attested:
-    """Says of all that is to be named whether GitHub attests it; what a user should know is in `notes` then.
+    """Says of all that is to be named whether it is attested; what a user should know is in `notes` then.
 
     Args:
-        find: asks GitHub.
+        find: asks GitHub, and the registries.
         required: whether a release ends where an attestation is missing.
 
     """
@@ -32,21 +33,22 @@ class Attested:
     required: bool
     notes: list[str] = field(default_factory=list)
 
-    async def __call__(self, _registries: Registries, staged: Sequence[Staged]) -> tuple[str, ...]:
+    async def __call__(self, registries: Registries, staged: Sequence[Staged]) -> tuple[str, ...]:
         """Return what is missing, where it is required."""
-        named = _digests(staged)
-        missing = await self.find(list(named))
+        places = _places(staged)
+        missing = await self.find(registries, places)
         if not missing:
             self.notes.append(
-                f"GitHub attests the provenance of each of {len(named)} digests: that was read back before any tag was "
-                "written. No signature was verified here; gh attestation verify does that."
+                f"The provenance of each of {len(places)} digests is attested, at GitHub or by a bundle in its "
+                "registry: that was read back before any tag was written. No signature was verified here; "
+                "gh attestation verify does that."
             )
             return ()
-        text = _missing({named[digest]: why for digest, why in missing.items()}, len(named))
+        text = _missing({f"{places[one][0].target.repository}@{one}": why for one, why in missing.items()}, len(places))
         if not self.required:
             self.notes.append(f"{text} attest: optional lets the release go on.")
             return ()
-        return (f"{text} Where GitHub cannot attest, say attest: optional in the configuration.",)
+        return (f"{text} Where nobody can attest, say attest: optional in the configuration.",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,19 +118,17 @@ def choose_attest(config: Config, *, private: bool, repository: str) -> Attest:
     return config.attest or (Attest.OPTIONAL if private else Attest.REQUIRED)
 
 
-def _digests(staged: Sequence[Staged]) -> dict[str, str]:
-    """List what has to be attested: each index, and each variant that was built for it; each with a name to show.
+def _places(staged: Sequence[Staged]) -> dict[str, list[Staged]]:
+    """List what has to be attested: each index, and each variant that was built for it; each with where it is.
 
     A variant that was reused is attested by the run that built it.
     """
-    built = [
-        (one.target.repository, entry.manifest.digest)
-        for one in staged
-        for entry in one.entries
-        if not entry.record.reused
-    ]
-    all_of_it = [*((one.target.repository, one.index.digest) for one in staged), *built]
-    return {digest: f"{repository}@{digest}" for repository, digest in reversed(all_of_it)}
+    places: dict[str, list[Staged]] = {}
+    for one in staged:
+        built = [entry.manifest.digest for entry in one.entries if not entry.record.reused]
+        for digest in dict.fromkeys((one.index.digest, *built)):
+            places.setdefault(digest, []).append(one)
+    return places
 
 
 def _missing(missing: Mapping[str, str], count: int) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any  # a JSON document
 
 PROVENANCE = "https://slsa.dev/provenance/v1"  # what actions/attest says of a build
-_PAYLOAD, _STATEMENT = "application/vnd.in-toto+json", "https://in-toto.io/Statement/v1"
+_PAYLOAD = "application/vnd.in-toto+json"
+# What is read of a statement is the same in both; cosign attest writes the older one.
+_STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 # Extensions of Fulcio's certificates: 1.3.6.1.4.1.57264.1.N, each an UTF8String.
 _FULCIO = bytes.fromhex("2b0601040183bf3001")
 _ISSUER, _REPOSITORY = _FULCIO + b"\x08", _FULCIO + b"\x0c"
@@ -36,7 +38,10 @@ class Attested:
 
 
 def read_bundle(bundle: object) -> Attested:
-    """Read a bundle as GitHub keeps it.
+    """Read a bundle.
+
+    Args:
+        bundle: as GitHub lists it; or its bytes, as a registry has it.
 
     Raises:
         BundleError: it cannot be read.
@@ -78,9 +83,11 @@ def _issuer(server: str) -> str:
 
 
 def _read(bundle: Any) -> Attested:  # noqa: ANN401
+    if isinstance(bundle, bytes):
+        bundle = json.loads(bundle)
     envelope, material = bundle["dsseEnvelope"], bundle["verificationMaterial"]
     statement = json.loads(_decode(envelope["payload"]))
-    if envelope["payloadType"] != _PAYLOAD or statement["_type"] != _STATEMENT:
+    if envelope["payloadType"] != _PAYLOAD or statement["_type"] not in _STATEMENTS:
         raise ValueError
     single = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
     extensions = dict(_extensions(_decode(single["rawBytes"])))

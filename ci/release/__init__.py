@@ -17,6 +17,7 @@ from ci.release.outcome import Delivery
 from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
 from ci.release.prune_report import report_pruned
+from ci.release.referrers import list_referrers, read_bundles
 from ci.release.registries import Registries
 from ci.release.report import report_or_fail
 from ci.release.reproduce import Wish, reproduce
@@ -44,10 +45,12 @@ __all__ = [
     "finish_staged",
     "inspect",
     "judge_checks",
+    "list_referrers",
     "parse_created",
     "parse_keep",
     "parse_tags",
     "promote",
+    "read_bundles",
     "read_folders",
     "read_tags",
     "render_live",

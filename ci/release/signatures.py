@@ -13,13 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any  # documents of others
 
 from ci.core.errors import DrydockError
-from ci.core.oci import Descriptor
 from ci.registry import RegistryClient
 from ci.release.inspected import Signature
+from ci.release.referrers import list_referrers, read_bundles
 
-_BUNDLE = "application/vnd.dev.sigstore.bundle"
 _SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
-_KIND = "dev.sigstore.bundle.predicateType"
 _CERTIFICATE = "dev.sigstore.cosign/certificate"
 _MAX_BUNDLE = 20 * 1024 * 1024  # bytes
 _MOST = 50  # of what is about one digest
@@ -36,7 +34,12 @@ async def read_signatures(client: RegistryClient, name: str, digest: str) -> tup
         RegistryError: the registry refuses to say.
 
     """
-    found = [*(await _listed(client, name, digest))]
+    found: list[Signature] = []
+    for entry in (await list_referrers(client, name, digest))[:_MOST]:
+        found += [
+            Signature(about=digest, kind=bundle.kind, signers=signers_of_bundle(bundle.body))
+            async for bundle in read_bundles(client, name, entry.digest, limit=_MAX_BUNDLE)
+        ]
     old = f"{digest.replace(':', '-')}.sig"
     if await client.resolve(name, old):
         for layer in (await client.get_manifest(name, old)).image.layers:
@@ -44,32 +47,6 @@ async def read_signatures(client: RegistryClient, name: str, digest: str) -> tup
                 signers = signers_of_pem(layer.annotations.get(_CERTIFICATE, ""))
                 found.append(Signature(about=digest, kind="signature", signers=signers))
     return tuple(found)
-
-
-async def _listed(client: RegistryClient, name: str, digest: str) -> list[Signature]:
-    entries = await client.referrers(name, digest)
-    if entries is None:
-        tag = digest.replace(":", "-")
-        if not await client.resolve(name, tag):
-            return []
-        named = await client.get_manifest(name, tag)
-        entries = named.listed if named.is_index else ()
-    found: list[Signature] = []
-    for entry in entries[:_MOST]:
-        # What the list says of an entry, old clients have written wrongly; the manifest says it itself.
-        found += await _read(client, name, digest, entry)
-    return found
-
-
-async def _read(client: RegistryClient, name: str, digest: str, entry: Descriptor) -> list[Signature]:
-    manifest = await client.get_manifest(name, entry.digest)
-    kind = manifest.annotations.get(_KIND, "signature")
-    found = []
-    for layer in manifest.image.layers:
-        if layer.media_type.startswith(_BUNDLE) and layer.size <= _MAX_BUNDLE:
-            body = await client.get_blob(name, layer.digest, limit=layer.size)
-            found.append(Signature(about=digest, kind=kind, signers=signers_of_bundle(body)))
-    return found
 
 
 def signers_of_bundle(body: bytes) -> tuple[str, ...]:

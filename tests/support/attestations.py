@@ -44,10 +44,11 @@ def bundle(
     repository: str = "https://github.com/acme/shop",
     issuer: str = ISSUER,
     predicate: str = PROVENANCE,
+    version: str = "v1",
 ) -> dict[str, Any]:
     """Make a bundle of version 0.3 about some digests."""
     statement = {
-        "_type": "https://in-toto.io/Statement/v1",
+        "_type": f"https://in-toto.io/Statement/{version}",
         "subject": [
             {"name": "ghcr.io/acme/app", "digest": {digest.partition(":")[0]: digest.partition(":")[2]}}
             for digest in digests

@@ -16,6 +16,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 IN_TOTO = "application/vnd.in-toto+json"
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
@@ -111,13 +112,16 @@ class Shelf:
 
     def signature(self, subject: dict[str, Any], text: str, certificate: bytes = b"") -> dict[str, Any]:
         """Push what cosign writes about a manifest, under no tag."""
-        bundle = {"text": text, "verificationMaterial": {"certificate": {"rawBytes": b64encode(certificate).decode()}}}
-        kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+        material = {"certificate": {"rawBytes": b64encode(certificate).decode()}}
+        return self.bundle(subject, json.dumps({"text": text, "verificationMaterial": material}).encode())
+
+    def bundle(self, subject: dict[str, Any], *bodies: bytes, kind: str = BUNDLE) -> dict[str, Any]:
+        """Push bundles that refer to a manifest, in one manifest, under no tag."""
         document = {
             "mediaType": MANIFEST,
             "artifactType": kind,
             "config": self.blob(b"{}", "application/vnd.oci.empty.v1+json"),
-            "layers": [self.blob(json.dumps(bundle).encode(), kind)],
+            "layers": [self.blob(body, kind) for body in bodies],
             "annotations": {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1"},
             "subject": {key: subject[key] for key in ("mediaType", "digest", "size")},
         }

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from ci.github.attestations import GitHub, find_unattested
+from ci.release import Registries
 from tests.support.attestations import ISSUER, Answer, Api, bundle, pack
 
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
@@ -23,7 +24,7 @@ def ask(api: Api, *digests: str, waits: tuple[float, ...] = ()) -> dict[str, str
     github = GitHub(repository="acme/shop", api=f"http://127.0.0.1:{api.port}", token=TOKEN)
 
     async def run() -> dict[str, str]:
-        return dict(await find_unattested(github, digests, waits=waits))
+        return dict(await find_unattested(github, Registries(clients={}), dict.fromkeys(digests, ()), waits=waits))
 
     return anyio.run(run)
 
@@ -58,6 +59,7 @@ def test_what_is_listed_a_moment_later_is_found(api: Api) -> None:
         ((200, []), "GitHub's answer cannot be read", 2),
         ((200, {"attestations": [1]}), "GitHub's answer cannot be read", 2),
         ((200, b"{"), "GitHub's answer cannot be read", 2),
+        ((200, b"[" * 100_000), "GitHub's answer cannot be read", 2),
         ((200, {"attestations": [{}]}), "the bundle cannot be read: TypeError", 2),
         ((200, {"attestations": [{"bundle": {}}]}), "the bundle cannot be read: KeyError", 2),
         ((200, {"attestations": [{"bundle": bundle(TWO)}]}), "it is about another digest", 2),

@@ -1,4 +1,4 @@
-"""A release is held to GitHub's attestations: which digests, whether they are required, and what is said."""
+"""A release is held to its attestations: which digests, whether they are required, and what is said."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -54,8 +54,9 @@ def staged(*, reused: str = "") -> list[Staged]:
 def hold(missing: Mapping[str, str], *, required: bool, reused: str = "") -> tuple[list[str], Sequence[str], list[str]]:
     asked: list[str] = []
 
-    async def find(digests: Sequence[str]) -> Mapping[str, str]:
-        asked.extend(digests)
+    async def find(_: Registries, places: Mapping[str, Sequence[Staged]]) -> Mapping[str, str]:
+        asked.extend(places)
+        assert {tuple(one.target.host for one in staged) for staged in places.values()} == {("ghcr.io", "docker.io")}
         return missing
 
     attested = Attested(find=find, required=required)

@@ -59,6 +59,13 @@ def test_bundles_of_version_1_have_a_chain() -> None:
     assert fault_of(read_bundle(older), ONE, repository="acme/shop", server=GITHUB) == ""
 
 
+def test_statements_have_two_versions() -> None:
+    for version in ("v1", "v0.1"):
+        assert fault_of(read_bundle(bundle(ONE, version=version)), ONE, repository="acme/shop", server=GITHUB) == ""
+    with pytest.raises(BundleError):
+        read_bundle(bundle(ONE, version="v2"))
+
+
 def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     changed = copy.deepcopy(bundle(ONE))
     edit(changed)
@@ -71,6 +78,9 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         None,
         [],
         "x",
+        b"\xff",
+        b"{",
+        b"[" * 100_000,
         edited(lambda b: b.pop("dsseEnvelope")),
         edited(lambda b: b["dsseEnvelope"].update(payload="?")),
         edited(lambda b: b["dsseEnvelope"].update(payload=base64.b64encode(b"[]").decode())),

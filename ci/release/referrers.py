@@ -1,0 +1,70 @@
+"""Reads what a registry has about a manifest, beside what its index names: its referrers, and the bundles in them.
+
+Source of the shapes: distribution specification 1.1, "Listing Referrers"; sigstore, specs/BUNDLE_SPEC.md (cosign).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from ci.core.oci import Descriptor
+from ci.registry import RegistryClient
+
+_BUNDLE = "application/vnd.dev.sigstore.bundle"
+_KIND = "dev.sigstore.bundle.predicateType"
+_MOST = 4  # bundles of one referrer; one is usual
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """A bundle of Sigstore, as a registry has it."""
+
+    kind: str  # the type of what it says, by the word of its manifest
+    body: bytes
+
+
+async def list_referrers(client: RegistryClient, name: str, digest: str) -> tuple[Descriptor, ...]:
+    """List what refers to a manifest: by the registry's list, or by the tag that is made of its digest.
+
+    What such an entry says besides its digest, old clients have written wrongly: only the manifest tells what it is.
+
+    Args:
+        client: of the registry.
+        name: of the repository, inside the registry.
+        digest: of the manifest.
+
+    Raises:
+        DrydockError: the registry refuses to say, or says what is no such list.
+
+    """
+    entries = await client.referrers(name, digest)
+    if entries is None:
+        tag = digest.replace(":", "-")
+        if not await client.resolve(name, tag):
+            return ()
+        named = await client.get_manifest(name, tag)
+        entries = named.listed if named.is_index else ()
+    return entries
+
+
+async def read_bundles(client: RegistryClient, name: str, referrer: str, *, limit: int) -> AsyncIterator[Bundle]:
+    """Read the bundles of a referrer; none where it is something else.
+
+    Args:
+        client: of the registry.
+        name: of the repository, inside the registry.
+        referrer: its digest.
+        limit: bytes of a bundle; a larger one is left out.
+
+    Raises:
+        DrydockError: the referrer or a bundle cannot be read.
+
+    """
+    manifest = await client.get_manifest(name, referrer)
+    if manifest.is_index:
+        return
+    kind = manifest.annotations.get(_KIND, "signature")
+    layers = [one for one in manifest.image.layers if one.media_type.startswith(_BUNDLE) and one.size <= limit]
+    for layer in layers[:_MOST]:
+        yield Bundle(kind=kind, body=await client.get_blob(name, layer.digest, limit=layer.size))
