@@ -21,11 +21,11 @@ rehearsal: ## Release HEAD to the registry on this host: build, push, verify, mo
 	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
 
 rehearsal-staged: ## The same in two halves: each platform staged by itself, then all of them finished
-	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && rm -rf "$(CACHE)/staged"; for platform in $(PLATFORMS); do \
-		folder="$(CACHE)/staged/$${platform#*/}"; \
-		$(QUIETLY) dagger call $(HALVES) stage --rebuild --platforms "$$platform" $(HEAD) export --path "$$folder" \
+	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && rm -rf "$(CACHE)/staged"; head=($(HEAD)); \
+	for platform in $(PLATFORMS); do folder="$(CACHE)/staged/$${platform#*/}"; \
+		$(QUIETLY) dagger call $(HALVES) stage --rebuild --platforms "$$platform" "$${head[@]}" export --path "$$folder" \
 		&& cat "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \
-	done; $(QUIETLY) dagger call $(HALVES) finish --staged "$(CACHE)/staged" --latest --overwrite $(HEAD)
+	done; $(QUIETLY) dagger call $(HALVES) finish --staged "$(CACHE)/staged" --latest --overwrite "$${head[@]}"
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
 	@$(WITH_ENGINE) dagger call validate

@@ -11,7 +11,7 @@ from dagger import Doc, check, dag, generate, object_type
 
 from ci.build import build_all, find_missing
 from ci.build import report_or_fail as build_report
-from ci.commands import Releasing, Running, options, uncached
+from ci.commands import Looking, Releasing, Running, options, uncached
 from ci.config import list_repositories, render_plan, render_plan_json
 from ci.core.engine import readable
 from ci.core.fill import Missing, fill_plan
@@ -31,7 +31,7 @@ from ci.validate import validate
 
 
 @object_type
-class Ci(Releasing, Running):
+class Ci(Releasing, Looking, Running):
     """Builds, smoke-checks and releases the images that one configuration file describes."""
 
     @uncached

@@ -9,6 +9,7 @@ from ci.build.command import CacheUse
 from ci.build.definition import Definition, read_definitions
 from ci.build.inputs import INPUTS, Inputs, digest_inputs, why_not_reusable
 from ci.build.needs import find_missing
+from ci.build.pinning import find_base, pin_bases
 from ci.build.pins import Pins
 from ci.build.pipeline import Builder, Built, build_all
 from ci.build.remote import Fleet, Remotes
@@ -29,8 +30,10 @@ __all__ = [
     "Report",
     "build_all",
     "digest_inputs",
+    "find_base",
     "find_missing",
     "parse_builders",
+    "pin_bases",
     "read_definitions",
     "report_or_fail",
     "smoke_variant",

@@ -107,6 +107,7 @@ class BuildKit:
             for name, value in image.contexts.items()
             if value.startswith(TARGET_CONTEXT)
         }
+        asked = uuid.uuid4().hex
         wanted = Wanted(
             image=image,
             platform=platform,
@@ -120,6 +121,7 @@ class BuildKit:
             provenance=self.config.provenance,
             generator=generator and await find_generator(generator),
             names=names,
+            empty=asked if cache.none else "",
         )
         options = dict(build_options(wanted))
         refuse_leaks(self.hidden, options, definition.text)
@@ -130,9 +132,9 @@ class BuildKit:
             container = container.with_mounted_file(f"{LAYOUTS}/{part_of(image, name)}.tar", made.archive)
         if wanted.epoch is not None:
             container = container.with_env_variable("SOURCE_DATE_EPOCH", str(wanted.epoch))
-        if not pins.still:
+        if not pins.still or cache.none:
             # The engine would answer from before, where BuildKit asks what is there now.
-            container = container.with_env_variable("DRYDOCK_ASKED", uuid.uuid4().hex)
+            container = container.with_env_variable("DRYDOCK_ASKED", asked)
         done = container.with_exec(["sh", "-c", SCRIPT, "sh", *daemon.words, *build_words(wanted)])
         try:
             async with daemon.watched():

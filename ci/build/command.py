@@ -66,6 +66,7 @@ class CacheUse:
     read: tuple[str, ...] = ()  # references, such as "ghcr.io/acme/app:cache-linux-amd64"
     write: str = ""
     insecure: bool = False  # whether the registry speaks HTTP without TLS
+    none: bool = False  # whether nothing counts that was built before, by whomever
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +85,7 @@ class Wanted:
     provenance: ProvenanceMode = ProvenanceMode.MAX
     generator: str = ""  # reference of the image that lists the packages; "": none does
     names: tuple[str, ...] = ()  # references that it will have; what is attested of it says them
+    empty: str = ""  # of a build from nothing: what marks the cache mounts that are its own
 
 
 def build_words(wanted: Wanted) -> list[str]:
@@ -106,6 +108,7 @@ def build_words(wanted: Wanted) -> list[str]:
             words += ["--local", f"{part}={CONTEXTS}/{part}"]
     if image.network == "host":
         words += ["--allow", "network.host"]
+    words += ["--no-cache"] if wanted.empty else []
     insecure = ",registry.insecure=true" if wanted.cache.insecure else ""
     for reference in wanted.cache.read:
         words += ["--import-cache", f"type=registry,ref={reference}{insecure}"]
@@ -127,6 +130,8 @@ def build_options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     if wanted.generator:
         yield "attest:sbom", f"generator={wanted.generator}"
     yield from _source(wanted)
+    if wanted.empty:
+        yield "build-arg:BUILDKIT_CACHE_MOUNT_NS", wanted.empty
     if image.target:
         yield "target", image.target
     if wanted.syntax and is_own_frontend(wanted.syntax):

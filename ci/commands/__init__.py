@@ -5,7 +5,8 @@ Open `common.py` first. The module's object puts them together, with those that 
 
 from ci.commands import options
 from ci.commands.common import uncached
+from ci.commands.looking import Looking
 from ci.commands.releasing import Releasing
 from ci.commands.running import Running
 
-__all__ = ["Releasing", "Running", "options", "uncached"]
+__all__ = ["Looking", "Releasing", "Running", "options", "uncached"]

@@ -11,7 +11,7 @@ from ci.commands import options
 from ci.commands.common import Common, uncached
 from ci.core.engine import readable
 from ci.core.text import split_values
-from ci.github import Phase, Run, run_event
+from ci.github import Attestations, Phase, Run, run_event
 
 
 class Running(Common):
@@ -34,6 +34,11 @@ class Running(Common):
         platforms: options.Platforms = None,
         staged: options.MaybeStaged = None,
         prepare: options.Prepare = False,
+        private: Annotated[str, Doc("true, where the repository is private: attest: is optional unless given")] = "",
+        github_repository: Annotated[str, Doc("Whose workflow attests: $GITHUB_REPOSITORY")] = "",
+        github_server: Annotated[str, Doc("GitHub's address: $GITHUB_SERVER_URL")] = "https://github.com",
+        github_api: Annotated[str, Doc("Where attestations are read: $GITHUB_API_URL")] = "https://api.github.com",
+        github_token: Annotated[dagger.Secret | None, Doc("A token that reads attestations: env:GITHUB_TOKEN")] = None,
     ) -> dagger.Directory:
         """Check or release, as an event on GitHub asks for; return summary, report, checksums and exit code as files.
 
@@ -55,5 +60,12 @@ class Running(Common):
                 platforms=split_values(platforms or ()),
                 staged=tuple(staged or ()),
                 prepare=prepare,
+                attestations=Attestations(
+                    repository=github_repository,
+                    private=private == "true",
+                    server=github_server,
+                    api=github_api,
+                    token=github_token,
+                ),
             )
             return await run_event(run, self._builder(secrets, parallel), self._destination, self._plan_of, phase)

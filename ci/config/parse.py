@@ -13,20 +13,21 @@ from ci.config.matrix import list_entries, unite_findings
 from ci.config.paths import PathKind, Source, read_path
 from ci.config.periods import read_period
 from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
+from ci.config.runners import read_attest, read_runners
 from ci.config.sharing import affix, check_sharing
 from ci.config.smoke import STRUCTURE
 from ci.config.supply import check_required, read_provenance, read_require, read_sbom, read_scans
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
-from ci.core.model import REBUILD_AFTER, Cache, Compression, Config
+from ci.core.model import REBUILD_AFTER, Cache, Compression, Config, Runners
 from ci.core.names import short_reference
 from ci.core.supply import GENERATOR, ProvenanceMode, Require
 
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
 TOP_OPTIONAL = (
     *("source", "compression", "cache", "rebuild-after", "tags", "flavor"),
-    *("provenance", "sbom", "require", "scan", "validate"),
+    *("provenance", "sbom", "require", "scan", "validate", "runners", "attest"),
 )
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 
@@ -63,6 +64,8 @@ def parse_config(
         rebuild_after=take(fields, "rebuild-after", read_period, REBUILD_AFTER),
         tags=take(fields, "tags", read_tags, None),
         flavor=take(fields, "flavor", read_flavor, ()),
+        runners=take(fields, "runners", read_runners, Runners()),
+        attest=take(fields, "attest", read_attest, None),
         provenance=take(fields, "provenance", read_provenance, ProvenanceMode.MAX),
         require=take(fields, "require", read_require, Require()),
         scans=take(fields, "scan", read_scans, ()),

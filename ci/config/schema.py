@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 
-from ci.config import parse, periods, repository, supply
+from ci.config import checks, parse, periods, repository, runners, supply
 from ci.config.schema_acceptance import acceptance_schema, validate_schema
 from ci.config.schema_checks import check_definitions
 from ci.config.schema_family import family_schemas, image_or_family
 from ci.config.schema_image import image_schema, repository_schema, rules_schema
-from ci.config.schema_parts import Schema, record, ref, text
+from ci.config.schema_parts import Schema, list_of, record, ref, text
 from ci.config.schema_supply import provenance_schema, require_schema, sbom_schema, scan_definition, scan_schema
 from ci.core.model import Cache, Compression
 from ci.core.names import TEMPLATE
+from ci.core.runners import LABEL
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 ADDRESS = "https://raw.githubusercontent.com/drydock/drydock/HEAD/deploy/images.schema.json"
@@ -96,6 +97,13 @@ def config_schema() -> Schema:
         "require": ref("require", "What a release insists on; verify holds earlier ones to it too."),
         "scan": scan_schema(),
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
+        "runners": _runners(),
+        "attest": {
+            "description": "Whether GitHub has to attest every digest before a tag names it: required fails a release "
+            "that lacks one, optional says so and goes on. Unless given, it is required in a public repository and "
+            "optional in a private one.",
+            "enum": [*runners.ATTEST],
+        },
         "images": {
             "description": "The images.",
             "type": "array",
@@ -122,6 +130,23 @@ def config_schema() -> Schema:
             **of_images,
             **family_schemas(of_images),
         },
+    }
+
+
+def _runners() -> Schema:
+    labels = [text(LABEL), list_of(text(LABEL))]
+    by_platform = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"enum": [*checks.PLATFORMS]},
+        "additionalProperties": {"anyOf": labels},
+    }
+    return {
+        "description": "On which of GitHub's runners a workflow builds, by their labels: one for each platform, or one "
+        "for all. Without, linux/amd64 is built on ubuntu-24.04 and linux/arm64 on ubuntu-24.04-arm; every other "
+        "platform is emulated on the runner of linux/amd64.",
+        "anyOf": [*labels, by_platform],
+        "examples": [{"linux/arm64": ["self-hosted", "linux", "arm64"]}, "ubuntu-24.04"],
     }
 
 

@@ -41,6 +41,11 @@ def require_schema() -> Schema:
             **text(periods.PERIOD, "How old a base image may be when something is released on it.", "30d"),
             "default": "never",
         },
+        "reproducible": {
+            "description": "That what a release builds comes out the same when it is built a second time, from "
+            "nothing, before any tag. Both builds do without caches.",
+            **boolean,
+        },
         "without": list_of(
             text(checks.LINE),
             "Packages that no image may have, by the names in its SBOM; a pattern has * and ?. A kind and a slash "

@@ -14,7 +14,7 @@ from ci.core.text import nearest
 
 MODES = tuple(mode.value for mode in ProvenanceMode)
 ON, OFF = "on", "off"
-REQUIRE_KEYS = ("provenance", "sbom", "base-age", "without")
+REQUIRE_KEYS = ("provenance", "sbom", "base-age", "reproducible", "without")
 SCAN_KEYS = {
     "image": "the image of a scanner, such as anchore/grype:v0.121.3",
     "run": "a list of words, such as [/grype, 'sbom:/sbom.spdx.json', --fail-on, high]",
@@ -51,6 +51,7 @@ def read_require(cursor: Cursor) -> Require:
         provenance=take(fields, "provenance", Cursor.boolean, default=False),
         sbom=take(fields, "sbom", Cursor.boolean, default=False),
         base_age=take(fields, "base-age", read_period, None),
+        reproducible=take(fields, "reproducible", Cursor.boolean, default=False),
         without=take(fields, "without", lambda c: c.unique(lambda i: i.matching(LINE, _PACKAGE_HELP)), ()),
     )
 

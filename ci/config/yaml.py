@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import yaml
 
@@ -25,7 +26,17 @@ def read_tree(text: str, *, file: str) -> Cursor:
         ConfigError: it is not one well-formed YAML document within the limits on size and depth.
 
     """
-    limits = _Limits(file=file)
+    try:
+        node = _compose(text)
+    except ConfigError as refused:
+        raise ConfigError([replace(found, file=file) for found in refused.findings]) from None
+    return Cursor(node=node, key="", line=node.start_mark.line + 1, file=file, findings=[])
+
+
+@lru_cache(maxsize=4)
+def _compose(text: str) -> yaml.Node:
+    """Make the nodes of a text, which nobody changes: a long one takes a second, and is asked for several times."""
+    limits = _Limits()
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise limits.refusal("the file is too long", 1, f"at most {MAX_BYTES} bytes")
     try:
@@ -41,7 +52,7 @@ def read_tree(text: str, *, file: str) -> Cursor:
         raise limits.refusal(f"not YAML: {show(message, limit=300)[1:-1]}", mark.line + 1 if mark else 1) from None
     if node is None or (node.tag == f"{CORE}null" and not node.value):
         raise limits.refusal("the file is empty", 1, "a mapping (key: value)")
-    return Cursor(node=node, key="", line=node.start_mark.line + 1, file=file, findings=[])
+    return node
 
 
 @dataclass(kw_only=True, slots=True)
@@ -57,13 +68,12 @@ class _Collection:
 class _Limits:
     """Checks a document against every limit before anything recurses over it or expands it."""
 
-    file: str
     open: list[_Collection] = field(default_factory=lambda: [_Collection()])  # the first holds the root
     sizes: dict[str | None, tuple[int, int]] = field(default_factory=dict)  # of anchors: values, height
 
     def refusal(self, message: str, line: int, accepted: str = "") -> ConfigError:
         """Say why the file cannot be read any further."""
-        return ConfigError([mistake(self.file, line, "", message, accepted=accepted)])
+        return ConfigError([mistake("", line, "", message, accepted=accepted)])
 
     def check(self, text: str) -> None:
         """Look at all events of a text."""

@@ -106,6 +106,22 @@ class Cache:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Runners:
+    """The labels of the runners that a workflow builds on."""
+
+    shared: tuple[str, ...] = ()  # of the one runner that builds for every platform; none: each has its own
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by platform, in place of GitHub's own
+
+
+class Attest(StrEnum):
+    """Whether GitHub has to attest every digest before a tag names it."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"  # the release says what is missing, and goes on
+    OFF = "off"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """A whole configuration file."""
 
@@ -119,6 +135,8 @@ class Config:
     rebuild_after: int | None = REBUILD_AFTER  # seconds that an image may be reused for; None: for ever
     tags: tuple[str, ...] | None = None  # rules by which an event names the images; None: the usual ones
     flavor: tuple[str, ...] = ()  # what holds for all of them
+    runners: Runners = field(default_factory=Runners)
+    attest: Attest | None = None  # None: required of a public repository, optional in a private one
     provenance: ProvenanceMode = ProvenanceMode.MAX
     require: Require = field(default_factory=Require)
     scans: tuple[Scan, ...] = ()  # of what is in each image, before it is released

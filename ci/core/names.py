@@ -68,6 +68,15 @@ def short_reference(reference: str) -> str:
     return (reference[found.end() :] if found else reference).removesuffix(":latest")
 
 
+def whole_reference(reference: str) -> str:
+    """Write a reference with all that stands for itself, as short_reference leaves it out."""
+    first, slash, _ = reference.partition("/")
+    if not slash or not (first == "localhost" or "." in first or ":" in first):
+        reference = f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"
+
+
 def repository_of(template: str, image: Image, *, owner: str | None = None) -> str:
     """Name the repository an image is released to.
 

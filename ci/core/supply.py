@@ -28,6 +28,7 @@ class Require:
     provenance: bool = False
     sbom: bool = False
     base_age: int | None = None  # seconds that a base image may be old
+    reproducible: bool = False  # that what is built comes out the same when it is built a second time, from nothing
     without: tuple[str, ...] = ()  # packages that may not be there: names, or patterns, as in deb/curl or *-dev
 
 

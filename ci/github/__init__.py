@@ -3,7 +3,8 @@
 Open `events.py` first: it says which event releases what.
 """
 
+from ci.github.attested import Attestations
 from ci.github.preview import preview_event
 from ci.github.run import Phase, Run, run_event
 
-__all__ = ["Phase", "Run", "preview_event", "run_event"]
+__all__ = ["Attestations", "Phase", "Run", "preview_event", "run_event"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html import escape
 
@@ -12,10 +12,12 @@ import dagger
 from ci.build import Builder
 from ci.core.errors import DrydockError
 from ci.core.fill import Missing, fill_plan
-from ci.core.model import Plan
+from ci.core.model import Attest, Plan
 from ci.core.text import clean
+from ci.github.attested import Attestations
 from ci.github.events import SCHEDULE, Decision, decide, values_of
 from ci.release import (
+    CHECKSUMS,
     Delivery,
     Destination,
     ReleaseRequest,
@@ -74,6 +76,7 @@ class Phase:
     platforms: tuple[str, ...] = ()  # to be staged; none: all
     staged: tuple[dagger.Directory, ...] = ()  # folders of stages, to be finished
     prepare: bool = False  # of the finish, only what comes before any tag
+    attestations: Attestations = field(default_factory=Attestations)  # that the finish has to find
 
 
 _WHOLE = Phase()
@@ -109,12 +112,28 @@ async def _run(
         folders = await read_folders(phase.staged)
         if not decision.publish:
             return delivery_files(judge_checks(plan, request, folders), "checked", why)
-        done = await finish_staged(plan, request, folders, destination, only_prepare=phase.prepare)
-        return delivery_files(done, "prepared" if phase.prepare else "released", why)
+        if phase.prepare:
+            done = await finish_staged(plan, request, folders, destination, only_prepare=True)
+            files = delivery_files(done, "prepared", why)
+            return {name: text for name, text in files.items() if name != CHECKSUMS or _attests(plan)}
+        attested = await phase.attestations.promise(plan.config, destination)
+        promises = [attested] if attested else []
+        done = await finish_staged(plan, request, folders, destination, promises=promises)
+        return delivery_files(_with_notes(done, attested.notes if attested else ()), "released", why)
     if not decision.publish:
         built = await build_unreleased(plan, builder, destination, created=created)
         return delivery_files(Delivery(built=built.report), "checked", why)
     return delivery_files(await deliver(plan, request, builder, destination), "released", why)
+
+
+def _attests(plan: Plan) -> bool:
+    return plan.config.attest is not Attest.OFF
+
+
+def _with_notes(done: Delivery, notes: Sequence[str]) -> Delivery:
+    if not done.released:
+        return done
+    return replace(done, released=replace(done.released, notes=tuple(dict.fromkeys((*done.released.notes, *notes)))))
 
 
 def _check_phase(phase: Phase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -20,6 +21,21 @@ from ci.dockerfile import (
     read_attributes,
     relative_to,
 )
+
+# What asks git for a version, in files at the root of a source, and the commands that run it.
+_ASKS = r"\bgit (?:describe|rev-parse|log|show)\b"
+_BY_PACKAGE = (
+    r"\b(setuptools[-_]scm|hatch[-_]vcs|setuptools[-_]git[-_]versioning|poetry[-_]dynamic[-_]versioning|versioningit|"
+    r"versioneer|pbr)\b"
+)
+_BUILDS = r"\b(?:pip3?|uv|poetry|hatch|pdm|build|setup\.py)\b"
+ASKING = {
+    "Makefile": (rf"({_ASKS})", r"\bmake\b"),
+    "GNUmakefile": (rf"({_ASKS})", r"\bmake\b"),
+    "pyproject.toml": (_BY_PACKAGE, _BUILDS),
+    "setup.cfg": (_BY_PACKAGE, _BUILDS),
+    "setup.py": (_BY_PACKAGE, _BUILDS),
+}
 
 
 class Input(StrEnum):
@@ -41,11 +57,17 @@ class Brought:
 def describing(dockerfiles: Iterable[str], files: AbstractSet[str]) -> list[str]:
     """List the files of a source that tell it, as far as they are there."""
     own = [path for dockerfile in dockerfiles for path in ignore_files(dockerfile, ".")]
-    return sorted(path for path in files if path in {*own, MODULES} or path.rpartition("/")[2] == ATTRIBUTES)
+    wanted = {*own, *ASKING, MODULES}
+    return sorted(path for path in files if path in wanted or path.rpartition("/")[2] == ATTRIBUTES)
 
 
 def read_brought(
-    dockerfile: str, context: str, sources: Iterable[str], paths: AbstractSet[str], texts: Mapping[str, str]
+    dockerfile: str,
+    context: str,
+    sources: Iterable[str],
+    paths: AbstractSet[str],
+    texts: Mapping[str, str],
+    commands: Iterable[str] = (),
 ) -> Brought:
     """Read what an image needs.
 
@@ -55,15 +77,16 @@ def read_brought(
         sources: what it copies.
         paths: all files and folders of the source.
         texts: those of the files that `describing` lists.
+        commands: what it runs.
 
     """
     taken = [clean_source(source) for source in sources]
     inputs: set[Input] = set()
     notes: list[str] = []
     ignore_file = next((path for path in ignore_files(dockerfile, ".") if path in texts), "")
-    if context == "." and (line := parse_ignore(texts.get(ignore_file, "")).brings_back(GIT)):
+    if asking := _asking(context, taken, ignore_file, texts, tuple(commands)):
         inputs.add(Input.HISTORY)
-        notes.append(f"{ignore_file}:{line.line} asks for {GIT}: calls that build give it by --git {GIT}")
+        notes.append(f"{asking}: calls that build give {GIT} by --git {GIT}")
     folders = [(path, relative_to(context, path)) for path in list_submodules(texts.get(MODULES, ""))]
     copied = [path for path, inside in folders if inside and any(meets(source, inside) for source in taken)]
     if copied:
@@ -78,3 +101,24 @@ def read_brought(
         inputs.add(Input.LFS)
         notes.append(f"it copies what Git LFS keeps, such as {found}")
     return Brought(inputs=frozenset(inputs), notes=tuple(notes))
+
+
+def _asking(
+    context: str, taken: Iterable[str], ignore_file: str, texts: Mapping[str, str], commands: tuple[str, ...]
+) -> str:
+    """Say what asks for .git in a build; "" where nothing does, or where it could not get it today either."""
+    ignore = parse_ignore(texts.get(ignore_file, ""))
+    if context != ".":
+        return ""
+    if line := ignore.brings_back(GIT):
+        return f"{ignore_file}:{line.line} asks for it"
+    whole = {"", "."} & set(taken)
+    if ignore.excluded_by(GIT) or not whole:
+        return ""
+    if any(re.search(_ASKS, command) and "git clone" not in command for command in commands):
+        return "a RUN asks git"
+    for file, (asks, runs) in ASKING.items():
+        found = re.search(asks, texts.get(file, ""))
+        if found and any(re.search(runs, command) for command in commands):
+            return f"{file} asks git for a version, by {found[1]}"
+    return ""

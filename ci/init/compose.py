@@ -60,6 +60,7 @@ def read_compose(files: Mapping[str, str], dockerfiles: Collection[str]) -> list
                 build_args=taken.values,
                 repositories=(image,) if real else (),
                 name="" if real else name,
+                open_args=taken.open,
                 lost=(*strange, *taken.lost),
             )
         )

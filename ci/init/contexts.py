@@ -15,6 +15,7 @@ PLAIN = frozenset(
     "package packaging ci infra ops release scripts config etc src prod production compose docker-compose "
     ".github workflows".split()
 )
+_PATTERN = re.compile(r"[*?\[]")
 _CODE = frozenset(("src",))  # plain as a name, and a context of its own
 
 
@@ -42,7 +43,8 @@ def guess_context(
     best = min(choices, key=lambda choice: (len(missing[choice]), lacking[choice]))  # the first of the best
     if named and len(missing[best]) == len(named):
         best = ""  # nothing is where it says: written for the root of the repository, most likely
-    return best or ".", missing[best]
+    # A pattern that nothing fits copies nothing, and is no mistake.
+    return best or ".", [name for name in missing[best] if not _PATTERN.search(name)]
 
 
 def _clean(source: str) -> str:
@@ -53,7 +55,7 @@ def _exists(context: str, name: str, paths: AbstractSet[str]) -> bool:
     if ".." in name.split("/"):
         return False
     full = f"{context}/{name}" if context else name
-    if not re.search(r"[*?\[]", name):
+    if not _PATTERN.search(name):
         return full in paths
     wanted = full.split("/")
     return any(

@@ -13,6 +13,7 @@ from ci.dockerfile import (
     Step,
     assignments,
     expand,
+    find_target,
     lineage,
     list_mounts,
     list_sought,
@@ -21,6 +22,7 @@ from ci.dockerfile import (
 )
 
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?-)?[^{}]*\})")
+BUILDERS = "the builder's own"
 VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[^{}]*\})")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _MAX_PORT = 65535
@@ -40,7 +42,7 @@ class Facts:
     bases: tuple[str, ...]  # of every stage the last one needs; one with variables that have no value is left out
     unfilled: tuple[str, ...]  # variables in a FROM that have no value
     base_written: str  # the same as it is written, variables and all
-    platform: str  # that the last stage's FROM asks for by name, or that of the stage it descends from
+    platform: str  # that the FROM asks for by name which the last stage descends from, or BUILDERS
     labels: Mapping[str, str]  # of the last stage, as far as they are plain
     user: str | None
     entrypoint: tuple[str, ...] | None
@@ -95,12 +97,14 @@ class _State:
                 pass
 
 
-def read_facts(dockerfile: Dockerfile) -> Facts:
-    """Follow a Dockerfile, which has at least one stage, from its bases to its last stage."""
+def read_facts(dockerfile: Dockerfile, target: str | None = None) -> Facts:
+    """Follow a Dockerfile, which has at least one stage, from its bases to a target, or else to its last stage."""
     # A build goes on without the value that an ARG lacks; whoever adopts the Dockerfile is asked for it.
     scopes = read_stages(dockerfile, arguments={}, unset=None)
-    needed = [scopes[number] for number in needed_stages(scopes, len(scopes) - 1)]
-    line = lineage(scopes, len(scopes) - 1)
+    found = find_target(dockerfile, target)
+    end = len(scopes) - 1 if found is None else found
+    needed = [scopes[number] for number in needed_stages(scopes, end)]
+    line = lineage(scopes, end)
     state = _State()
     for step in (step for scope in line for step in scope.steps):
         state.apply(step)
@@ -117,7 +121,7 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         bases=_unique(base.image for base in bases if base.image),
         unfilled=_unique(name for name in unfilled if name not in AUTOMATIC),
         base_written=line[0].origin.written,
-        platform=expand(line[0].stage.platform, known) or "",
+        platform=_platform(line[0], known),
         labels=_labels(line),
         user=state.user,
         entrypoint=state.entrypoint,
@@ -131,6 +135,12 @@ def read_facts(dockerfile: Dockerfile) -> Facts:
         ends=_ends(scopes),
         commands=tuple(i.arguments for i in run if i.keyword == "RUN" or (i.keyword == "ADD" and "://" in i.arguments)),
     )
+
+
+def _platform(scope: Scope, known: Mapping[str, str | None]) -> str:
+    written = scope.stage.platform
+    own = "BUILD" in written and scope.origin.image  # of scratch nothing is of a platform
+    return expand(written, known) or (BUILDERS if own else "")
 
 
 def _labels(line: Iterable[Scope]) -> dict[str, str]:

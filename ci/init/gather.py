@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ci.init.bake import is_bake, read_bake
+from ci.init.bake import is_bake, usual_files
+from ci.init.baking import Recipe, bake_images
 from ci.init.compose import beside, is_compose, read_compose
+from ci.init.holes import shown
 from ci.init.makefiles import FILES, Makefile, made_by, read_command, read_makefile
-from ci.init.released import Built, Released, Triggers, unique, unite
-from ci.init.steps import Run, read_job
+from ci.init.naming import named
+from ci.init.project import VERSIONS, tool_version
+from ci.init.published import find_hidden, is_readme, pulled
+from ci.init.released import Built, Released, Triggers, unique, unite, without_platform
+from ci.init.steps import Files, Run, read_job
 from ci.init.tagging import is_plain, read_name, rules_of
 from ci.init.values import list_platforms
-from ci.init.workflows import Job, is_workflow, list_jobs
+from ci.init.workflows import Job, called_elsewhere, is_workflow, list_jobs
 
 _SLUGS = tuple(
     re.compile(pattern)
@@ -26,15 +31,30 @@ _SLUGS = tuple(
 )
 _IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a-z0-9._-]+/[a-z0-9._/-]+\b")
 _PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
-_PULLED = re.compile(r"(?m)^\s*image:\s*[\"']?([a-z0-9.-]+\.[a-z]+/[a-z0-9._/-]+)")
+_SCRIPT = re.compile(r"(?<![\w./-])(?![\w./-]*test)[\w./-]*(?:docker|image|container)[\w./-]*\.(?:sh|bash|py)\b")
+_USUAL_RUNNER = re.compile(r"ubuntu-(?:latest|\d\d\.\d\d)")
+_MERGES = re.compile(r"\bdocker manifest create\b|\bimagetools create\b|\bmanifest-tool\b")
 _ROOT = "Dockerfile"
+# What tells other systems what to build.
+OTHERS = (
+    ".circleci/config.yml",
+    ".drone.yml",
+    ".gitlab-ci.yml",
+    ".goreleaser.yaml",
+    ".goreleaser.yml",
+    ".travis.yml",
+    ".woodpecker.yml",
+    "Jenkinsfile",
+    "azure-pipelines.yml",
+    "bitbucket-pipelines.yml",
+    "cloudbuild.yaml",
+)
 
 
 def telling(paths: Iterable[str]) -> list[str]:
     """List the files of a source that may say what it releases."""
-    return sorted(
-        path for path in paths if is_workflow(path) or path in _makefiles((path,)) or is_bake(path) or is_compose(path)
-    )
+    kinds = (is_workflow, is_bake, is_compose, is_readme)
+    return sorted(p for p in paths if p in (*_makefiles((p,)), *OTHERS, *VERSIONS) or any(kind(p) for kind in kinds))
 
 
 def _makefiles(paths: Iterable[str]) -> list[str]:
@@ -66,15 +86,20 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
                 makefiles[path] = replace(other, variables=known)
     workflows = {path: text for path, text in files.items() if is_workflow(path)}
     jobs = list(list_jobs(workflows, project))
-    first = [(job, read_job(job, makefiles, several=False)) for job in jobs]
+    bakes = {path: text for path, text in files.items() if is_bake(path)}
+    called = Files(makefiles=makefiles, bakes=bakes)
+    first = _in_order(jobs, called)
     releasing = {job.triggers for job, run in first if run.built}
     several = len(releasing) > 1
-    runs = [(job, read_job(job, makefiles, several=True) if several and run.built else run) for job, run in first]
+    runs = _in_order(jobs, called, {id(job) for job, run in first if run.built}) if several else first
     triggers = Triggers()
     for job, run in runs:
         if run.built or run.unread or _by_script(run):
             triggers = triggers.join(job.triggers)
-    lost = [*_unread(runs)]
+    lost = [*_unread(runs), *_by_hand(runs), *_runners(runs)]
+    lost += [] if any(run.built for _, run in runs) else _elsewhere(files)
+    _name_later(runs)
+    _merge_platforms(runs)
     built = _copied(runs)
     unread = any(run.unread for _, run in runs) or any("cannot be read" in line for line in lost)
     if not built:
@@ -83,19 +108,39 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
         if not built and (script := _by_names(runs, dockerfiles)):
             built = [script]
         if not built:
-            built, unread_files = read_bake({path: text for path, text in files.items() if is_bake(path)})
+            built, unread_files = _from_bake(bakes)
             lost += unread_files
     if not built and not unread:
         built = read_compose({path: text for path, text in files.items() if is_compose(path)}, dockerfiles)
     compose = {path: text for path, text in files.items() if is_compose(path)}
-    images = unite(_from_compose(image, compose, project) for image in built)
+    readme = next((text for path, text in files.items() if is_readme(path)), "")
+    images = unite(find_hidden(image, pulled(compose, readme), project) for image in built)
+    images = tuple(_closed(image, files) for image in images)
     gone = [
         f"{image.place}: builds {image.dockerfile}, which is not there"
         for image in images
         if image.dockerfile not in dockerfiles
     ]
     images = tuple(image for image in images if image.dockerfile in dockerfiles)
-    return Released(images=images, triggers=triggers, lost=unique([*lost, *gone]), beside=beside(compose))
+    return Released(
+        images=images,
+        triggers=triggers,
+        lost=unique([*lost, *gone, *called_elsewhere(workflows)]),
+        beside=beside(compose),
+    )
+
+
+def _closed(image: Built, files: Mapping[str, str]) -> Built:
+    """Give arguments that a script makes what a file of the source says of them, and name what is left."""
+    known = {name: found for name in image.open_args if (found := tool_version(name, files))}
+    notes = tuple(f"a guess: {name} is what {file} says; renew both together" for name, (_, file) in known.items())
+    left = (line for name, line in image.open_args.items() if name not in (*known, *image.build_args))
+    return replace(
+        image,
+        build_args={**image.build_args, **{name: version for name, (version, _) in known.items()}},
+        notes=(*image.notes, *notes),
+        lost=unique((*image.lost, *left, *image.unnamed)),
+    )
 
 
 def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:
@@ -105,13 +150,77 @@ def _unread(runs: Iterable[tuple[Job, Run]]) -> list[str]:
         found += run.unread
         if run.built:
             found += run.remarks
-        elif _by_script(run) and not any(other.built for same, other in given if same.file == job.file):
-            found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
+        elif not any(other.built for same, other in given if same.file == job.file):
+            if _by_script(run):
+                found += run.remarks
+                found.append(f"{job.file}:{job.line}: builds or pushes images by a script that cannot be read")
+            elif run.logged_in and not run.unread:
+                found += run.remarks
+                found.append(f"{job.file}:{job.line}: logs in to a registry, and what it pushes there cannot be read")
     return found
+
+
+def _by_hand(runs: Iterable[tuple[Job, Run]]) -> list[str]:
+    """Name workflows of which a person starts one or the other: here one run releases all."""
+    files = unique(job.file for job, run in runs if run.built and job.by_hand)
+    if len(files) < 2:  # noqa: PLR2004  # one and the other
+        return []
+    return [f"{' and '.join(files)}: each is started by hand: here one run releases the images of all of them"]
+
+
+def _runners(runs: Iterable[tuple[Job, Run]]) -> list[str]:
+    """Name the runners that images are built on, but GitHub's usual ones."""
+    said = "the workflow of init has another one, which emulates the platforms that are not its own"
+    return [
+        f"{job.file}:{job.line}: builds on {shown(job.runner)}: {said}"
+        for job, run in runs
+        if run.built and job.runner and not _USUAL_RUNNER.fullmatch(job.runner)
+    ]
+
+
+def _elsewhere(files: Collection[str]) -> list[str]:
+    """Name what other systems are told, of which nothing was read."""
+    return [
+        f"{file}: it is not read: what it releases, and where to, is not known here" for file in OTHERS if file in files
+    ]
 
 
 def _by_script(run: Run) -> bool:
     return bool(not run.built and not run.unread and run.logged_in and any(map(_pushes, run.scripts)))
+
+
+def _in_order(jobs: Sequence[Job], files: Files, several: Collection[int] = ()) -> list[tuple[Job, Run]]:
+    """Read jobs in their order, so that each knows what those before have worked out that it waits for."""
+    done: list[tuple[Job, Run]] = []
+    for job in jobs:
+        before = [run for other, run in done if other.file == job.file and other.name in job.needs]
+        done.append((job, read_job(job, files, several=id(job) in several, before=before)))
+    return done
+
+
+def _name_later(runs: Iterable[tuple[Job, Run]]) -> None:
+    """Give images that are pushed by their digests the names that a job gives them which waits for theirs."""
+    given = list(runs)
+    for job, run in given:
+        for later, its in given:
+            same = {name for name in job.known.keys() & later.known.keys() if name.startswith("matrix.")}
+            fits = all(job.known[name] == later.known[name] for name in same)
+            if later.file == job.file and job.name in later.needs and not its.built and fits:
+                condition = its.condition or later.events
+                run.built = [
+                    named(replace(built, unnamed=()), its.metas.values(), its.outputs, condition)
+                    if not built.rules and not built.local and (its.metas or its.outputs)
+                    else built
+                    for built in run.built
+                ]
+
+
+def _merge_platforms(runs: Iterable[tuple[Job, Run]]) -> None:
+    """Take the platform out of the names of images that a later job makes one of."""
+    given = list(runs)
+    for job, run in given:
+        merged = any(_MERGES.search(script) for other, its in given if other.file == job.file for script in its.scripts)
+        run.built = [without_platform(built) if merged else built for built in run.built]
 
 
 def _copied(runs: Iterable[tuple[Job, Run]]) -> list[Built]:
@@ -125,7 +234,11 @@ def _copied(runs: Iterable[tuple[Job, Run]]) -> list[Built]:
             last = {repository.rpartition("/")[2] for repository in built.repositories}
             more = [n for n in named if n.rpartition("/")[2] in last and n not in built.repositories and is_plain(n)]
             notes = [f"a guess: a script of {job.file} copies it to {name}" for name in more]
-            made.append(replace(built, repositories=(*built.repositories, *more), notes=(*built.notes, *notes)))
+            lost = [f"{job.file}: whether its script copies all names to {n} is not known: here they go" for n in more]
+            repositories = (*built.repositories, *more)
+            made.append(
+                replace(built, repositories=repositories, notes=(*built.notes, *notes), lost=(*built.lost, *lost))
+            )
     return made
 
 
@@ -159,14 +272,14 @@ def _by_names(runs: Iterable[tuple[Job, Run]], dockerfiles: Collection[str]) -> 
     return None
 
 
-def _from_compose(image: Built, compose: Mapping[str, str], project: str) -> Built:
-    """Give an image whose repositories only secrets tell the one that compose files pull."""
-    if image.repositories or image.local:
-        return image
-    named = sorted({name for text in compose.values() for name in _PULLED.findall(text)})
-    found = tuple(name for name in named if name.rpartition("/")[2] == project.lower() and is_plain(name))
-    notes = tuple(f"repository: a guess, {name} is what compose files pull" for name in found)
-    return replace(image, repositories=found, notes=(*image.notes, *notes))
+def _from_bake(bakes: Mapping[str, str]) -> tuple[list[Built], list[str]]:
+    """Take what bake does by itself."""
+    files = tuple(usual_files(bakes))
+    if not files:
+        return [], []
+    recipe = Recipe(place=" and ".join(files), files=files, push=True)
+    built, lost = bake_images(recipe, bakes, {}, metas={}, outputs={}, condition="")
+    return [named(image, (), {}, "") for image in built if image.repositories or image.local], lost
 
 
 def _from_makefiles(makefiles: Mapping[str, Makefile]) -> tuple[list[Built], list[str]]:
@@ -180,4 +293,8 @@ def _from_makefiles(makefiles: Mapping[str, Makefile]) -> tuple[list[Built], lis
             built.append(replace(image, rules=found.rules, flavor=found.flavor, lost=lines))
         elif "-t" in command.split():
             lost.append(f"{place}: a docker build that cannot be read")
+    for makefile in makefiles.values():
+        for recipe in makefile.recipes.values():
+            called = [(number, script[0]) for number, line in recipe if (script := _SCRIPT.search(line))]
+            lost += [f"{makefile.file}:{number}: calls {script}, which is not read" for number, script in called]
     return built, lost

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 OPEN, CLOSE = "\ue000", "\ue001"
 HOLE = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
-_EMPTY = ("matrix.", "inputs.")  # what a run has not, it takes for an empty text
+_EMPTY = ("matrix.", "inputs.", "github.event.inputs.")  # what a run has not, it takes for an empty text
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
+_COMPARED = re.compile(r"('[^']*'|[\w.-]+)\s*(==|!=)\s*('[^']*'|[\w.-]+)")
+_FORMAT = re.compile(r"format\((.*)\)", re.DOTALL)
+_FALSE = ("", "false")
 _MOST = 20_000  # characters of what is filled in
 
 
@@ -29,26 +32,80 @@ def fill(text: str, known: Mapping[str, str]) -> str:
     """
 
     def value(found: re.Match[str]) -> str:
-        parts = found[1].split("||")
-        for number, part in enumerate(parts, start=1):
-            plain = _plain(part.strip(), known)
-            if plain is None:
-                break
-            if plain or number == len(parts):  # the first of several that has a value
-                return plain
-        return hole(found[1])
+        plain = _any(found[1], known)
+        return hole(_left(found[1], known)) if plain is None else plain
 
     return _EXPRESSION.sub(value, text)[:_MOST]
 
 
+def _left(text: str, known: Mapping[str, str]) -> str:
+    """Leave out of several values those before the first that may be one."""
+    parts = _cut(text, "||")
+    first = next((n for n, part in enumerate(parts) if _all(part, known) is None), 0)
+    return "||".join(parts[first:]).strip()
+
+
+def is_false(condition: str, known: Mapping[str, str]) -> bool:
+    """Tell whether a condition is known not to hold: what an event or a person would decide is not known."""
+    inner = condition.strip().removeprefix("${{").removesuffix("}}").strip()
+    # Whose repository it is stands for whoever releases.
+    plain = {name: value for name, value in known.items() if not name.startswith("github.")}
+    return bool(inner) and "inputs." not in inner and _any(inner, plain) in _FALSE
+
+
+def _any(text: str, known: Mapping[str, str]) -> str | None:
+    """Return the first of several values that is one; None where it is not known."""
+    value: str | None = ""
+    for part in _cut(text, "||"):
+        value = _all(part, known)
+        if value is None or value not in _FALSE:
+            return value
+    return value
+
+
+def _all(text: str, known: Mapping[str, str]) -> str | None:
+    """Return the last of several values, or the first that is none."""
+    value: str | None = ""
+    for part in _cut(text, "&&"):
+        value = _plain(part.strip(), known)
+        if value is None or value in _FALSE:
+            return value
+    return value
+
+
 def _plain(word: str, known: Mapping[str, str]) -> str | None:
-    """Return the value of one word or text; None where it is not known."""
+    """Return the value of a word, a text, a comparison, or what format makes of them; None where it is not known."""
     if found := _TEXT.fullmatch(word):
         return found[1].replace("''", "'")
+    if compared := _COMPARED.fullmatch(word):
+        left, right = _plain(compared[1], known), _plain(compared[3], known)
+        if left is None or right is None or HOLE.search(left + right) or "{owner}" in left + right:
+            return None
+        return str((left.lower() == right.lower()) is (compared[2] == "==")).lower()
+    if made := _FORMAT.fullmatch(word):
+        values = [_plain(part.strip(), known) for part in _cut(made[1], ",")]
+        given = [value for value in values if value is not None]
+        return _numbered(given[0], given[1:]) if given and len(given) == len(values) else None
     low = word.lower()
-    if low in known:
-        return known[low]
+    if low in known or low in ("true", "false"):
+        return known.get(low, low)
     return "" if low.startswith(_EMPTY) and re.fullmatch(r"[\w.-]+", low) else None
+
+
+def _numbered(pattern: str, values: Sequence[str]) -> str:
+    return re.sub(r"\{(\d+)\}", lambda f: values[int(f[1])] if int(f[1]) < len(values) else f[0], pattern)
+
+
+def _cut(text: str, sign: str) -> list[str]:
+    """Split an expression at a sign, but not within texts and brackets."""
+    parts, deep, quoted, start = [], 0, False, 0
+    for at, character in enumerate(text):
+        quoted ^= character == "'"
+        deep += 0 if quoted else (character == "(") - (character == ")")
+        if not quoted and not deep and at >= start and text.startswith(sign, at):
+            parts.append(text[start:at])
+            start = at + len(sign)
+    return [*parts, text[start:]]
 
 
 def shown(text: str) -> str:

@@ -158,7 +158,8 @@ def read_command(command: str, place: str) -> tuple[Built | None, list[str]]:
     words = words[words.index("build") + 1 :]
     flags, rest = _flags(words)
     names = [name for key in ("-t", "--tag") for name in flags.get(key, []) if "/" in name]
-    folder = rest[-1] if rest else ""
+    # A variable beside it holds options, or nothing.
+    folder = next((word for word in rest if not (HOLE.search(word) or "$" in word)), rest[-1] if rest else "")
     if not names or not folder or HOLE.search(folder) or "$" in folder or folder == "-":
         return None, []
     file = (flags.get("-f", []) + flags.get("--file", []))[:1]
@@ -178,13 +179,15 @@ def read_command(command: str, place: str) -> tuple[Built | None, list[str]]:
         build_args=arguments.values,
         repositories=tuple(good),
         notes=arguments.notes,
+        open_args=arguments.open,
         lost=(*strange, *arguments.lost),
     )
     return built, names
 
 
 def _shell_holes(text: str) -> str:
-    return re.sub(r"\$\{?\w+\}?", lambda found: hole(found[0]), text)
+    bare, kept = hide(text)
+    return show_again(re.sub(r"\$\{?\w+\}?", lambda found: hole(found[0]), bare), kept)
 
 
 def _flags(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:

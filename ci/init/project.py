@@ -10,6 +10,16 @@ from collections.abc import Mapping
 MANIFESTS = ("pyproject.toml", "package.json", "go.mod", "Cargo.toml")
 DEFAULT = "app"
 
+# Files that say which version of a tool a repository is built with, by the arguments that are called after them.
+_TOOLS = (
+    ("GO_VERSION", "go.mod", r"(?m)^(?:toolchain go|go )(\d[\w.]*)"),
+    ("NODE_VERSION", ".nvmrc", r"^\s*v?(\d[\w.]*)"),
+    ("NODE_VERSION", ".node-version", r"^\s*v?(\d[\w.]*)"),
+    ("PYTHON_VERSION", ".python-version", r"^\s*(\d[\w.]*)"),
+    ("RUBY_VERSION", ".ruby-version", r"^\s*(?:ruby-)?(\d[\w.]*)"),
+)
+VERSIONS = tuple(dict.fromkeys(file for _, file, _ in _TOOLS))
+
 _MODULE = re.compile(r"^module\s+\"?([^\s\"]+)", re.MULTILINE)
 _VERSION = re.compile(r"v[0-9]+")
 
@@ -51,3 +61,18 @@ def _at(value: object, keys: tuple[str, ...]) -> object:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def tool_version(argument: str, texts: Mapping[str, str]) -> tuple[str, str] | None:
+    """Find the version that a build argument is named for, and the file that says it.
+
+    Args:
+        argument: its name, such as GO_VERSION.
+        texts: those of the VERSIONS that the root of the repository holds.
+
+    """
+    for name, file, pattern in _TOOLS:
+        found = re.findall(pattern, texts.get(file, "")) if name == argument else []
+        if found:
+            return found[-1], file  # a toolchain stands behind the oldest version that will do
+    return None

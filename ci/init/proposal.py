@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import cache
 from itertools import chain, count
 
 from ci.config import LINE
 from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
 from ci.core.model import Image
-from ci.dockerfile import SCRATCH, parse_dockerfile
+from ci.dockerfile import SCRATCH, Dockerfile, parse_dockerfile
 from ci.init.checkout import Input, read_brought
 from ci.init.contexts import PLAIN, guess_context
-from ci.init.facts import VARIABLE, Facts, read_facts
+from ci.init.facts import BUILDERS, VARIABLE, Facts, read_facts
 from ci.init.project import DEFAULT
 from ci.init.proposed import Proposal, Proposed, component
 from ci.init.released import Built, Released
@@ -43,6 +44,7 @@ _GPU_BASE = re.compile(r"(?i)nvidia|cuda|\bgpu\b")
 # Of curl and of wget's kin: where they are sent on, they go.
 _FOLLOWS = re.compile(r"curl\b[^|;&]*\s(?:-[A-Za-z]*L[A-Za-z]*|--location)\b")
 _ADDRESS = re.compile(r"https://[^\s$]+")
+TITLE_LABEL = "org.opencontainers.image.title"
 SOURCE_LABEL = "org.opencontainers.image.source"
 _GPU_PATH = re.compile(r"(?i)(?:^|[._/-])(?:gpu|cuda|rocm)(?:[._/-]|$)")
 _WINDOWS = re.compile(r"(?i)mcr\.microsoft\.com/(?:windows|dotnet/framework)|nanoserver|servercore|windowsservercore")
@@ -72,26 +74,36 @@ def propose(
 
     """
     released = released or Released()
-    facts: dict[str, Facts] = {}
+    dockerfiles: dict[str, Dockerfile] = {}
     left_out: list[LeftOut] = []
     for path, text in texts.items():
         found, reason = _read(path, text)
         if found:
-            facts[path] = found
+            dockerfiles[path] = found
         else:
             left_out.append(LeftOut(path=path, reason=reason))
-    names = name_images(facts, project)
+    names = name_images(dockerfiles, project)
+
+    @cache
+    def told(path: str, target: str | None) -> Facts:
+        return read_facts(dockerfiles[path], target)
 
     def guess(path: str, name: str = "", built: Built | None = None) -> Proposed:
-        proposed = _image(name or names[path], path, facts[path], paths, beside or {}, built)
+        facts = told(path, built.target if built else None)
+        proposed = _image(name or names[path], path, facts, paths, beside or {}, built)
         platforms = built.platforms if built else ()
-        smoke, unfit = _smoke(facts[path], platforms or proposed.image.platforms, released.beside)
+        smoke, unfit = _smoke(facts, platforms or proposed.image.platforms, released.beside)
         return replace(proposed, image=replace(proposed.image, smoke=smoke), notes=(*proposed.notes, *unfit))
 
-    if released.images and any(image.dockerfile in facts for image in released.images):
-        proposal = take_over(released, facts, guess, owner)
+    if released.images and any(image.dockerfile in dockerfiles for image in released.images):
+        proposal = take_over(released, dockerfiles, told, guess, owner)
     else:
-        images = (replace(guess(path), guessed_name=names[path] == DEFAULT) for path in facts)
+        titles = {path: told(path, None).labels.get(TITLE_LABEL, "") for path in dockerfiles if names[path] == DEFAULT}
+        images = (
+            replace(guess(path, component(title)) if title else guess(path), guessed_name=title == "")
+            for path in dockerfiles
+            for title in (titles.get(path),)
+        )
         proposal = Proposal(
             images=tuple(images),
             tags=fallback_rules(released) or None,
@@ -102,25 +114,27 @@ def propose(
         proposal,
         left_out=(*left_out, *proposal.left_out),
         source=next(
-            filter(_ADDRESS.fullmatch, (f.labels.get(SOURCE_LABEL, "") for f in facts.values())), ""
+            filter(_ADDRESS.fullmatch, (told(path, None).labels.get(SOURCE_LABEL, "") for path in dockerfiles)), ""
         ).removesuffix(".git"),
     )
 
 
-def _read(path: str, text: str) -> tuple[Facts | None, str]:
+def _read(path: str, text: str) -> tuple[Dockerfile | None, str]:
     """Read one Dockerfile, or say why no image of it can be proposed."""
     if not LINE.fullmatch(path) or "\\" in path:
         return None, "its path holds a backslash or a control character"
     dockerfile = parse_dockerfile(text, file=path)
     if dockerfile.faults:
         fault = dockerfile.faults[0]
+        if _TEMPLATE.search(text):
+            return None, "it is a template"
         return None, f"it cannot be read: line {fault.line}: {fault.message}"
     facts = read_facts(dockerfile)
     if any(_TEMPLATE.search(base) for base in facts.bases):
         return None, "it is a template"
     if any(_WINDOWS.search(base) for base in facts.bases):
         return None, "it is for Windows"
-    return facts, ""
+    return dockerfile, ""
 
 
 def name_images(paths: Iterable[str], project: str) -> dict[str, str]:
@@ -185,7 +199,7 @@ def _image(
     if missing and not built:
         made = ", ".join(missing[:5])
         notes.append(f"COPY names what the source does not hold: {made}; generated: names what a step makes before")
-    brought = read_brought(path, context, facts.sources, paths, beside)
+    brought = read_brought(path, context, facts.sources, paths, beside, facts.commands)
     notes += brought.notes
     if set(facts.unfilled) - given:
         notes.append(f"FROM needs build-args for {', '.join(facts.unfilled)}")
@@ -216,8 +230,9 @@ def _image(
 def _platforms(path: str, facts: Facts) -> tuple[tuple[str, ...], str]:
     """Pick the platforms of an image, which its last stage decides; say why it is not both."""
     for platform, pattern in ((AMD64, _AMD64_BASE), (ARM64, _ARM64_BASE)):
-        if facts.platform == platform:
-            return (platform,), f"{platform} only: its last stage's FROM asks for it"
+        if facts.platform in (platform, BUILDERS):
+            which = "it" if facts.platform == platform else BUILDERS
+            return (platform,), f"{platform} only: its last stage's FROM asks for {which}"
         if pattern.search(VARIABLE.sub("", facts.base_written)):
             return (platform,), f"{platform} only: its base is {facts.base_written}"
     if _GPU_BASE.search(facts.base or ""):

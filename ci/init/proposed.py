@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from ci.core.model import Image
+from ci.core.model import Config, Image
 from ci.core.names import COMPONENT
+from ci.core.runners import Machine, list_machines
 from ci.init.checkout import Input
 from ci.init.released import Triggers
 from ci.init.search import LeftOut
@@ -46,6 +47,12 @@ class Proposal:
     def inputs(self) -> tuple[Input, ...]:
         """What the checkout has to be given so that all images can be built."""
         return tuple(known for known in Input if any(known in proposed.inputs for proposed in self.images))
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machines that build the images."""
+        images = tuple(proposed.image for proposed in self.images)
+        return list_machines(Config(repositories=self.repositories, images=images))
 
 
 def without_release(proposal: Proposal, why: str) -> Proposal:

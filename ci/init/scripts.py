@@ -16,15 +16,19 @@ _ASSIGNED = re.compile(r"(?:export\s+|local\s+|readonly\s+)?([A-Za-z_]\w*)(\+?)=
 _HANDED_ON = re.compile(
     r"echo\s+(?:\"([^\"]*)\"|'([^']*)'|(\S+))\s*(?:>>|\|\s*tee\s+-a)\s*\"?\$\{?GITHUB_(OUTPUT|ENV)\}?"
 )
+_GROUP = re.compile(r"(?ms)^[ \t]*\{[ \t]*$(.*?)^[ \t]*\}[ \t]*>>[ \t]*\"?\$\{?(GITHUB_(?:OUTPUT|ENV))\}?\"?")
 _CONDITION = re.compile(r"(?:if|elif)\s+(.*?)\s*(?:;\s*then)?$")
 _COMPARED = re.compile(r"\[\[?\s+(\S+|\"[^\"]*\"|'[^']*')\s+(=|==|!=)\s+(\S+|\"[^\"]*\"|'[^']*')\s+\]\]?")
 _EMPTY = re.compile(r"\[\[?\s+(-[zn])\s+(\S+|\"[^\"]*\")\s+\]\]?")
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)([^{}]*)\})")
 _LOWER = re.compile(
     r"\$\(echo\s+\"?([^\"|]*?)\"?\s*\|\s*"
-    r"(?:awk '\{print tolower\(\$0\)\}'|tr '?\[?:?(?:upper:\]|A-Z)'? '?\[?:?(?:lower:\]|a-z)'?)\)"
+    r"(?:awk '\{ *print tolower\(\$0\);? *\}'|tr '?\[?:?(?:upper:\]|A-Z)'? '?\[?:?(?:lower:\]|a-z)'?)\)"
 )
 _WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\$\((?:[^()]|\([^()]*\))*\)|[^\s;&|])*")
+_REPLACED = re.compile(r"(//?)((?:[^/\\*?\[]|\\.)+)/?([^/]*)")
+_OPENED = re.compile(r"([A-Za-z_][\w-]*)<<(\w+)")
+_WHERE_SET = re.compile(r"\$\{([A-Za-z_]\w*):?\+((?:[^{}]|\{[^{}]*\})*)\}")
 _MOST = 24  # values of a variable that are kept
 _MOST_LINES = 1000
 
@@ -56,6 +60,7 @@ def follow(script: str, environment: Mapping[str, str]) -> tuple[Values, Values,
     values: Values = {name: (value,) for name, value in environment.items()}
     handed: dict[str, Values] = {"OUTPUT": {}, "ENV": {}}
     branches: list[_Branch] = []
+    opened = ("", "")  # an output of several lines: its name, and the word that ends it
     for line in _lines(script):
         word = line.split(maxsplit=1)[0]
         if word in ("if", "elif", "else", "fi", "case", "esac") or line.startswith("}"):
@@ -63,9 +68,14 @@ def follow(script: str, environment: Mapping[str, str]) -> tuple[Values, Values,
         elif any(branch.skipped for branch in branches):
             continue
         elif found := _HANDED_ON.search(line):
-            key, equals, text = (found[1] or found[2] or found[3]).partition("=")
-            if equals:
-                into = handed[found[4]]
+            said = found[1] or found[2] or found[3]
+            key, equals, text = said.partition("=")
+            if begun := _OPENED.fullmatch(said):
+                opened = (begun[1], begun[2])
+            elif opened[0] and said == opened[1]:
+                opened = ("", "")
+            elif opened[0] or equals:
+                into, key, text = handed[found[4]], opened[0] or key, said if opened[0] else text
                 into[key] = _most((*into.get(key, ()), *expand(text, values)))
         elif found := _ASSIGNED.match(line):
             value = _WORD.match(found[3])
@@ -75,8 +85,14 @@ def follow(script: str, environment: Mapping[str, str]) -> tuple[Values, Values,
     return values, handed["OUTPUT"], handed["ENV"]
 
 
+def _each(group: re.Match[str]) -> str:
+    """Hand on each line of a group that is handed on as one."""
+    lines = (line.strip() for line in group[1].splitlines())
+    return "\n".join(f"{line} >> ${group[2]}" if line.startswith("echo ") else line for line in lines)
+
+
 def _lines(script: str) -> Iterator[str]:
-    joined = re.sub(r"\\\n\s*", " ", script)
+    joined = _GROUP.sub(_each, re.sub(r"\\\n\s*", " ", script))
     for text in joined.splitlines()[:_MOST_LINES]:
         line = text.strip()
         if line and not line.startswith("#"):
@@ -144,6 +160,7 @@ def _open(text: str) -> bool:
 def expand(text: str, values: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return all that a word of a shell may become; what is not plain is a hole in it."""
     text = _LOWER.sub(lambda found: found[1].lower() if not _open(found[1]) else found[0], text)
+    text = _WHERE_SET.sub(lambda found: found[2] if any(values.get(found[1], ("",))) else "", text)
     if (lowered := _lowered(text, values)) is not None:
         return (lowered,)
     parts: list[tuple[str, ...]] = []
@@ -187,6 +204,8 @@ def _changed(value: str, change: str) -> str:
     """Do to a value what stands behind its name in braces; what is not plain is a hole."""
     if change == ",,":
         return _lower(value)
+    if (found := _REPLACED.fullmatch(change)) and not HOLE.search(value):
+        return value.replace(found[2], found[3], -1 if found[1] == "//" else 1)
     if change == "%.*" and not _open(value):
         return value.rpartition(".")[0] or value
     if change.startswith("#") and not re.search(r"[*?\[]", change):

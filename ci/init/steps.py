@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from ci.init.baking import PUSHES, Recipe, bake_commands, bake_images, of_action, of_command
 from ci.init.documents import Lines, mapping, text_of
-from ci.init.holes import HOLE, fill, shown, split
+from ci.init.holes import HOLE, fill, hide, hole, is_false, show_again, shown, split
 from ci.init.makefiles import Makefile, build_commands, made_by, read_command
+from ci.init.naming import Meta, named, ruled, tagged
 from ci.init.released import Built, unique
 from ci.init.scripts import Values, follow
 from ci.init.tagging import (
     USUAL,
-    Found,
-    is_local,
-    is_plain,
     joined,
+    list_images,
     plain_condition,
     read_name,
     rules_of,
@@ -29,18 +29,22 @@ from ci.init.values import list_arguments, list_platforms
 from ci.init.workflows import Job, environment
 
 _ACTION = re.compile(r"[\w.-]+/([\w./-]+?)(?:@.*)?")
-_PUSHES = re.compile(r"(?:^|,)(?:push=(?!false)|type=registry)")
+# What every step of a workflow has among its variables.
+_GITHUB = (
+    "github.ref",
+    "github.ref_name",
+    "github.ref_type",
+    "github.sha",
+    "github.repository",
+    "github.repository_owner",
+)
+_SECRET = re.compile(r"(?<![\w-])secrets\.([\w-]+)")
+_LOGIN = re.compile(
+    r"\b(?:docker|podman|buildah|skopeo|crane auth|regctl registry|oras)[ \t]+login\b"
+    r"(?:[^\n]*?[ \t][\"']?([a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?)[\"']?(?=\s|$))?"
+)
+_REF = re.compile(r"github\.(?:ref|ref_name|head_ref)\b")
 _NAME = re.compile(r"(?:^|,)\"?name=([^,\"]+)")
-
-
-@dataclass(kw_only=True, slots=True)
-class _Meta:
-    """What one metadata-action says."""
-
-    images: tuple[str, ...]
-    found: Found
-    flavor: tuple[str, ...]
-    tags: tuple[str, ...]  # as they are written, for a registry of the run itself
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,7 +55,7 @@ class Run:
     several: bool  # whether other events start other jobs that release
     known: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of scripts, where several are possible
-    metas: dict[str, _Meta] = field(default_factory=dict)
+    metas: dict[str, Meta] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)  # on what surrounds a build
     logged_in: bool = False
     scripts: list[str] = field(default_factory=list)
@@ -61,25 +65,51 @@ class Run:
     unread: list[str] = field(default_factory=list)
 
 
-def read_job(job: Job, makefiles: Mapping[str, Makefile], *, several: bool) -> Run:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Files:
+    """What the steps of workflows call, by its path."""
+
+    makefiles: Mapping[str, Makefile] = field(default_factory=dict)
+    bakes: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_job(job: Job, files: Files, *, several: bool, before: Iterable[Run] = ()) -> Run:
     """Read what a job builds and pushes.
 
     Args:
         job: one run of it.
-        makefiles: those of the source, by their paths.
+        files: what its steps may call.
         several: whether the source has workflows that release at other events.
+        before: the jobs that it waits for.
 
     """
     run = Run(job=job, several=several, known=dict(job.known))
+    for other in before:
+        _hand_on(other, run)
     for step in job.steps:
+        if is_false(text_of(step, "if"), run.known):
+            continue
         run.place = f"{job.file}:{step.line}"
         run.condition = joined(job.condition, plain_condition(text_of(step, "if")))
-        _step(run, step, makefiles)
-    run.built = [_named(run, built) for built in run.built]
+        _step(run, step, files)
+    run.built = [named(built, run.metas.values(), run.outputs, run.condition or job.events) for built in run.built]
     return run
 
 
-def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
+def _hand_on(done: Run, run: Run) -> None:
+    """Let a job know what one that it waits for has worked out."""
+    run.metas = {**done.metas, **run.metas}
+    for name, text in done.job.outputs.items():
+        key = f"needs.{done.job.name}.outputs.{name}".lower()
+        filled = fill(text, done.known)
+        held = HOLE.fullmatch(filled)
+        options = done.outputs.get(held[1].lower(), (filled,)) if held else (filled,)
+        if len(options) == 1:
+            run.known.setdefault(key, options[0])
+        run.outputs.setdefault(key, options)
+
+
+def _step(run: Run, step: Lines, files: Files) -> None:
     run.known = environment(step, run.known)
     given = Lines(
         {key: fill(value, run.known) for key, value in mapping(step.get("with")).items() if isinstance(value, str)}
@@ -89,31 +119,41 @@ def _step(run: Run, step: Lines, makefiles: Mapping[str, Makefile]) -> None:
     identity = fill(text_of(step, "id"), run.known)
     _note_checkout(run, action, given)
     if action == "login-action":
-        run.logged_in = True
-        secrets = re.findall(
-            r"(?<![\w-])secrets\.([\w-]+)",
-            " ".join(v for v in mapping(step.get("with")).values() if isinstance(v, str)),
-        )
-        own = [name for name in secrets if name != "GITHUB_TOKEN"]
-        if own:
-            where = shown(given.get("registry", "") or "docker.io")
-            run.remarks.append(
-                f"{run.place}: logs in to {where} with the secrets {' and '.join(own)}: --login gives it to a release"
-            )
+        _log_in(run, mapping(step.get("with")), shown(given.get("registry", "") or "docker.io"))
     elif action == "metadata-action":
         run.metas[identity or run.place] = _meta(run, given)
     elif action == "build-push-action":
         if (built := _built(run, given)) is not None:
             run.built.append(built)
     elif action == "bake-action":
-        files = shown(given.get("files", "")) or "docker-bake.hcl"
-        why = _HCL if ".hcl" in files else "its targets are not read"
-        run.unread.append(f"{run.place}: bake-action with {' '.join(files.split())}: {why}")
+        _bake(run, of_action(given, run.place), files)
+    elif identity and _REF.search(" ".join(given.values())):
+        # What an action of their own makes of the name of the branch or the tag is most likely a tag.
+        run.known[f"steps.{identity}.outputs.tag".lower()] = hole("github.ref_name")
     elif script := fill(text_of(step, "run"), run.known):
-        _script(run, script, identity, makefiles)
+        if found := _LOGIN.search(script):
+            values = {**mapping(step.get("env")), "run": text_of(step, "run")}
+            _log_in(run, Lines(values), shown(found[1] or "docker.io"))
+        _script(run, script, identity, files)
 
 
-_HCL = "HCL is not read; a file of JSON would be (docker buildx bake --print writes one)"
+def _log_in(run: Run, given: Lines, where: str) -> None:
+    run.logged_in = True
+    secrets = _SECRET.findall(" ".join(value for value in given.values() if isinstance(value, str)))
+    if own := [name for name in unique(secrets) if name != "GITHUB_TOKEN"]:
+        said = f"logs in to {where} with the secrets {' and '.join(own)}: --login gives it to a release"
+        run.remarks.append(f"{run.place}: {said}")
+
+
+def _bake(run: Run, recipe: Recipe, files: Files) -> None:
+    given = {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
+    environment = {name.replace("github.", "github_"): run.known.get(name, hole(name)) for name in _GITHUB} | given
+    condition = run.condition or run.job.events
+    built, lost = bake_images(
+        recipe, files.bakes, environment, metas=run.metas, outputs=run.outputs, condition=condition
+    )
+    run.built += built
+    run.unread += lost
 
 
 def _note_checkout(run: Run, action: str, given: Lines) -> None:
@@ -122,13 +162,14 @@ def _note_checkout(run: Run, action: str, given: Lines) -> None:
         run.remarks.append(f"{run.place}: {text}")
 
 
-def _meta(run: Run, given: Lines) -> _Meta:
+def _meta(run: Run, given: Lines) -> Meta:
     condition = run.condition or (run.job.events if run.several else "")
     text = given.get("tags", "") or "\n".join(USUAL)
     flavor, lost = take_flavor(given.get("flavor", ""), run.place)
     found = take_rules(text, run.place, condition, run.job.events)
-    return _Meta(
-        images=tuple(given.get("images", "").replace(",", "\n").split()),
+    return Meta(
+        images=tuple(list_images(given.get("images", ""))),
+        target=given.get("bake-target", "") or "docker-metadata-action",
         found=replace(found, lost=(*found.lost, *lost)),
         flavor=tuple(flavor),
         tags=tuple(text.split()),
@@ -139,7 +180,7 @@ def _built(run: Run, given: Lines) -> Built | None:
     """Read a build; None where it pushes nothing."""
     outputs = given.get("outputs", "")
     push = given.get("push", "")
-    pushed = push not in ("", "false") or any(_PUSHES.search(line) for line in outputs.split())
+    pushed = push not in ("", "false") or any(PUSHES.search(line) for line in outputs.split())
     # An archive that a later step pushes is released too, where the job can log in.
     archived = "type=oci" in outputs and run.logged_in
     if not pushed and not archived:
@@ -155,7 +196,8 @@ def _built(run: Run, given: Lines) -> Built | None:
     platforms, strange = list_platforms(_one(run, given.get("platforms", "")), place)
     metas = {f"steps.{name}." for name in run.metas}
     handed = {key: word for key, options in run.outputs.items() if (word := run_value(options))}
-    arguments = list_arguments(given.get("build-args", ""), place, metas, handed)
+    lines = [_argument(run, line.strip()) for line in given.get("build-args", "").splitlines()]
+    arguments = list_arguments("\n".join(lines), place, metas, handed)
     names = [word for word in split(given.get("tags", ""), r"[,\n]") if word.strip()]
     built = Built(
         place=place,
@@ -171,9 +213,20 @@ def _built(run: Run, given: Lines) -> Built | None:
         ),
         repositories=tuple(found[1] for line in outputs.split() if (found := _NAME.search(line))),
         notes=arguments.notes,
+        open_args=arguments.open,
         lost=(*lost, *strange, *arguments.lost),
     )
-    return _tagged(run, built, names)
+    return tagged(built, names, run.metas, run.outputs, run.condition or run.job.events)
+
+
+def _argument(run: Run, line: str) -> str:
+    """Give a name alone the value that the step's own variable has, and a script's output the lines that it is."""
+    held = HOLE.fullmatch(line)
+    lines = run.outputs.get(held[1].lower(), ()) if held else ()
+    if lines and all("=" in one for one in lines):
+        return "\n".join(lines)
+    value = run.known.get(f"env.{line.lower()}", "")
+    return f"{line}={value}" if value and "=" not in line else line
 
 
 def _folder(context: str, place: str) -> tuple[str, tuple[str, ...]]:
@@ -187,76 +240,7 @@ def _one(run: Run, text: str) -> str:
     return HOLE.sub(lambda f: only[0] if len(only := run.outputs.get(f[1].lower(), ())) == 1 else f[0], text)
 
 
-def _tagged(run: Run, built: Built, names: list[str]) -> Built:
-    """Give an image the names that its step lists."""
-    tags: list[str] = []
-    for name in names:
-        held = HOLE.fullmatch(name.strip())
-        step = held and re.fullmatch(r"steps\.([\w-]+)\.outputs\.tags", held[1])
-        if step and step[1] in run.metas:
-            built = _from_meta(built, run.metas[step[1]])
-            continue
-        for option in run.outputs.get(held[1].lower(), (name,)) if held else (name,):
-            for one in split(option.strip(), r"[,\s]+"):
-                if one and not (HOLE.fullmatch(one)):
-                    made = read_name(one)
-                    tags.append(made.tag)
-                    built = replace(built, repositories=(*built.repositories, made.repository))
-                    built = replace(built, local=(*built.local, one)) if is_local(made.repository) else built
-                elif one and "pull_request" not in one:
-                    built = replace(
-                        built, lost=(*built.lost, f"{built.place}: the names {shown(one)} are made by a script")
-                    )
-    if tags:
-        found = rules_of(tags, built.place, run.condition or run.job.events)
-        built = _with(built, found)
-    return built
-
-
-def _with(built: Built, found: Found) -> Built:
-    notes = (f"tags: a guess, read from the script that makes {found.guessed[0]}",) if found.guessed else ()
-    return replace(
-        built,
-        rules=(*built.rules, *found.rules),
-        flavor=(*built.flavor, *found.flavor),
-        notes=unique((*built.notes, *notes)),
-        lost=unique((*built.lost, *found.lost)),
-    )
-
-
-def _from_meta(built: Built, meta: _Meta) -> Built:
-    local = tuple(f"{image}:{tag}" for image in meta.images if is_local(image) for tag in meta.tags)
-    return replace(
-        _with(built, meta.found),
-        repositories=(*built.repositories, *(read_name(image).repository for image in meta.images)),
-        flavor=(*built.flavor, *meta.flavor),
-        local=(*built.local, *local),
-    )
-
-
-def _named(run: Run, built: Built) -> Built:
-    """Give an image that is pushed by its digest the names that later steps give it; sort out what is no name."""
-    if not built.rules and not built.local:
-        own = {read_name(repository).repository for repository in built.repositories}
-        metas = [m for m in run.metas.values() if not own or own & {read_name(i).repository for i in m.images}]
-        for meta in metas[:1]:
-            built = _from_meta(built, meta)
-        written = [value for key, values in run.outputs.items() if "tag" in key.rpartition(".")[2] for value in values]
-        if not metas and written:
-            built = _tagged(run, built, [one for value in written for one in split(value, ",")])
-    names = unique(read_name(repository).repository for repository in built.repositories)
-    good = tuple(name for name in names if is_plain(name) and not is_local(name))
-    lost = [
-        f"{built.place}: the repository {shown(n)} is not plain" for n in names if not is_plain(n) and not is_local(n)
-    ]
-    return replace(
-        built,
-        repositories=good,
-        lost=unique((*built.lost, *lost)),
-    )
-
-
-def _script(run: Run, script: str, identity: str, makefiles: Mapping[str, Makefile]) -> None:
+def _script(run: Run, script: str, identity: str, files: Files) -> None:
     run.scripts.append(script)
     environment = {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
     names: dict[str, str] = {}
@@ -269,21 +253,33 @@ def _script(run: Run, script: str, identity: str, makefiles: Mapping[str, Makefi
             run.known[key] = options[0]
         run.outputs[key] = options
     for name, options in handed.items():
-        if len(options) == 1:
-            run.known[f"env.{name.lower()}"] = options[0]
-    for command, line in _commands(script, values, makefiles):
+        key = f"env.{name.lower()}"
+        run.known[key] = options[0] if len(options) == 1 else hole(key)
+        run.outputs[key] = options
+    for command in bake_commands(script):
+        if recipe := of_command(_said(command, values), run.place):
+            _bake(run, recipe, files)
+    for command, line in _commands(script, values, files.makefiles):
         place = line or run.place
         made, names_of = read_command(command, place)
         if made:
             condition = run.condition or run.job.events
-            run.built.append(_with(made, rules_of([read_name(n).tag for n in names_of], place, condition)))
+            run.built.append(ruled(made, rules_of([read_name(n).tag for n in names_of], place, condition)))
 
 
 def _commands(script: str, values: Values, makefiles: Mapping[str, Makefile]) -> Iterator[tuple[str, str]]:
     """List the commands of a script that build an image, and where a Makefile has them."""
     for command in build_commands(script):
-        yield re.sub(r"\$\{?(\w+)\}?", lambda f: v[0] if len(v := values.get(f[1], ())) == 1 else f[0], command), ""
+        yield _said(command, values), ""
     for found in re.finditer(r"(?m)^\s*make\s+([^\n;&|]*)", script):
         words = [word for word in found[1].split() if "=" not in word and not word.startswith("-")]
         if "Makefile" in makefiles:
-            yield from made_by(makefiles, words)
+            for command, line in made_by(makefiles, words):
+                yield _said(command, values), line
+
+
+def _said(command: str, values: Values) -> str:
+    """Fill in the variables of a command that can only be one text."""
+    bare, kept = hide(command)
+    said = re.sub(r"\$\{?(\w+)\}?", lambda f: v[0] if len(v := values.get(f[1], ())) == 1 else f[0], bare)
+    return show_again(said, kept)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ci.core.names import TEMPLATE
-from ci.init.holes import CLOSE, HOLE, OPEN, hide, show_again, shown
+from ci.init.holes import CLOSE, HOLE, OPEN, hide, show_again, shown, split
 from ci.init.released import unique
 from ci.tags import RuleError, parse_flavor, parse_rule, split_lines
 
@@ -30,9 +30,11 @@ _KINDS = (
     (r"%\.\*\}?%\.\*|cut -d ?['\"]?\.['\"]? ?-f ?-?1(?![,-])|^\$\{?MAJOR(?:_VERSION)?\}?$", "{{major}}"),
     (r"%\.\*|cut -d ?['\"]?\.['\"]? ?-f ?(?:-2|1[,-]2)", "{{major}}.{{minor}}"),
     (r"cut -d ?['\"]?\.['\"]? ?-f ?2|^\$\{?MINOR(?:_VERSION)?\}?$", "{{minor}}"),
-    (r"(?i:ref_name|tag_name)\}?#v$|refs/tags/v|(?:in|out)puts\.version", "{{version}}"),
+    (r"(?i:ref_name|tag_name)\}?#v$|refs\\?/tags\\?/v|(?:in|out)puts\.version", "{{version}}"),
     (r"refs/tags|tag_name|git describe", "tag"),
     (r"(?i:ref_name)|refs/\*|^github\.ref$", "ref"),
+    (r"date (?:-I|['\"]?\+%F|['\"]?\+%Y-%m-%d)['\"]?\)", "{{date 'YYYY-MM-DD'}}"),
+    (r"date ['\"]?\+%Y%m%d['\"]?\)", "{{date 'YYYYMMDD'}}"),
     (r"rev-parse --short", "short"),
     (r"(?i:github[._]sha)|rev-parse", "sha"),
     (r"^\$[({]?(?:\w+_)?VERSION[)}]?$", "{{version}}"),
@@ -77,6 +79,17 @@ def read_name(text: str) -> Named:
     return Named(repository=repository, tag=show_again(tag, kept))
 
 
+def list_images(text: str) -> list[str]:
+    """List the repositories that metadata-action is given: on lines or between commas, or as name=...,enable=..."""
+    found: list[str] = []
+    for line in (line for line in split(text, r"\n") if not line.strip().startswith("#")):
+        parts = [part.strip() for part in split(line, ",") if part.strip()]
+        keys = dict(part.split("=", 1) for part in parts if re.match("(?:name|enable)=", part))
+        if keys.get("enable") != "false":
+            found += [keys["name"]] if keys.get("name") else [part for part in parts if part not in keys]
+    return found
+
+
 def is_local(repository: str) -> bool:
     """Tell whether a repository is on a registry of the run itself."""
     return bool(_LOCAL.match(repository))
@@ -85,6 +98,11 @@ def is_local(repository: str) -> bool:
 def is_plain(repository: str) -> bool:
     """Tell whether a repository can stand in a configuration."""
     return "/" in repository and bool(TEMPLATE.fullmatch(repository))
+
+
+def not_plain(repository: str) -> str:
+    """Say that a repository cannot stand in a configuration."""
+    return f"the repository {shown(repository)} is not plain"
 
 
 def take_rules(text: str, place: str, condition: str, events: str) -> Found:
@@ -187,17 +205,26 @@ def rules_of(tags: Iterable[str], place: str, condition: str) -> Found:
         kept = (rule for rule in rules if rule not in drop and not (whole and rule.startswith("type=ref,event=tag")))
         rules = [_moved(rule) for rule in kept]
     else:
-        rules = [_moved(rule) if _MOVING.search(rule) and "enable=" not in rule else rule for rule in rules]
+        tagged = any(rule.startswith("type=ref,event=tag") for rule in rules)
+        rules = [_moved(r) if (tagged or _MOVING.search(r)) and "enable=" not in r else r for r in rules]
     if any(rule.startswith("type=raw,") and "{{is_default_branch}}" in rule for rule in rules):
         # The default branch has a name of its own.
         rules = [f"{r},enable={{{{is_not_default_branch}}}}" if r.startswith(_BRANCH) else r for r in rules]
+    if any(rule.startswith(_SEMVER) and "{{major}}" in rule for rule in guesses):
+        lost.append(
+            f"{place}: whether its script lets a pre-release move 1.2, 1 and latest is not known: here none does"
+        )
     flavor = ("latest=false",) if rules and (not latest or (versions and not whole)) else ()
     return Found(
         rules=unique(rules),
         flavor=flavor,
-        guessed=tuple(tag for rule, tag in guesses.items() if rule in rules),
+        guessed=tuple(tag for rule, tag in guesses.items() if _bare(rule) in map(_bare, rules)),
         lost=tuple(lost),
     )
+
+
+def _bare(rule: str) -> str:
+    return rule.partition(",enable=")[0]
 
 
 def _rules(tag: str, condition: str) -> list[str] | None:
@@ -222,6 +249,8 @@ def _rules(tag: str, condition: str) -> list[str] | None:
 def _ruled(pattern: str, before: str, suffix: str, enable: str, first: str) -> list[str] | None:
     """Write the rules of one pattern, by what stands around it."""
     prefix = f",prefix={before}" if before else ""
+    if pattern.startswith("{{date"):
+        return [f"type=raw,value={before}{pattern}{suffix.removeprefix(',suffix=')}{enable}"]
     if "{{" in pattern:
         # A git tag keeps its v, where nothing takes it away.
         v = "v" if before == "v" or re.search("refs/tags/(?!v)|tag_name(?!#v)", first) else ""
@@ -253,6 +282,11 @@ def run_value(options: Iterable[str]) -> str:
     literal = next((option for option in given if _LITERAL.fullmatch(option) and _MOVING.search(f"={option}")), "{ref}")
     word = "version" if "{{version}}" in kinds else "tag" if "tag" in kinds else ""
     return f"{{{word}:-{literal}}}" if word else ""
+
+
+def known_tag(tag: str) -> bool:
+    """Tell whether it is known what all that only a run knows of a tag stands for."""
+    return all(map(_kind, HOLE.findall(tag)))
 
 
 def _kind(text: str) -> str:

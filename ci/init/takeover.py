@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from ci.core.model import TARGET_CONTEXT
 from ci.init.facts import Facts
+from ci.init.project import DEFAULT
 from ci.init.proposed import REPOSITORY, Proposal, Proposed, component
-from ci.init.released import Built, Released, unique
+from ci.init.released import Built, Released, beginning, unique
 from ci.init.search import LeftOut
 from ci.tags import parse_flavor
 
+_LATEST = "type=raw,value=latest"  # of a version, by itself
 _NOT_RELEASED = "no workflow releases it"
 
 
 def take_over(
     released: Released,
-    facts: Mapping[str, Facts],
+    paths: Collection[str],
+    told: Callable[[str, str | None], Facts],
     guess: Callable[[str, str, Built], Proposed],
     owner: str,
 ) -> Proposal:
@@ -27,23 +31,24 @@ def take_over(
 
     Args:
         released: what the repository's files say.
-        facts: of the Dockerfiles.
+        paths: of the Dockerfiles.
+        told: what a Dockerfile tells of one of its targets.
         guess: makes an image of a Dockerfile and a name, which may be empty, from what is built of it.
         owner: of the repository on GitHub; "" where it is not known.
 
     """
-    images = _last_wins(
-        [_plain_owner(_suffixed(image), owner) for image in released.images if image.dockerfile in facts]
-    )
+    there = [image for image in released.images if image.dockerfile in paths]
+    images = _told_apart(_last_wins([_plain_owner(_suffixed(image, there), owner) for image in there]))
+    facts = [told(image.dockerfile, image.target) for image in images]
     names = _names(images, facts)
     local = {reference: name for image, name in zip(images, names, strict=True) for reference in image.local}
     made = [
-        _image(image, name, guess(image.dockerfile, name, image), facts[image.dockerfile], local, released)
-        for image, name in zip(images, names, strict=True)
+        _image(image, name, guess(image.dockerfile, name, image), its, local, released)
+        for image, name, its in zip(images, names, facts, strict=True)
     ]
     # One that others are built on comes first.
     made.sort(key=lambda proposed: proposed.image.release)
-    return _shared(made, released, [path for path in facts if path not in {image.dockerfile for image in images}])
+    return _shared(made, released, [path for path in paths if path not in {image.dockerfile for image in images}])
 
 
 def _plain_owner(image: Built, owner: str) -> Built:
@@ -56,9 +61,13 @@ def _plain_owner(image: Built, owner: str) -> Built:
 def _last_wins(images: Sequence[Built]) -> list[Built]:
     """Take a name away from an image, where another one that is pushed after it gets the same."""
     kept = []
-    for number, image in enumerate(images):
-        later = [other for other in images[number + 1 :] if set(other.repositories) & set(image.repositories)]
+    for number, one in enumerate(images):
+        later = [other for other in images[number + 1 :] if set(other.repositories) & set(one.repositories)]
         taken = {rule for other in later for rule in other.rules if rule.endswith(",suffix=") or ",suffix=," in rule}
+        image = one
+        if _moves_latest(one) and any(map(_moves_latest, later)):
+            taken.add(_LATEST)
+            image = replace(one, rules=(*one.rules, _LATEST), flavor=(*one.flavor, "latest=false"))
         lost = tuple(
             f"{image.place}: {rule!r} names an image that is pushed later" for rule in image.rules if rule in taken
         )
@@ -67,44 +76,77 @@ def _last_wins(images: Sequence[Built]) -> list[Built]:
     return kept
 
 
-def _suffixed(image: Built) -> Built:
-    """Say once, as a flavor, what all rules of an image end with."""
-    ends = [found[1] for rule in image.rules if (found := _end(rule))]
-    if not ends or (len(ends) < max(2, len(image.rules) - 1) and len(ends) != len(image.rules)):
-        return image
-    end = Counter(ends).most_common(1)[0][0]
+def _moves_latest(image: Built) -> bool:
+    """Tell whether a version moves latest by itself, and not a name of its own such as latest-alpine."""
+    flavor = parse_flavor(image.flavor)
+    own = (flavor.suffix.fixed and flavor.suffix_latest) or (flavor.prefix.fixed and flavor.prefix_latest)
+    return flavor.latest.fixed != "false" and not own and any(rule.startswith("type=semver") for rule in image.rules)
+
+
+def _suffixed(image: Built, images: Sequence[Built]) -> Built:
+    """Say once, as a flavor, what all rules of an image end with, or else begin with."""
+    beside = any(other is not image and {*other.repositories} & {*image.repositories} for other in images)
+    ends = Counter(found[1] for rule in image.rules if (found := _end(rule, bare=beside)))
+    end, count = ends.most_common(1)[0] if ends else ("", 0)
+    if not count or (count < max(2, len(image.rules) - 1) and count != len(image.rules)):
+        if not (start := beginning(image.rules)):
+            return image
+        plain = (rule.replace(f",prefix={start}", "") for rule in image.rules)
+        rest = tuple(rule.replace(f"=raw,value={start}", "=raw,value=") for rule in plain)
+        return replace(image, rules=rest, flavor=(*image.flavor, f"prefix={start}"))
     rules = []
     for rule in image.rules:
-        found = _end(rule)
+        found = _end(rule, bare=beside)
         if found and found[1] == end:
-            rules.append(rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable"))
+            rules.append(rule.replace(f",suffix={end}", "").replace(f"{end},enable", ",enable").removesuffix(end))
         else:
             rules.append(f"{rule},suffix=")
     return replace(image, rules=tuple(rules), flavor=(*image.flavor, f"suffix={end}"))
 
 
-def _end(rule: str) -> re.Match[str] | None:
-    return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(r"type=raw,value=[\w.]+(-[\w.-]+),enable", rule)
+def _end(rule: str, *, bare: bool) -> re.Match[str] | None:
+    """Find what a rule ends with; a bare one, which always holds, may be a name with a hyphen."""
+    written = r"type=raw,value=[\w.]+(-[\w.-]+)" + ("(?:,enable|$)" if bare else ",enable")
+    return re.search(r",suffix=(-[\w.-]+)", rule) or re.match(written, rule)
 
 
-def _names(images: Sequence[Built], facts: Mapping[str, Facts]) -> list[str]:
+def _told_apart(images: Sequence[Built]) -> list[Built]:
+    """Say as a flavor what tells an image from another one of its repository, where all its names are written out."""
+    kept: list[Built] = []
+    for image in images:
+        plain = [found[1] for rule in image.rules if (found := re.match(r"type=raw,value=([\w.-]+)", rule))]
+        others = [other for other in kept if set(other.repositories) & set(image.repositories)]
+        if others and plain and len(plain) == len(image.rules) and _plainer(image) and any(map(_plainer, others)):
+            rules = tuple(rule if ",suffix=" in rule else f"{rule},suffix=" for rule in image.rules)
+            image = replace(image, rules=rules, flavor=(*image.flavor, f"suffix=-{plain[0]}"))  # noqa: PLW2901
+        kept.append(image)
+    return kept
+
+
+def _names(images: Sequence[Built], facts: Sequence[Facts]) -> list[str]:
     """Name each image as its repository is called, with what tells it from the others of that repository."""
     found = [_name(image) for image in images]
     names: list[str] = []
-    for image, name in zip(images, found, strict=True):
-        own = name or _titled(facts[image.dockerfile].labels.get("org.opencontainers.image.title", ""))
+    for image, name, its in zip(images, found, facts, strict=True):
+        own = name or _titled(its.labels.get("org.opencontainers.image.title", ""))
         flavor = parse_flavor(image.flavor)
         if found.count(name) > 1 and name:
             suffix = flavor.suffix.fixed or flavor.prefix.fixed or ""
-            others = [other for other, its in zip(images, found, strict=True) if its == name and other is not image]
+            others = [other for other, same in zip(images, found, strict=True) if same == name and other is not image]
             if suffix:
                 own = component(f"{name}-{suffix.strip('-._')}")
             elif image.target and any(other.target != image.target for other in others):
                 own = name if not any(_plainer(other) for other in others) else component(f"{name}-{image.target}")
-        while own and own in names:
-            own = f"{own}-{names.count(own) + 1}"
-        names.append(own)
+        if own in names and not image.repositories:
+            # Services of several compose files, such as those of a folder of examples.
+            own = component("-".join([*image.dockerfile.split("/")[:1], own]))
+        names.append(next(option for option in _numbered(own) if not option or option not in names))
     return names
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def _titled(title: str) -> str:
@@ -129,13 +171,17 @@ def _name(image: Built) -> str:
 def _image(
     image: Built, name: str, guessed: Proposed, facts: Facts, local: Mapping[str, str], released: Released
 ) -> Proposed:
+    unknown = not name and guessed.image.name == DEFAULT
     name = name or guessed.image.name
     last = Counter(repository.rpartition("/")[2] for repository in image.repositories)
     templates = tuple(
         repository.removesuffix(f"/{name}") + "/{name}" if repository.endswith(f"/{name}") else repository
         for repository in image.repositories
     )
-    contexts = {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
+    given = {
+        name: f"{TARGET_CONTEXT}{local[value]}" if value in local else value for name, value in image.contexts.items()
+    }
+    contexts = given | {base: f"{TARGET_CONTEXT}{local[base]}" for base in facts.bases if base in local}
     own = bool(image.local and not image.repositories)
     rules = image.rules
     notes = [f"from {image.place}"]
@@ -150,7 +196,7 @@ def _image(
         target=image.target,
         platforms=platforms,
         build_args=_arguments(image),
-        contexts={**image.contexts, **contexts},
+        contexts=contexts,
         repositories=() if own else templates,
         tags=rules or None if not own else None,
         flavor=() if own else image.flavor,
@@ -165,6 +211,7 @@ def _image(
         image=made,
         notes=unique([*notes, *image.notes, *guessed.notes]),
         inputs=guessed.inputs,
+        guessed_name=unknown,
         lost=image.lost,
     )
 

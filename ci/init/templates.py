@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from ci.core.errors import DrydockError
+from ci.core.runners import Machine
 from ci.dockerfile import GIT
 from ci.init.checkout import Input
+from ci.init.machines import fit_workflow
 from ci.init.released import Triggers
 
 # As Dagger takes it: no white space, nothing that YAML or a shell reads as more than text.
@@ -42,17 +44,19 @@ def adapt_workflow(
     module: str,
     inputs: Collection[Input] = (),
     triggers: Triggers = Triggers(),  # noqa: B008
+    machines: Sequence[Machine] = (),
 ) -> str:
-    """Let every step of the workflow that calls Dagger call the module at an address.
+    """Let every step of the workflow that calls Dagger call the module at an address, on the machines that build.
 
     Args:
         text: the workflow.
         module: the address.
         inputs: what every checkout is given; with the whole history, every build is given .git.
         triggers: what starts the workflows that release today; nothing known leaves the template's own.
+        machines: that build; none where they are not known, which is one machine.
 
     """
-    adapted, count = _ARGUMENTS.subn(rf"\1module: {module}\n\1\2", text)
+    adapted, count = _ARGUMENTS.subn(rf"\1module: {module}\n\1\2", fit_workflow(text, machines))
     adapted = _CHECKOUT.sub(lambda found: found[0] + "".join(f"\n{found[1]}{line}" for line in inputs), adapted)
     if Input.HISTORY in inputs:
         adapted = _SOURCE.sub(rf"\g<0>\n\1--git {GIT}", adapted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ci.config import PLATFORMS
 from ci.init.holes import HOLE, shown
@@ -16,15 +16,22 @@ _ALIASES = {
     "linux/amd64/v1": "linux/amd64",
     "linux/i386": "linux/386",
 }
+_TAGGED = r"(?:github\.event_name == 'release'|github\.ref_type == 'tag'|startsWith\(github\.ref, 'refs/tags/v?'\))"
 # What an expression stands for among the values of a run.
 _WORDS = (
     (r"github\.sha|GITHUB_SHA|\$\(?(?:shell )?git rev-parse (?:--verify )?HEAD\)?", "{revision}"),
     (r"github\.repository_owner", "{owner}"),
     (r"github\.ref_type == 'tag' && github\.ref_name \|\| '([\w.-]+)'", r"{tag:-\1}"),
+    (
+        rf"{_TAGGED} && (?:github\.event\.release\.tag_name|github\.ref_name) \|\| github\.sha",
+        "{tag:-{revision}}",
+    ),
     (r"github\.ref_name|GITHUB_REF_NAME", "{ref}"),
     (r"github\.event\.release\.tag_name", "{tag:-{ref}}"),
-    (r"(?:shell )?git rev-parse --short HEAD|github\.sha\[:7\]", "{short}"),
+    (r"(?:\$\()?(?:shell )?git rev-parse --short HEAD\)?|github\.sha\[:7\]", "{short}"),
     (r"\$\((?:shell )?git describe[^)]*\)", "{tag:-{short}}"),
+    (r"[^ ]*refs\\?/tags\\?/v[^ ]*", "{version:-{ref}}"),
+    (r"\$\((?:shell )?date\b[^()]*\)", "{created}"),
     (r"\$\((?:shell )?git log -1 --format=%cI\)|\$\(date .*git log -1 --format=%ct.*\)", "{created}"),
 )
 # What an argument wants whose value only a script knows, by its own name.
@@ -32,6 +39,11 @@ _WANTED = (
     (r"(?i)(?:^|_)(?:version|release)(?:_|$)", "{version:-{ref}}"),
     (r"(?i)(?:^|_)(?:commit|revision|sha|vcs_ref|git_ref)(?:_|$)|git_?sha", "{revision}"),
     (r"(?i)(?:^|_)(?:build_?date|build_?time|created)(?:_|$)", "{created}"),
+)
+# Of what an image is made of, and not of the image.
+_TOOL = re.compile(
+    r"(?i)(?:alpine|base|bun|debian|deno|distro|dotnet|go|golang|gradle|java|jdk|maven|node|nodejs|npm|php|pnpm|python|"
+    r"ruby|rust|swift|ubuntu|yarn)_?version"
 )
 # A value that another step of the run has made, not one that a tool is asked for.
 _HANDED = re.compile(r"steps\.|needs\.|env\.|inputs\.|\ue000\$[({]?\w+[)}]?\ue001")
@@ -44,6 +56,7 @@ class Arguments:
 
     values: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    open: Mapping[str, str] = field(default_factory=dict)  # those that a script makes, and where it does
     lost: tuple[str, ...] = ()
 
 
@@ -69,24 +82,28 @@ def list_arguments(text: str, place: str, metas: Collection[str], handed: Mappin
     """
     values: dict[str, str] = {}
     notes: list[str] = []
+    unknown: dict[str, str] = {}
     lost: list[str] = []
     for line in (line.strip() for line in text.splitlines()):
         name, equals, value = line.partition("=")
+        if HOLE.fullmatch(line):
+            lost.append(f"{place}: the build arguments {shown(line)} are made by a script")
         if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
             continue
         if name == "SOURCE_DATE_EPOCH" and HOLE.search(value):
             lost.append(f"{place}: SOURCE_DATE_EPOCH: a release gives its images the commit's time by itself")
             continue
         filled = _filled(value.strip("\"'"), metas, handed or {})
-        wanted = next((word for pattern, word in _WANTED if re.search(pattern, name)), "")
+        own = () if _TOOL.fullmatch(name) else _WANTED
+        wanted = next((word for pattern, word in own if re.search(pattern, name)), "")
         if not HOLE.search(filled):
             values[name] = filled
         elif wanted and HOLE.fullmatch(filled) and _HANDED.search(filled):
             values[name] = wanted
             notes.append(f"a guess: {name} is {shown(value)} there")
         else:
-            lost.append(f"{place}: the build argument {name}={shown(value)} is made by a script")
-    return Arguments(values=values, notes=tuple(notes), lost=tuple(lost))
+            unknown[name] = f"{place}: the build argument {name}={shown(value)} is made by a script"
+    return Arguments(values=values, notes=tuple(notes), open=unknown, lost=tuple(lost))
 
 
 def _filled(text: str, metas: Collection[str], handed: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
 
@@ -31,6 +31,11 @@ class Job:
     events: str  # the condition that the event is one of its workflow's
     triggers: Triggers
     line: int
+    needs: tuple[str, ...] = ()  # names of jobs
+    name: str = ""
+    by_hand: bool = False  # whether a person can start it
+    runner: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what it hands to those that wait for it
 
 
 def is_workflow(path: str) -> bool:
@@ -53,6 +58,20 @@ def list_jobs(files: Mapping[str, str], project: str) -> Iterator[Job]:
         events = _events(workflow)
         if events.keys() - _CHECKS:
             yield from _jobs(read, path, outer, "", events, 0)
+
+
+def called_elsewhere(files: Mapping[str, str]) -> Iterator[str]:
+    """Name the jobs that call a workflow of another repository, as far as it seems to be about images."""
+    read = {path: read_document(text, path) for path, text in files.items()}
+    for path, workflow in read.items():
+        jobs = mapping(workflow.get("jobs")) if _events(workflow).keys() - _CHECKS else {}
+        for job in (mapping(job) for job in jobs.values()):
+            uses, given = text_of(job, "uses"), mapping(job.get("with"))
+            called = _CALLED.match(uses)
+            about = re.search(r"(?i)docker|image|container|oci|\bbuildx?\b", " ".join([uses, *given]))
+            if called and about and not uses.startswith("./") and called[1] not in read:
+                told = f"; it is given {', '.join(given)}" if given else ""
+                yield f"{path}:{job.line}: calls {uses}, which is not here: what it pushes is not known{told}"
 
 
 def _events(workflow: Lines) -> dict[str, Any]:
@@ -96,7 +115,7 @@ def _jobs(
     workflow = read[path]
     triggers = _triggers(events)
     around = environment(workflow, known)
-    for job in (mapping(job) for job in mapping(workflow.get("jobs")).values()):
+    for name, job in ((name, mapping(job)) for name, job in mapping(workflow.get("jobs")).items()):
         when = joined(condition, plain_condition(text_of(job, "if")))
         if re.fullmatch(r"(?:\$\{\{)?\s*github\.event_name == 'pull_request'\s*(?:\}\})?", text_of(job, "if")):
             continue
@@ -116,6 +135,11 @@ def _jobs(
                     events=_condition(events, triggers),
                     triggers=triggers,
                     line=job.line,
+                    needs=tuple(texts(job.get("needs"))),
+                    name=name,
+                    by_hand="workflow_dispatch" in events,
+                    outputs={n: text for n, text in mapping(job.get("outputs")).items() if isinstance(text, str)},
+                    runner=fill(" ".join(texts(job.get("runs-on"))), within),
                 )
 
 

@@ -8,13 +8,19 @@ from ci.registry.auth import Credentials
 from ci.registry.client import RegistryClient
 from ci.registry.errors import RegistryError, RegistryErrorKind
 from ci.registry.http import trust_also
+from ci.registry.packages import GITHUB, Packages, Version
+from ci.registry.retry import RetryPolicy
 
 __all__ = [
+    "GITHUB",
     "Credentials",
+    "Packages",
     "RegistryAddress",
     "RegistryClient",
     "RegistryError",
     "RegistryErrorKind",
+    "RetryPolicy",
+    "Version",
     "parse_repository",
     "trust_also",
 ]

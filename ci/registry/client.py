@@ -23,6 +23,7 @@ from ci.registry.http import Request, Response, protocol_error
 from ci.registry.refusals import parse_refusal
 from ci.registry.retry import Clock, Effort, RetryPolicy
 from ci.registry.session import Call, Session
+from ci.registry.upkeep import delete_manifest, list_referrers
 from ci.registry.uploads import Content, Upload
 
 _ABSENT = frozenset(("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"))  # the last one is Harbor's
@@ -264,6 +265,14 @@ class RegistryClient:
             return False
         self._session.require(call, answer)
         return True
+
+    async def delete_manifest(self, repository: str, digest: str) -> bool:
+        """Forget a manifest; tell whether the registry deletes any."""
+        return await delete_manifest(self._session, repository, digest)
+
+    async def referrers(self, repository: str, digest: str) -> tuple[Descriptor, ...] | None:
+        """Return what says that it is about a manifest; None where the registry has no list of such."""
+        return await list_referrers(self._session, repository, digest)
 
     def _manifest(self, method: str, repository: str, reference: str) -> Call:
         actions = {"PUT": "pull,push", "DELETE": "delete"}.get(method, "pull")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from ci.core.errors import DrydockError
+from ci.core.quiet import quiet
 from ci.registry.address import RegistryAddress
 from ci.registry.errors import RegistryError, RegistryErrorKind
 from ci.registry.headers import whole_size
@@ -23,26 +21,6 @@ _MAX_ERROR = 64 * 1024  # bytes of an answer that says no
 _MAX_REDIRECTS = 5
 _CONNECT_SECONDS = 10.0
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
-
-
-def _loud(_record: logging.LogRecord) -> bool:
-    return not _QUIET.get()
-
-
-# These loggers write addresses and headers of answers, and storage behind a registry puts signatures into addresses.
-# A filter is only asked about records of its own logger, so each one that writes gets it.
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
-    logging.getLogger(_name).addFilter(_loud)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    token = _QUIET.set(True)
-    try:
-        yield
-    finally:
-        _QUIET.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,7 +146,7 @@ class Transport:
         failure: RegistryError
         size = None
         try:
-            with _quiet():
+            with quiet():
                 response = await self._client.send(outgoing, stream=True)
                 try:
                     if request.measure and response.is_success:

@@ -33,9 +33,11 @@ def judge_folders(plan: Plan, request: ReleaseRequest, folders: Sequence[Folder]
     wanted = {str(variant): variant for variant in plan.variants if variant.image.release or not pushed}
     problems: list[str] = []
     found: dict[str, list[tuple[StagedVariant, Folder]]] = {name: [] for name in wanted}
+    elsewhere: set[str] = set()
     for folder in folders:
-        if elsewhere := _elsewhere(plan, request, folder):
-            problems.append(elsewhere)
+        if fault := _elsewhere(plan, request, folder):
+            problems.append(fault)
+            elsewhere |= {one.variant for one in folder.variants}
             continue
         for one in folder.variants:
             if one.variant in found:
@@ -46,6 +48,8 @@ def judge_folders(plan: Plan, request: ReleaseRequest, folders: Sequence[Folder]
                 )
     staged: dict[str, StagedVariant] = {}
     for name, variant in wanted.items():
+        if name in elsewhere and not found[name]:
+            continue  # said of its folder already
         faults = [*_faults(variant, found[name], request, pushed=pushed)]
         problems += faults
         if not faults:

@@ -19,9 +19,10 @@ from ci.release.policy import promises_of
 from ci.release.promotion import promote
 from ci.release.push import Supply, push_image, smoke_published
 from ci.release.record import digest_configuration
-from ci.release.release import release
+from ci.release.release import Promise, release
 from ci.release.request import ReleaseRequest, Target, references
 from ci.release.reuse import PlanInputs, Reuse, as_named, describe_plan, find_reusable
+from ci.release.twice import build_twice, from_nothing
 from ci.release.uploads import Uploads
 from ci.release.verification import verify
 
@@ -76,18 +77,19 @@ async def release_once(
     work: Callable[[], Awaitable[Delivery]],
     *,
     prepare: bool = False,
+    promises: Sequence[Promise] = (),
 ) -> Delivery:
     """Release a commit, unless it is released already and a commit is to be released once: then it gets its tags."""
     if not request.once or request.rebuild:
         return await work()
-    if again := await release_again(plan, request, destination, prepare=prepare):
+    if again := await release_again(plan, request, destination, prepare=prepare, promises=promises):
         return again
     done = await work()
     # What failed after the commit had its names is no other run's doing, and is not tried twice.
     if done.ok or not done.released or done.released.named:
         return done
     # A branch and its version tag are often pushed together: the other run may have released the commit meanwhile.
-    again = await release_again(plan, request, destination, prepare=prepare)
+    again = await release_again(plan, request, destination, prepare=prepare, promises=promises)
     return replace(again, built=done.built) if again else done
 
 
@@ -185,6 +187,10 @@ async def build_part(
         watch=watch,
     )
     built = await _build(job, targets, found, most=CacheMode.WRITE)
+    if plan.config.require.reproducible:
+        labels = {target.image.name: target.labels for target in targets}
+        created = request.created
+        built = await build_twice(part, built, builder, definitions=definitions, created=created, labels=labels)
     named = {name for name, one in found.found.items() if one.index}
     return Work(
         built=built,
@@ -248,12 +254,13 @@ class _Job:
 
 async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
+    twice = most is CacheMode.WRITE and job.plan.config.require.reproducible
     return await build_all(
         job.plan,
         replace(job.builder, services=caches.services),
         definitions=job.definitions,
         created=job.created,
-        caches=caches.uses,
+        caches=from_nothing(job.plan, caches.uses) if twice else caches.uses,
         labels={target.image.name: target.labels for target in targets},
         names=references(targets),
         sbom=most is CacheMode.WRITE,
@@ -264,14 +271,19 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
 
 
 async def release_again(
-    plan: Plan, request: ReleaseRequest, destination: Destination, *, prepare: bool = False
+    plan: Plan,
+    request: ReleaseRequest,
+    destination: Destination,
+    *,
+    prepare: bool = False,
+    promises: Sequence[Promise] = (),
 ) -> Delivery | None:
     """Move the tags to what is released already; None where the commit has not been released, or not in full.
 
     A commit is released once: its version tag comes after the default branch, a job is run again. A second build would
     have other digests, and what people have tested would not be what the version names. Where texts of the
     configuration hold the version, it is another build, with a mark of its own. `prepare` moves nothing, and only
-    pushes what the tags would name.
+    pushes what the tags would name; without, `promises` says what has to be there of it before it is named.
     """
     tag = sha_tag(request.revision, plan.mark)
     targets = destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
@@ -287,7 +299,8 @@ async def release_again(
         moving = any(target.tags for target in targets)
         done = found
         if moving:
-            done = await promote(registries, targets, tag, created=utc_text(request.created), prepare=prepare)
+            made = utc_text(request.created)
+            done = await promote(registries, targets, tag, created=made, prepare=prepare, promises=promises)
     note = f"{tag} was released before: its images are verified and named, and none is pushed."
     images = tuple(
         replace(image, variants=tuple(replace(fact, reused=fact.reused or tag) for fact in image.variants))

@@ -48,7 +48,7 @@ async def finish_staged(
     """
     plan, request = await as_scheduled(plan, replace(request, mark=plan.mark), destination)
     work = partial(_finish, plan, request, folders, destination, promises, only_prepare)
-    return await release_once(plan, request, destination, work, prepare=only_prepare)
+    return await release_once(plan, request, destination, work, prepare=only_prepare, promises=promises)
 
 
 def judge_checks(plan: Plan, request: ReleaseRequest, folders: Sequence[Folder]) -> Delivery:

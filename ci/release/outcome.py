@@ -9,6 +9,7 @@ from enum import StrEnum
 from ci.build import Report
 from ci.core.attestations import Attested
 from ci.core.timeline import Row, merge_rows
+from ci.release.inspected import PackageDiff
 
 STAGING = "staging"  # what has an index of its own only when it is finished
 
@@ -73,6 +74,15 @@ def differing(images: Sequence[ImageFact]) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PackageChanges:
+    """What came, went and changed in a variant since an earlier release."""
+
+    variant: str
+    since: str  # the sha- tag of that one's commit
+    diff: PackageDiff
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
     """What a release, a promotion or a verification came to."""
 
@@ -86,6 +96,7 @@ class Release:
     retries: int = 0
     seconds: float = 0.0
     rows: tuple[Row, ...] = ()  # what was done when
+    changes: tuple[PackageChanges, ...] = ()  # since what the tags named before
 
     @property
     def ok(self) -> bool:

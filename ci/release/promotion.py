@@ -15,8 +15,9 @@ from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import Moved, move_tags, put_indexes
 from ci.release.outcome import ImageFact, Release, differing
 from ci.release.registries import Registries
-from ci.release.request import Target, made_before
-from ci.release.tags import Choice, leave_newer, list_moves, read_before, read_live
+from ci.release.release import HELD, Promise
+from ci.release.request import Staged, Target, made_before
+from ci.release.tags import Choice, Move, leave_newer, list_moves, read_before, read_live
 
 
 async def promote(
@@ -26,6 +27,7 @@ async def promote(
     *,
     created: str | None = None,
     prepare: bool = False,
+    promises: Sequence[Promise] = (),
 ) -> Release:
     """Put what `source` names under the tags of the targets, for all images or for none.
 
@@ -37,6 +39,7 @@ async def promote(
             which stands for all of it.
         created: when the commit was made (RFC 3339, UTC), to leave tags of newer ones alone; None moves them too.
         prepare: move nothing, and only push what the tags would name, by its digest.
+        promises: what has to be there besides before a tag is moved.
 
     """
     start = time.monotonic()
@@ -44,6 +47,7 @@ async def promote(
     found: list[tuple[Target, Manifest]] = []
     moved = Moved(tags=())
     choice = Choice(moves=())
+    missing: list[str] = []
     notes: list[str] = []
     problems: list[str] = [] if any(target.tags for target in targets) else ["no tag to move is given"]
     try:
@@ -62,9 +66,9 @@ async def promote(
             choice = leave_newer(before, wanted, created)
             if prepare:
                 await put_indexes(registries, [(move.target, move.manifest) for move in choice.moves])
-            else:
+            elif not (missing := await _missing(registries, choice.moves, promises)):
                 moved = await move_tags(registries, choice.moves, before)
-            problems += moved.problems
+            problems += [*missing, *moved.problems]
             named_as = {move.target.key: move.manifest.digest for move in choice.moves}
             images = [
                 replace(image, digest=named_as.get((image.image, image.repository), image.digest)) for image in images
@@ -77,10 +81,16 @@ async def promote(
         tags=(*choice.kept, *moved.tags),
         problems=tuple(problems),
         notes=(*choice.notes, *notes),
-        next=_next(moved, source, targets) if problems else "",
+        next="" if not problems else HELD if missing else _next(moved, source, targets),
         retries=registries.retries,
         seconds=time.monotonic() - start,
     )
+
+
+async def _missing(registries: Registries, moves: Sequence[Move], promises: Sequence[Promise]) -> list[str]:
+    """Say what was promised of the indexes that are to be named, and is not there; the variants have names already."""
+    staged = [Staged(target=move.target, index=move.manifest) for move in moves]
+    return [text for promise in promises for text in await promise(registries, staged)]
 
 
 async def _find(client: RegistryClient, target: Target, tag: str) -> tuple[Manifest | None, Inspection | None]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from ci.core.errors import DrydockError
-from ci.core.model import Cache, Config, Variant
+from ci.core.model import Cache, Config, Runners, Variant
 from ci.core.oci import Descriptor, Manifest, digest_of
 
 KIND = "application/vnd.drydock.staged.v1+json"
@@ -48,7 +48,9 @@ def digest_configuration(config: Config) -> str:
 
     Comments change nothing of it, nor does what decides neither what is built nor what has to pass.
     """
-    kept = replace(config, cache=Cache(), rebuild_after=None, accepted=(), baseline=None)
+    kept = replace(
+        config, cache=Cache(), rebuild_after=None, accepted=(), baseline=None, runners=Runners(), attest=None
+    )
     return digest_of(json.dumps(asdict(kept), sort_keys=True, separators=(",", ":")).encode())
 
 

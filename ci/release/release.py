@@ -13,6 +13,7 @@ from ci.core.errors import DrydockError
 from ci.core.names import sha_tag, utc_text
 from ci.core.timeline import TAGS
 from ci.release.again import list_renewals
+from ci.release.changes import read_changes
 from ci.release.inspection import Inspection, inspect_image
 from ci.release.moving import move_tags, put_indexes
 from ci.release.outcome import STAGING, ImageFact, Release, TagOutcome
@@ -31,6 +32,7 @@ Promise = Callable[[Registries, Sequence[Staged]], Awaitable[Sequence[str]]]
 
 AGAIN = "Run the same command again: what is done already is found and left as it is."
 _THEN = "No tag was written. When what is to be attested is: the same command again, without --prepare."
+HELD = "Mend what is named above, then run the same command again: what is done already is found and left as it is."
 _AT_A_TIME = 2
 _READS_AT_A_TIME = 8
 _STAGING_SECONDS = 2 * 3600  # for all pushes and their verification; every later request has its own limit
@@ -129,7 +131,9 @@ async def release(
                 done = await go_on(job, staged, done)
             except DrydockError as error:
                 done = replace(done, problems=(str(error),))
-    if not done.ok:
+    if done.ok:
+        done = replace(done, changes=await read_changes(registries, job.targets, done.tags))
+    else:
         done = replace(done, tags=(*done.tags, *await _untouched(job, done)))
     return _ended(job, done)
 
@@ -201,7 +205,7 @@ async def _smoke(job: _Job, resmoke: Resmoke, staged: Staged, beside: Sequence[S
 async def _hold(job: _Job, staged: Sequence[Staged], done: Release) -> Release:
     """Look for what was promised."""
     missing = [text for promise in job.promises for text in await promise(job.registries, staged)]
-    return replace(done, problems=tuple(missing))
+    return replace(done, problems=tuple(missing), next=HELD if missing else "")
 
 
 async def _name(job: _Job, staged: Sequence[Staged], done: Release) -> Release:

@@ -11,6 +11,7 @@ from ci.core.attestations import Attested
 from ci.core.errors import PipelineError
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
 from ci.core.timeline import draw_mermaid
+from ci.release.inspect_report import render_diff
 from ci.release.outcome import STAGING, Change, Delivery, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
@@ -46,6 +47,7 @@ def render_table(release: Release) -> str:
         parts.append(columns([("IMAGE", "DIGEST", "SIZE", ""), *_images(release)], right=frozenset((2,))))
     if release.tags:
         parts.append(columns([("TAG", "BEFORE", "NOW", ""), *map(_row, release.tags)]))
+    parts += _changes(release, Format.TABLE)
     parts += [*map(clean, release.notes), *(f"- {clean(problem)}" for problem in release.problems)]
     if release.ok and not release.next:
         parts.append("\n".join(["To pull:", *(f"  docker pull {name}" for name in _pulls(release))]))
@@ -62,6 +64,7 @@ def render_markdown(release: Release) -> str:
         parts.append(markdown_table([("Image", "Digest", "Size", ""), *_images(release)], right=frozenset((2,))))
     if release.tags:
         parts.append(markdown_table([("Tag", "Before", "Now", ""), *map(_row, release.tags)]))
+    parts += _changes(release, Format.MARKDOWN)
     parts += [markdown_cell(note) for note in release.notes]
     if release.ok and not release.next:
         parts.append("\n".join(["```", *(f"docker pull {name}" for name in _pulls(release)), "```"]))
@@ -106,6 +109,11 @@ def render_checksums(release: Release) -> str:
         if digest
     ]
     return "".join(f"{digest.removeprefix('sha256:')}  {repository}\n" for digest, repository in published)
+
+
+def _changes(release: Release, wanted: Format) -> list[str]:
+    """Write what has changed in the images since what their tags named before."""
+    return [part for one in release.changes for part in render_diff(one.variant, one.diff, one.since, wanted)]
 
 
 def _headline(release: Release) -> str:

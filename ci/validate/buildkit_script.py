@@ -50,6 +50,11 @@ ask() {{
     out=/answers/$number.out err=/answers/$number.err
     build --opt requestid=frontend.$request "$@" > $out 2> $err
     code=$?
+    # A daemon that is short of time loses requests ("no such job"), and does them when it is asked again.
+    if [ $code != 0 ] && ! grep -q '^error: failed to solve: ' $err; then
+        build --opt requestid=frontend.$request "$@" > $out 2> $err
+        code=$?
+    fi
     unfetched=$(grep -c '{UNFETCHED}' $err)
     if [ $request-$code-$unfetched = outline-1-0 ]; then
         build "$@" > $out 2> $err

@@ -13,6 +13,7 @@ ACTION, CHECKOUT = "dagger/dagger-for-github", "actions/checkout"
 UNKNOWN = "\0"  # stands in a word for what only the run can know
 _BREAK = "\1"  # stands for the end of a line that does not end the command
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_FROM_MATRIX = re.compile(r"\bmatrix\.([\w-]+)")
 _BRACES = re.compile(r"\$\{[^{}]*\}")
 _NAME = re.compile(r"\$(?:[A-Za-z_]\w*|[0-9@*#?!$-])")
 _BACKTICKS = re.compile(r"`[^`]*`", re.DOTALL)
@@ -46,12 +47,24 @@ class Checkout:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """What a matrix says of one platform."""
+
+    line: int
+    platform: str
+    labels: tuple[str, ...]  # of the runner; none where it is not said there
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """The steps of one job."""
+    """The steps of one job, and where they run."""
 
     calls: tuple[Call, ...]
     checkouts: tuple[Checkout, ...]
     scripts: str  # the commands of all steps
+    line: int = 1  # of what says where it runs
+    labels: tuple[str, ...] = ()  # of its runner; none where only the run can know
+    entries: tuple[Entry, ...] = ()  # of its matrix, those that name a platform
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +109,7 @@ def _steps(root: yaml.Node) -> Iterator[Call]:
 
 def _jobs(root: yaml.Node) -> Iterator[Job]:
     for job in _fields(_fields(root).get("jobs")).values():
+        place = _fields(job).get("runs-on")
         steps = _fields(job).get("steps")
         nodes = steps.value if isinstance(steps, yaml.SequenceNode) else []
         fields = [_fields(node) for node in nodes]
@@ -110,7 +124,35 @@ def _jobs(root: yaml.Node) -> Iterator[Job]:
                 for each, given in uses
             ),
             scripts="\n".join(run.value for each in fields if isinstance(run := each.get("run"), yaml.ScalarNode)),
+            line=(place or job).start_mark.line + 1,
+            labels=_labels(place),
+            entries=tuple(_entries(job, place)),
         )
+
+
+def _entries(job: yaml.Node, place: yaml.Node | None) -> Iterator[Entry]:
+    """List what the matrix of a job says of platforms, with the runner that the job takes from it."""
+    matrix = _fields(_fields(_fields(job).get("strategy")).get("matrix"))
+    taken = _FROM_MATRIX.search(place.value) if isinstance(place, yaml.ScalarNode) else None
+    for node in _items(matrix.get("include")):
+        fields = _fields(node)
+        if isinstance(platform := fields.get("platform"), yaml.ScalarNode):
+            labels = _labels(fields.get(taken[1])) if taken else ()
+            yield Entry(line=node.start_mark.line + 1, platform=platform.value, labels=labels)
+    for node in _items(matrix.get("platform")):
+        if isinstance(node, yaml.ScalarNode):
+            yield Entry(line=node.start_mark.line + 1, platform=node.value, labels=())
+
+
+def _labels(node: yaml.Node | None) -> tuple[str, ...]:
+    """Read the labels of a runner; none where a run decides, or where it is a group."""
+    nodes = [node] if isinstance(node, yaml.ScalarNode) else _items(node)
+    labels = tuple(each.value for each in nodes if isinstance(each, yaml.ScalarNode))
+    return () if any("${{" in label for label in labels) else labels
+
+
+def _items(node: yaml.Node | None) -> list[yaml.Node]:
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _fields(node: yaml.Node | None) -> dict[str, yaml.Node]:

@@ -10,7 +10,7 @@ from ci.core.findings import Finding, error, warning
 from ci.core.model import Image
 from ci.core.text import show
 from ci.dockerfile import GIT, Scope, is_tracked, list_taken, meets, read_attributes, relative_to
-from ci.validate.calls import Checkout, Job, read_workflow
+from ci.validate.calls import Call, Checkout, Job, read_workflow
 from ci.validate.context import Context
 from ci.validate.surface import Surface
 from ci.validate.taken import asks_for_git, count_submodules, fetch_submodule
@@ -110,7 +110,7 @@ def check_checkouts(tree: Tree, surface: Surface, needs: Needs, *, config: str) 
             calls = [
                 call for call in job.calls if is_own(call, tree, surface) and set(call.words).intersection(_BUILDING)
             ]
-            mine = [call for call in calls if _names(call.words, "--config", default=config).endswith(config)]
+            mine = [call for call in calls if names_config(call, config)]
             for call in mine:
                 if needs.history and not _names(call.words, "--git"):
                     message = f"{', '.join(needs.history)} is built with {GIT}, and the call does not give it"
@@ -147,6 +147,11 @@ def _lacking(file: str, job: Job, key: str, rule: str, message: str) -> Iterator
 def _is_plain(checkout: Checkout) -> bool:
     """Tell whether it is the repository itself that is checked out, where the build finds it."""
     return not {"repository", "path"}.intersection(checkout.inputs)
+
+
+def names_config(call: Call, config: str) -> bool:
+    """Tell whether a call is about the configuration at a path: it names that, or none."""
+    return _names(call.words, "--config", default=config).endswith(config)
 
 
 def _names(words: Sequence[str], flag: str, *, default: str = "") -> str:

@@ -19,6 +19,7 @@ from ci.validate.buildkit_script import Subject
 from ci.validate.checkout import Needs, check_checkouts, check_left_out
 from ci.validate.context import Context, check_context, ignore_file_of, read_context
 from ci.validate.dockerfile import BaseImage, bases_of, check_dockerfile, check_pins, named_bases_of, scopes_of
+from ci.validate.machines import check_machines
 from ci.validate.needs import check_needs
 from ci.validate.surface import Surface
 from ci.validate.tree import Tree
@@ -95,6 +96,7 @@ def validate_source(tree: Tree, *, text: str, config: str, surface: Surface) -> 
             bases += [(image.dockerfile, base) for base in bases_of(scopes) if base.line not in misspelt]
             bases += [(config, base) for base in named_bases_of(scopes, lines)]
     findings += check_checkouts(tree, surface, needs, config=config)
+    findings += check_machines(tree, surface, parsed, config=config)
     findings += _unused(tree, parsed)
     return Validation(
         findings=tuple(findings), bases=tuple(dict.fromkeys(bases)), subjects=tuple(subjects), config=parsed

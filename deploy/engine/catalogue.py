@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deploy.engine import languages, servers
+from deploy.engine import cpython, languages, servers
 from deploy.engine.cache import Cache
 from deploy.engine.errors import EngineError
 from deploy.engine.recipe import SUITES, Recipe, refuse
@@ -46,7 +46,7 @@ def recipe(cache: Cache, reference: str) -> Recipe:
             )
         return languages.debian(tag, suite)
     if name == "python":
-        return languages.python(tag, parts.version, parts.suite or SUITES[0], slim=parts.slim)
+        return cpython.python(tag, parts.version, parts.suite or SUITES[0], slim=parts.slim)
     if name == "golang":
         return languages.golang(cache, tag, parts.version, parts.suite or SUITES[0])
     if name == "node":

@@ -31,8 +31,12 @@ EXPECTED = {
     "verify": {"format", "revision", "latest", "tags", "version", "ref"},
     "promote": {"format", "from", "tag"},
     "rollback": {"format", "to"},
+    "inspect": {"format", "tag", "only", "platforms", "packages", "diff"},
+    "reproduce": {"format", "only", "platforms", "parallel", "secrets", "revision", "version", "ref"},
+    "prune": {"format", "keep", "yes", "github_api"},
     "init": {"module", "overwrite"},
     "github": {"event", "ref", "default_branch", "base_ref", "prerelease"}
+    | {"private", "github_repository", "github_server", "github_api", "github_token"}
     | {"revision", "created", "parallel", "secrets", "rebuild", "stage", "platforms", "staged", "prepare"},
 }
 

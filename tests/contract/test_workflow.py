@@ -17,8 +17,21 @@ import ci.main
 from ci.config.parse import parse_config
 from ci.core.model import Plan
 from ci.core.names import repository_of, sha_tag
+from ci.core.runners import list_machines
 from ci.release.request import parse_tags
-from tests.support.workflow import ATTEST, CHECKOUT, DAGGER, FILE, ROOT, action_of, arguments_of, dagger_steps, load
+from tests.support.workflow import (
+    ATTEST,
+    CHECKOUT,
+    DAGGER,
+    DOWNLOAD,
+    FILE,
+    ROOT,
+    UPLOAD,
+    action_of,
+    arguments_of,
+    dagger_steps,
+    load,
+)
 
 TEXT = FILE.read_text()
 WORKFLOW = load(TEXT)
@@ -74,11 +87,14 @@ def check_call(arguments: str) -> None:
     assert not words, words
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_every_call_parses_against_the_modules_functions(job: str) -> None:
-    (step,) = (step for name, step in dagger_steps(WORKFLOW) if name == job)
+@pytest.mark.parametrize("step", [step for _, step in dagger_steps(WORKFLOW)], ids=lambda step: str(step["name"]))
+def test_every_call_parses_against_the_modules_functions(step: dict[str, Any]) -> None:
     assert set(step["with"]) == {"version", "args"}
     check_call(arguments_of(step))
+
+
+def test_each_job_calls_what_it_is_for() -> None:
+    assert [name for name, _ in dagger_steps(WORKFLOW)] == ["check", "stage", "release", "release"]
 
 
 @pytest.mark.parametrize(
@@ -121,13 +137,16 @@ def test_permissions_are_the_least_for_each_job() -> None:
     assert WORKFLOW["permissions"] == {}
     assert {name: job["permissions"] for name, job in JOBS.items()} == {
         "check": {"contents": "read"},
-        "publish": {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
+        "stage": {"contents": "read", "packages": "write"},
+        "release": {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"},
     }
 
 
 def test_a_pull_request_and_a_merge_queue_reach_no_secret_and_no_write_token() -> None:
     assert JOBS["check"]["if"] == "github.event_name == 'pull_request' || github.event_name == 'merge_group'"
-    assert JOBS["publish"]["if"] == "github.event_name != 'pull_request' && github.event_name != 'merge_group'"
+    never = "github.event_name != 'pull_request' && github.event_name != 'merge_group'"
+    assert JOBS["stage"]["if"] == never
+    assert JOBS["release"]["if"] == f"${{{{ !cancelled() && {never} }}}}"
     for word in ("pull_request_target", "workflow_run", "secrets.", "head_ref", "secrets: inherit"):
         assert word not in TEXT
     assert "token" not in str(JOBS["check"]).lower()
@@ -144,12 +163,17 @@ def test_expressions_are_few_and_none_becomes_part_of_a_script() -> None:
         "github.event.repository.default_branch",
         "github.event.base_ref",
         "github.event.release.prerelease",
+        "github.event.repository.private",
         "github.token",
         "env.DAGGER_VERSION",
+        "matrix.platform",
+        "matrix.name",
+        "matrix.runner",
+        JOBS["release"]["if"][len("${{ ") : -len(" }}")],
     }
     for job in JOBS.values():
         for step in job["steps"]:
-            given = {name: value for name, value in step.get("with", {}).items() if name != "version"}
+            given = {name: value for name, value in step.get("with", {}).items() if name not in ("version", "name")}
             assert "${{" not in str(step.get("run", "")) + str(given)
 
 
@@ -169,29 +193,81 @@ def test_a_release_is_never_cancelled_and_every_job_ends() -> None:
     for job in JOBS.values():
         assert "concurrency" not in job
         assert 0 < job["timeout-minutes"] <= 240
-        assert "self-hosted" not in job["runs-on"]
+        assert "self-hosted" not in str(job)
+
+
+@pytest.mark.parametrize("job", ["check", "stage"])
+def test_each_platform_of_the_configuration_has_a_job_on_its_own_runner(job: str) -> None:
+    strategy = JOBS[job]["strategy"]
+    assert JOBS[job]["runs-on"] == "${{ matrix.runner }}"
+    assert strategy["fail-fast"] is False
+    assert strategy["matrix"]["include"] == [
+        {"name": machine.name, "platform": machine.platform, "runner": machine.labels[0]}
+        for machine in list_machines(CONFIG)
+    ]
+
+
+def test_a_job_that_failed_can_be_run_again_alone() -> None:
+    """What each keeps has a name of its own, which a second attempt takes over, and is kept before the job fails."""
+    steps = JOBS["stage"]["steps"]
+    (upload,) = (step for step in steps if action_of(step) == UPLOAD)
+    assert upload["with"] == {
+        "name": "staged-${{ matrix.name }}",
+        "path": "staged",
+        "if-no-files-found": "error",
+        "overwrite": True,
+    }
+    assert steps.index(upload) < steps.index(next(step for step in steps if "exit-code" in step.get("run", "")))
+    (download,) = (step for step in JOBS["release"]["steps"] if action_of(step) == DOWNLOAD)
+    assert download["with"] == {"pattern": "staged-*", "path": "staged"}
+    assert JOBS["release"]["needs"] == "stage"
+
+
+def test_what_is_attested_has_no_tag_yet_and_is_not_taken_on_trust() -> None:
+    names = [step["name"] for step in JOBS["release"]["steps"]]
+    (attest,) = (step for step in JOBS["release"]["steps"] if action_of(step) == ATTEST)
+    at = names.index(attest["name"])
+    before, after = JOBS["release"]["steps"][at - 1], JOBS["release"]["steps"][at + 1]
+    assert " --prepare " in arguments_of(before)
+    assert attest["with"] == {"subject-checksums": "prepared/checksums.txt"}
+    assert attest["if"] == "hashFiles('prepared/checksums.txt') != ''"
+    assert attest["continue-on-error"] is True
+    assert " --prepare " not in arguments_of(after)
+    assert ' --github-repository "$GITHUB_REPOSITORY" ' in arguments_of(after)
 
 
 def test_the_yaml_decides_nothing() -> None:
-    """Checkout, one call, and what shows its outcome; the two jobs differ in the login and in the attestation."""
+    """Checkout, calls, and what shows their outcome; the calls of the jobs differ in login and phase alone."""
     shown = [[action_of(step) or step["run"] for step in job["steps"]] for job in JOBS.values()]
     room = JOBS["check"]["steps"][1]["run"]
     assert room.splitlines()[0] == "sudo rm -rf /usr/local/lib/android /usr/share/dotnet /opt/ghc"
     policy = json.loads(room.split("'")[1])["gc"]["policies"][0]
     assert policy == {"all": True, "reservedSpace": "5GB", "maxUsedSpace": "75%", "minFreeSpace": "2GB"}
     report = 'tee -a "$GITHUB_STEP_SUMMARY" < drydock/summary.md\nexit "$(cat drydock/exit-code)"\n'
-    assert shown == [[CHECKOUT, room, DAGGER, report], [CHECKOUT, room, DAGGER, report, ATTEST]]
-    check, publish = (arguments_of(step) for _, step in dagger_steps(WORKFLOW))
-    assert publish.replace(' --username "$GITHUB_ACTOR" --password env:GITHUB_TOKEN', "") == check
-    for word in ("||", "continue-on-error", "matrix", "if ["):
-        assert word not in TEXT.replace("&& github.ref || github.run_id", "").replace(JOBS["check"]["if"], "")
+    assert shown == [
+        [CHECKOUT, room, DAGGER, report],
+        [CHECKOUT, room, DAGGER, UPLOAD, report.replace("drydock/", "staged/")],
+        [CHECKOUT, DOWNLOAD, DAGGER, ATTEST, DAGGER, UPLOAD, report],
+    ]
+    login, github = ' --username "$GITHUB_ACTOR" --password env:GITHUB_TOKEN', r" --(private|github-\w+) \S+"
+    calls = [re.sub(github, "", arguments_of(step).replace(login, "")) for _, step in dagger_steps(WORKFLOW)]
+    stage, finish = ' --stage --platforms "$PLATFORM"', " --staged staged"
+    assert all(phase in call for phase, call in zip((stage, stage, f"{finish} --prepare", finish), calls, strict=True))
+    plain = {
+        re.sub(rf"{re.escape(stage)}|{finish}( --prepare)?| export --path \w+ --wipe$", "", call) for call in calls
+    }
+    assert len(plain) == 1
+    decisions = without_comments().replace(JOBS["check"]["if"], "").replace("&& github.ref || github.run_id", "")
+    for word in ("||", "if [", "fromJSON", "needs."):
+        assert word not in decisions
 
 
 def test_images_platforms_and_dockerfiles_are_the_configurations() -> None:
+    text = re.sub(r"(?m)^ +- \{name: .*\}$", "", without_comments())  # the matrices, which the test above holds to it
     platforms = {part for image in CONFIG.images for name in image.platforms for part in (name, name.partition("/")[2])}
     names = {image.name for image in CONFIG.images} | {image.dockerfile for image in CONFIG.images}
     for word in platforms | names | {"Dockerfile", "ghcr.io", "sha-", "latest"}:
-        assert not re.search(rf"(?<![\w.]){re.escape(word)}", without_comments()), word
+        assert not re.search(rf"(?<![\w.]){re.escape(word)}", text), word
 
 
 def without_comments() -> str:

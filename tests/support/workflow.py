@@ -2,8 +2,9 @@
 
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # a YAML document
@@ -13,6 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / ".github/workflows/images.yml"
 DAGGER, ATTEST, CHECKOUT = "dagger/dagger-for-github", "actions/attest", "actions/checkout"
+UPLOAD, DOWNLOAD = "actions/upload-artifact", "actions/download-artifact"
 
 Step = dict[str, Any]
 
@@ -66,6 +68,7 @@ class JobResult:
 
     steps: tuple[StepResult, ...]
     attested: tuple[str, ...]  # the lines of the file that the attesting action was given
+    checksums: tuple[str, ...]  # those of the file that the last call left
     summary: str
 
     @property
@@ -83,28 +86,34 @@ class Runner:
 
     checkout: Path
     summary: Path
+    artifacts: Path  # what jobs keep for each other: a folder for each name
     variables: Mapping[str, str]  # GITHUB_… of the run
     context: Mapping[str, str]  # what expressions name
     options: str = ""  # more options of the module, for a registry on this host
+    attest: Callable[[Sequence[str]], None] = lambda _lines: None  # what the attesting action does
+    left_out: Collection[str] = ()  # names of steps, to save time
 
     def run(self, job: Mapping[str, Any]) -> JobResult:
-        """Run a job's steps until one fails; the checkout is there already, and nobody attests anything."""
+        """Run a job's steps until one fails."""
         results: list[StepResult] = []
         attested: tuple[str, ...] = ()
         for step in job["steps"]:
-            if not self._wanted(step.get("if")):
-                continue
-            if action_of(step) == CHECKOUT:
+            if step["name"] in self.left_out or not self._wanted(step.get("if")):
                 continue
             if action_of(step) == ATTEST:
                 attested = tuple((self.checkout / step["with"]["subject-checksums"]).read_text().splitlines())
+                self.attest(attested)
+            if action_of(step) in (CHECKOUT, ATTEST, UPLOAD, DOWNLOAD):
+                self._carry(step)
                 continue
             result = self._step(step)
             results.append(result)
             if result.code:
                 break
         text = self.summary.read_text() if self.summary.exists() else ""
-        return JobResult(steps=tuple(results), attested=attested, summary=text)
+        left = self.checkout / "drydock/checksums.txt"
+        checksums = tuple(left.read_text().splitlines()) if left.exists() else ()
+        return JobResult(steps=tuple(results), attested=attested, checksums=checksums, summary=text)
 
     def wants(self, job: Mapping[str, Any]) -> bool:
         """Tell whether the condition of a job holds."""
@@ -113,6 +122,8 @@ class Runner:
     def _wanted(self, condition: str | None) -> bool:
         if condition is None:
             return True
+        if whole := _EXPRESSION.fullmatch(condition):
+            condition = whole[1].removeprefix("!cancelled() && ")
         if hashed := _HASHED.fullmatch(condition):
             return (self.checkout / hashed[1]).is_file()
         for operator, holds in ((" || ", any), (" && ", all)):
@@ -121,6 +132,20 @@ class Runner:
         compared = re.fullmatch(r"([a-z_.]+) (==|!=) '([^']*)'", condition)
         assert compared, f"a condition that this runner does not know: {condition}"
         return (self.context[compared[1]] == compared[3]) is (compared[2] == "==")
+
+    def _carry(self, step: Step) -> None:
+        """Keep a folder under a name, or fetch all folders whose names a pattern matches."""
+        given = {name: self._filled(str(value)) for name, value in step.get("with", {}).items()}
+        if action_of(step) == UPLOAD:
+            target = self.artifacts / given["name"]
+            assert given["overwrite"] == "True" or not target.exists(), f"{target} is there"
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(self.checkout / given["path"], target)
+        elif action_of(step) == CHECKOUT:  # nothing is there but what git knows
+            subprocess.run(["git", "clean", "-ffdxq"], cwd=self.checkout, check=True, timeout=_LIMIT)
+        elif action_of(step) == DOWNLOAD:
+            for folder in sorted(self.artifacts.glob(given["pattern"])):
+                shutil.copytree(folder, self.checkout / given["path"] / folder.name, dirs_exist_ok=True)
 
     def _step(self, step: Step) -> StepResult:
         script = self._dagger(step) if action_of(step) == DAGGER else str(step["run"])
@@ -137,8 +162,10 @@ class Runner:
         return StepResult(name=step["name"], code=done.returncode, log=done.stdout + done.stderr)
 
     def _env(self, step: Step) -> dict[str, str]:
-        env = {name: str(value) for name, value in step.get("env", {}).items()}
-        return {name: _EXPRESSION.sub(lambda found: self.context[found[1]], value) for name, value in env.items()}
+        return {name: self._filled(str(value)) for name, value in step.get("env", {}).items()}
+
+    def _filled(self, text: str) -> str:
+        return _EXPRESSION.sub(lambda found: self.context[found[1]], text)
 
     def _dagger(self, step: Step) -> str:
         arguments = arguments_of(step)

@@ -7,6 +7,9 @@ import pytest
 from dagger import dag
 
 import ci.main
+from ci.core.runners import HOSTED, Machine
+from ci.init.adopt import WORKFLOW as WORKFLOW_FILE
+from ci.init.templates import adapt_workflow
 from ci.validate.linter_reports import parse_reports
 from ci.validate.linting import lint, linters
 from ci.validate.run import find_all
@@ -152,3 +155,18 @@ async def test_the_strictest_linters_have_nothing_to_say_of_this_repository() ->
     dockerfiles = sorted(str(path.relative_to(ROOT)) for path in found if path.suffix != ".dockerignore")
     workflows = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github/workflows").iterdir())
     assert parse_reports(await lint(await linters(), source, dockerfiles, workflows, persona="auditor")) == []
+
+
+@pytest.mark.usefixtures("session")
+async def test_the_linters_have_nothing_to_say_of_what_init_writes(tmp_path: Path) -> None:
+    """Actionlint with shellcheck, and zizmor, of a workflow for one machine and of one for several."""
+    text = (ROOT / WORKFLOW_FILE).read_text()
+    hosted = [Machine(platform=platform, labels=labels) for platform, labels in HOSTED.items()]
+    folder = tmp_path / ".github/workflows"
+    folder.mkdir(parents=True)
+    for name, machines in (("one", hosted[:1]), ("several", hosted)):
+        adapted = adapt_workflow(text, "github.com/drydock/drydock@v1", machines=machines)
+        (folder / f"{name}.yml").write_text(adapted)
+    source = dag.host().directory(str(tmp_path))
+    workflows = [f".github/workflows/{name}.yml" for name in ("one", "several")]
+    assert parse_reports(await lint(await linters(), source, [], workflows, persona="pedantic")) == []

@@ -41,6 +41,9 @@ PURPOSES = {
         "pip --version": r"from /usr/local/lib/python3\.\d+/site-packages/pip",
         "python -m venv --without-pip /tmp/v && /tmp/v/bin/python -c 'import sys; print(sys.prefix)'": "^/tmp/v$",
         "which python3 pip3": r"/usr/local/bin/python3\n/usr/local/bin/pip3",
+        "python -c 'import tty, xml.etree.ElementTree as e; print(e.fromstring(\"<a>1</a>\").text)'": "^1$",
+        "python -c 'import ctypes, sys; ctypes.CDLL(\"libpython%d.%d.so.1.0\" % sys.version_info[:2])'": "",
+        "ls /usr/local/lib/libpython3.*.so": r"^/usr/local/lib/libpython3\.\d+\.so$",
     },
     "node": {
         "docker-entrypoint.sh -e 'console.log(process.version)'": r"^v\d+",

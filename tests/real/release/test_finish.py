@@ -131,7 +131,7 @@ def with_key(folder: Folder, key: str, value: object) -> Folder:
             rf"{ALPHA} has no digest in folder of linux/arm64 .*: it was built there, and not pushed",
         ),
         (
-            lambda a, b: [a, changed(b, ALPHA, variant="alpha@linux/s390x")],
+            lambda a, b: [a, b, changed(b, ALPHA, variant="alpha@linux/s390x")],
             r"names 'alpha@linux/s390x', which the plan does not have; no stage has written it",
         ),
     ],
@@ -145,6 +145,7 @@ async def test_what_is_missing_has_its_own_sentence(plain: Registry, spoil: Spoi
     done = await finish(plain.host, "refused", spoil(*folders))
     assert not done.ok
     assert any(re.search(sentence, problem) for problem in done.problems), done.problems
+    assert len(done.problems) == 1, "a fault is said once"
     assert done.next.startswith("Stage what is named above")
     assert await nothing_is_named(plain.host, "refused")
     shown = render_table(done)

@@ -160,3 +160,10 @@ def test_a_policy_fixes_each_reference() -> None:
             }
         ]
     }
+
+
+def test_a_build_from_nothing_uses_neither_steps_nor_mounts_of_others() -> None:
+    assert "--no-cache" not in build_words(WANTED)
+    empty = replace(WANTED, empty="0123")
+    assert "--no-cache" in build_words(empty)
+    assert options(empty)["build-arg:BUILDKIT_CACHE_MOUNT_NS"] == "0123"

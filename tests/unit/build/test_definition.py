@@ -8,6 +8,7 @@ import dagger
 import pytest
 
 from ci.build.definition import Definition, Resolved, _read
+from ci.build.pinning import pin_bases
 from ci.build.pins import Pins
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Image, Plan
@@ -129,3 +130,18 @@ def test_what_a_build_took_is_held_against_the_pins(
     pins = Pins(digests=digests, whole=whole, still=whole)
     with pytest.raises(DrydockError, match=message) if message else nullcontext():
         pins.check([source])
+
+
+def test_bases_are_pinned_to_what_they_were() -> None:
+    defined = define("FROM python:3.13-slim AS a\nFROM ghcr.io/acme/base:1\nCOPY --from=a / /\n", "python:3.13-slim")
+    gone = Base(reference="ghcr.io/acme/base:1", platform="linux/amd64")
+    defined = replace(defined, unresolved={gone: DrydockError("gone")})
+    old, older = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+    pinned, notes = pin_bases(defined, {"python:3.13-slim": old, "ghcr.io/acme/base:1": older, "unused": old})
+    assert pinned.pins("linux/amd64").digests == {
+        "docker.io/library/python:3.13-slim": old,
+        "ghcr.io/acme/base:1": older,
+    }
+    assert pinned.unresolved == {}
+    assert len(notes) == 2
+    assert pin_bases(defined, {})[1] == ()

@@ -30,13 +30,16 @@ def test_all_is_attested_unless_a_configuration_says_otherwise() -> None:
 
 
 def test_what_a_release_insists_on() -> None:
-    text = f"""{BASIS}require: {{provenance: true, sbom: true, base-age: 30d, without: [curl, "deb/*-dev"]}}
+    text = f"""{BASIS}require: {{provenance: true, sbom: true, base-age: 30d, reproducible: true,
+  without: [curl, "deb/*-dev"]}}
 scan:
   - {{image: anchore/grype:v0.121.3, run: [/grype, "sbom:/sbom.spdx.json", --fail-on, high]}}
   - {{image: acme/x, run: [x, 1]}}
 """
     config = parse_config(text, file="images.yaml")
-    assert config.require == Require(provenance=True, sbom=True, base_age=30 * 86400, without=("curl", "deb/*-dev"))
+    assert config.require == Require(
+        provenance=True, sbom=True, base_age=30 * 86400, reproducible=True, without=("curl", "deb/*-dev")
+    )
     assert config.scans == (
         Scan(image="anchore/grype:v0.121.3", run=("/grype", "sbom:/sbom.spdx.json", "--fail-on", "high")),
         Scan(image="acme/x", run=("x", "1")),

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ci.config.parse import parse_config, referenced_paths
+from ci.config.yaml import read_tree
+from ci.core.errors import ConfigError
 from ci.core.findings import Finding
 
 Problems = Callable[..., tuple[Finding, ...]]
@@ -96,3 +98,11 @@ def test_merge_keys_bring_what_is_not_given() -> None:
 def test_merge_keys_that_bring_nothing(old: str, new: str, key: str, part: str, problems: Problems) -> None:
     found = [p for p in problems(MERGED.replace(old, new)) if part in str(p)]
     assert [p.key.replace("['<<']", ".<<") for p in found] == [key]
+
+
+def test_what_is_wrong_is_said_of_the_file_that_was_asked_for() -> None:
+    for file in ("a.yaml", "b.yaml"):
+        with pytest.raises(ConfigError) as caught:
+            read_tree("a: [", file=file)
+        assert [finding.file for finding in caught.value.findings] == [file]
+        assert read_tree("a: 1", file=file).file == file

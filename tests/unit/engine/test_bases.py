@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.engine import bases, catalogue, debian, languages, recipe, servers
+from deploy.engine import bases, catalogue, cpython, debian, languages, recipe, servers
 from deploy.engine.cache import Cache
 from deploy.engine.catalogue import Tag
 from deploy.engine.errors import EngineError
@@ -50,7 +50,8 @@ def test_a_tag_is_read_as_the_official_images_write_it(name: str, tag: str, part
         ("docker.io/library/python:3.13-slim", "trixie", "3.13", "python-slim-trixie"),
         ("python:3.11-slim", "trixie", "3.11", "python-slim-trixie"),
         ("python:3.11-bookworm", "bookworm", "3.11", "python-bookworm"),
-        ("python:3", "trixie", "3.13", "python-trixie"),
+        ("python:3", "trixie", "3.14", "python-trixie"),
+        ("python:3.14-slim-trixie", "trixie", "3.14", "python-slim-trixie"),
         ("golang:1.26", "trixie", "1.26.6", "golang-trixie"),
         ("golang:1.26.5-bookworm", "bookworm", "1.26.5", "golang-bookworm"),
         ("golang", "trixie", "1.27.3", "golang-trixie"),
@@ -82,9 +83,10 @@ def test_a_reference_finds_its_suite_version_and_packages(
         ("gcr.io/distroless/static", "only official images of docker.io"),
         ("acme/base:1", "only official images of docker.io"),
         ("node:22@sha256:" + "a" * 64, "a digest names the genuine image alone"),
-        ("python:3.12-slim", "Debian serves CPython 3.13 (of trixie), 3.11 (of bookworm)"),
+        ("python:3.12-slim", "Debian serves CPython 3.14 (of forky), 3.13 (of trixie), 3.11 (of bookworm)"),
         ("python:3.13.2-slim", "Debian serves CPython"),
         ("python:3.13-slim-bookworm", "CPython 3.13 of trixie does not run on bookworm"),
+        ("python:3.14-slim-bookworm", "CPython 3.14 of forky does not run on bookworm"),
         ("golang:1.26.7", "PyPI serves no Go 1.26.7"),
         ("node:21", "the npm registry serves no Node.js 21"),
         ("nginx:1.29", "Debian serves nginx 1.26 (trixie)"),
@@ -119,7 +121,7 @@ def every(cache: Cache) -> Iterator[recipe.Recipe]:
         yield languages.debian(f"{suite}-slim", suite)
         yield languages.golang(cache, f"1.26-{suite}", "1.26", suite)
         for slim in (True, False):
-            yield languages.python("3.11", "3.11", suite, slim=slim)
+            yield cpython.python("3.11", "3.11", suite, slim=slim)
             yield languages.node(cache, "22", "22", suite, slim=slim)
     yield servers.nginx("1.26", "1.26", None)
     for suite in recipe.SUITES:
@@ -186,7 +188,25 @@ def test_debians_python_is_made_to_install_into_site_packages(tmp_path: Path, fi
     place = tmp_path / file
     place.parent.mkdir(exist_ok=True)
     place.write_text("            prefix_scheme = 'posix_local'\n")
-    languages._as_upstream(tmp_path)
+    cpython._as_upstream(tmp_path)
     assert "'posix_prefix'" in place.read_text()
     with pytest.raises(ValueError, match="of Debian's Python has changed"):
-        languages._as_upstream(tmp_path)
+        cpython._as_upstream(tmp_path)
+
+
+def _needs(*entries: tuple[str, int]) -> bytes:
+    """Write entries of a table of needed versions: a hash, flags and an index, the place of the name, the next one."""
+    return b"\x7fELF" + b"".join(
+        cpython._elf_hash(name) + bytes((0, 0, 4, 0)) + place.to_bytes(4, "little") + bytes((16, 0, 0, 0))
+        for name, place in entries
+    )
+
+
+def test_a_program_is_made_to_ask_for_a_version_that_the_image_has() -> None:
+    assert cpython._elf_hash("GLIBC_2.2.5").hex() == "751a6909"
+    before = _needs(("GLIBC_2.42", 70), ("GLIBC_2.17", 30), ("GLIBC_2.17", 30))
+    after = _needs(("GLIBC_2.17", 30), ("GLIBC_2.17", 30), ("GLIBC_2.17", 30))
+    assert cpython.settle_for(before, "GLIBC_2.42", "GLIBC_2.17") == after
+    for other in (_needs(("GLIBC_2.17", 30)), _needs(("GLIBC_2.42", 70)), before + before):
+        with pytest.raises(ValueError, match="cannot be told apart"):
+            cpython.settle_for(other, "GLIBC_2.42", "GLIBC_2.17")

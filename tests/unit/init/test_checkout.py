@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ci.config.parse import parse_config
+from ci.core.runners import Machine
 from ci.init.adopt import WORKFLOW
 from ci.init.checkout import Input, describing
 from ci.init.proposal import propose
@@ -14,6 +15,10 @@ from ci.init.templates import adapt_workflow
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = '[submodule "lib"]\n\tpath = vendor/lib\n'
+TWO = (
+    Machine(platform="linux/amd64", labels=("ubuntu-24.04",)),
+    Machine(platform="linux/arm64", labels=("ubuntu-24.04-arm",)),
+)
 GIT, SUBMODULES, LFS = Input.HISTORY, Input.SUBMODULES, Input.LFS
 
 
@@ -21,7 +26,7 @@ GIT, SUBMODULES, LFS = Input.HISTORY, Input.SUBMODULES, Input.LFS
     ("copied", "beside", "inputs", "notes"),
     [
         (".", {}, (), []),
-        (".", {".dockerignore": "*\n!.git\n"}, (GIT,), [".dockerignore:2 asks for .git: calls that build give it by "]),
+        (".", {".dockerignore": "*\n!.git\n"}, (GIT,), [".dockerignore:2 asks for it: calls that build give .git by "]),
         (".", {".dockerignore": ".git\n"}, (), []),
         (".", {"Dockerfile.dockerignore": "", ".dockerignore": "!.git\n"}, (), []),
         (".", {".gitmodules": MODULES}, (SUBMODULES,), ["it copies the submodule vendor/lib"]),
@@ -55,14 +60,41 @@ def test_the_files_that_tell_it_are_few() -> None:
     ]
 
 
-def test_the_workflow_brings_what_is_needed_in_each_job() -> None:
+@pytest.mark.parametrize("machines", [(), TWO], ids=["one", "two"])
+def test_the_workflow_brings_what_is_needed_in_each_job(machines: tuple[Machine, ...]) -> None:
     text = (ROOT / WORKFLOW).read_text()
-    jobs = yaml.safe_load(adapt_workflow(text, "x/y@v1", tuple(Input)))["jobs"].values()
+    jobs = yaml.safe_load(adapt_workflow(text, "x/y@v1", tuple(Input), machines=machines))["jobs"].values()
     steps = [step for job in jobs for step in job["steps"]]
     checkouts = [step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout@")]
     wanted = {"persist-credentials": False, "fetch-depth": 0, "submodules": True, "lfs": True}
     assert checkouts == [wanted] * len(jobs)
     calls = [step["with"]["args"] for step in steps if "dagger-for-github" in step.get("uses", "")]
-    assert len(calls) == len(jobs)
+    assert len(calls) >= len(jobs)
     assert all(call.startswith("--source . --git .git ") for call in calls)
-    assert "--git" not in adapt_workflow(text, "x/y@v1", (SUBMODULES,))
+    assert "--git " not in adapt_workflow(text, "x/y@v1", (SUBMODULES,))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "run", "ignored", "said"),
+    [
+        ("pyproject.toml", 'requires = ["hatchling", "hatch-vcs"]', "pip install .", "", "by hatch-vcs"),
+        ("pyproject.toml", 'requires = ["setuptools_scm[toml]>=8"]', "uv build", "", "by setuptools_scm"),
+        ("setup.py", "setup(use_scm_version=False, setup_requires=['pbr'])", "python setup.py sdist", "", "by pbr"),
+        ("Makefile", "V ?= $(shell git describe --tags)\n", "CGO_ENABLED=0 make build", "", "by git describe"),
+        ("Makefile", "", 'go build -ldflags "-X main.v=$(git describe)"', "", "a RUN asks git"),
+        ("Makefile", "V ?= $(shell git describe --tags)\n", "go build", "", ""),
+        ("Makefile", "V ?= $(shell git describe --tags)\n", "make", ".git\n", ""),
+        ("Makefile", "V ?= 1.2.3\n", "make", "", ""),
+        ("Makefile", "", "git clone https://example.com/x && cd x && git describe", "", ""),
+        ("pyproject.toml", 'requires = ["hatchling"]', "pip install .", "", ""),
+    ],
+)
+def test_a_build_that_asks_git_for_its_version_is_given_git_as_it_is_today(
+    file: str, text: str, run: str, ignored: str, said: str
+) -> None:
+    beside = {file: text, ".dockerignore": ignored}
+    for copied, expected in ((".", said), ("src", "")):
+        proposal = propose({"Dockerfile": f"FROM a\nCOPY {copied} /x\nRUN {run}\n"}, {file, "src"}, beside=beside)
+        (proposed,) = proposal.images
+        assert proposed.image.git == bool(expected)
+        assert [note for note in proposed.notes if expected in note and "--git .git" in note] or not expected

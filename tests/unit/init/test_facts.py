@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from ci.dockerfile.parser import parse_dockerfile
-from ci.init.facts import Facts, read_facts
+from ci.init.facts import BUILDERS, Facts, read_facts
 
 
 def facts(text: str) -> Facts:
@@ -166,13 +166,23 @@ def test_bases(text: str, bases: tuple[str, ...], unfilled: tuple[str, ...]) -> 
         ("FROM --platform=linux/amd64 a", "linux/amd64"),
         ("FROM --platform=linux/amd64 a AS b\nFROM c\nCOPY --from=b / /", ""),
         ("FROM --platform=linux/amd64 a AS b\nFROM b", "linux/amd64"),
-        ("ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM a", ""),
+        ("ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM a", BUILDERS),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM --platform=$BUILDPLATFORM scratch", ""),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM c\nCOPY --from=b / /", ""),
         ("ARG P=linux/arm64\nFROM --platform=${P} a", "linux/arm64"),
         ("FROM --platform=linux/amd64 a AS unused\nFROM b", ""),
     ],
 )
 def test_the_platform_is_that_of_the_last_stage(text: str, platform: str) -> None:
     assert facts(text + "\n").platform == platform
+
+
+def test_facts_are_those_of_a_target() -> None:
+    text = "FROM --platform=$BUILDPLATFORM a AS build\nUSER builder\nFROM b\nUSER other\n"
+    dockerfile = parse_dockerfile(text)
+    assert read_facts(dockerfile, "Build").user == "builder"
+    assert read_facts(dockerfile, "Build").platform == BUILDERS
+    assert read_facts(dockerfile).user == read_facts(dockerfile, "none").user == "other"
 
 
 def test_what_a_build_takes() -> None:

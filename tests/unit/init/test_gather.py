@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import yaml
 
+from ci.config.parse import parse_config
 from ci.core.errors import ConfigError
 from ci.init.gather import find_slug, gather, telling
 from ci.init.proposal import propose
 from ci.init.proposal_yaml import render_proposal
 from ci.init.proposed import without_release
 from ci.init.released import Built, Released, Triggers
-from ci.init.told import tell
+from ci.init.told import about_images, about_machines, tell
 
 FILE = ".github/workflows/release.yml"
 LOGIN: dict[str, object] = {
@@ -35,7 +34,10 @@ META = "${{ steps.meta.outputs.tags }}"
 
 
 def workflow(*steps: dict[str, object], on: object = None, **job: object) -> str:
-    made = {"on": on or {"push": {"tags": ["v*"]}}, "jobs": {"build": {"runs-on": "x", "steps": [*steps], **job}}}
+    made = {
+        "on": on or {"push": {"tags": ["v*"]}},
+        "jobs": {"build": {"runs-on": "ubuntu-latest", "steps": [*steps], **job}},
+    }
     return yaml.safe_dump(made, sort_keys=False, width=1000)
 
 
@@ -213,23 +215,98 @@ image: deps
     assert alone.images[0].repositories == ("ghcr.io/acme/app",)
 
 
-def test_bake_in_json_is_read_and_hcl_is_named() -> None:
-    targets = {
-        "base": {"args": {"A": "1"}, "platforms": ["linux/amd64"]},
-        "app": {"inherits": ["base"], "dockerfile": "Dockerfile", "tags": ["ghcr.io/acme/app:latest"]},
+def test_what_another_system_is_told_is_named() -> None:
+    released = gather({"cloudbuild.yaml": "steps: []\n"}, {"Dockerfile"}, "app")
+    assert released.lost == ("cloudbuild.yaml: it is not read: what it releases, and where to, is not known here",)
+
+
+def test_workflows_that_people_start_one_at_a_time_are_named() -> None:
+    by_hand: dict[str, object] = {"workflow_dispatch": None}
+    first = workflow(build(tags="acme/app:1"), on={**by_hand, "push": {"tags": ["v*"]}})
+    released = read(first, workflow(build(tags="acme/app-edge:latest", platforms="linux/amd64"), on=by_hand))
+    assert [image.repositories for image in released.images] == [("docker.io/acme/app",), ("docker.io/acme/app-edge",)]
+    files = ".github/workflows/0.yml and .github/workflows/1.yml"
+    said = f"{files}: each is started by hand: here one run releases the images of all of them"
+    assert released.lost == (said,)
+
+
+def test_names_that_a_waiting_job_gives_are_those_of_what_was_pushed_by_its_digest() -> None:
+    push = build(outputs="type=image,name=ghcr.io/acme/app,push-by-digest=true,push=true", platforms="linux/amd64")
+    jobs = {
+        "build": {"runs-on": "x", "strategy": {"matrix": {"kind": ["plain", "slim"]}}, "steps": [push]},
+        "merge": {
+            "needs": ["build"],
+            "strategy": {"matrix": {"kind": ["plain", "slim"]}},
+            "steps": [
+                {
+                    "env": {"END": "${{ matrix.kind != 'plain' && format('-{0}', matrix.kind) || '' }}"},
+                    "run": 'echo "TAGS=latest$END,${GITHUB_REF#refs/tags/}$END" >> "$GITHUB_ENV"\n',
+                }
+            ],
+        },
     }
-    text = json.dumps({"group": {"default": {"targets": ["app"]}}, "target": targets})
-    (image,) = gather({"docker-bake.json": text}, {"Dockerfile"}, "app").images
-    assert (image.repositories, dict(image.build_args)) == (("ghcr.io/acme/app",), {"A": "1"})
-    released = gather({"docker-bake.hcl": 'target "app" {}'}, {"Dockerfile"}, "app")
-    assert not released.images
-    files = {"Dockerfile": "FROM a\n"}
-    bake: dict[str, object] = {"uses": "docker/bake-action@v6"}
-    guessed = propose(files, set(files), released=gather({FILE: workflow(bake)}, set(files), "app"))
-    written = render_proposal(guessed, schema="", file="images.yaml")
-    assert "# A guess: what names the images today could not be read" in written
-    assert yaml.safe_load(written)["tags"] == ["type=ref,event=tag"]
-    assert "docker-bake.hcl: HCL is not read" in released.lost[0]
+    text = yaml.safe_dump({"on": {"push": {"tags": ["v*"]}}, "jobs": jobs}, sort_keys=False, width=1000)
+    (image,) = read(text).images  # nothing tells the builds of both kinds apart
+    assert {rule.partition(",enable")[0] for rule in image.rules} >= {"type=raw,value=latest", "type=ref,event=tag"}
+
+
+def test_a_step_that_writes_to_fewer_repositories_is_an_image_of_its_own() -> None:
+    tags = "acme/app:{0}\nghcr.io/acme/app:{0}".format
+    versions = "\n".join([tags("${{ github.ref_name }}"), "acme/app-old:${{ github.ref_name }}"])
+    released = read(
+        workflow(build(tags=versions)),
+        workflow(build(tags=tags("edge")), on={"push": {"branches": ["main"]}}),
+    )
+    now, before = released.images
+    assert now.repositories == ("docker.io/acme/app", "ghcr.io/acme/app")
+    assert any("edge" in rule for rule in now.rules)
+    assert before.repositories == ("docker.io/acme/app-old",)
+    assert not any("edge" in rule for rule in before.rules)
+
+
+def test_an_argument_says_the_version_or_what_stands_for_it_without_one() -> None:
+    version: dict[str, object] = {"run": "make release"}
+    main: dict[str, object] = {"run": "make edge"}
+    makefile = """\
+release:
+\tdocker build --push -t acme/app:$(VERSION) --build-arg F="-X v=$${VERSION} -s" .
+edge:
+\tdocker build --push -t acme/app:edge --build-arg F="-X v=edge-$(shell git rev-parse --short HEAD) -s" .
+"""
+    said: dict[str, object] = {"run": 'echo "VERSION=${GITHUB_REF/refs\\/tags\\/v/}" >> $GITHUB_ENV'}
+    first = workflow(LOGIN, said, version)
+    files = {".github/workflows/0.yml": first, "Makefile": makefile}
+    files[".github/workflows/1.yml"] = workflow(LOGIN, main, on={"push": {"branches": ["main"]}})
+    (image,) = gather(files, {"Dockerfile"}, "app").images
+    assert dict(image.build_args) == {"F": "-X v={version:-edge-{short}} -s"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "file", "text", "value"),
+    [
+        ("GO_VERSION", "go.mod", "module a/b\n\ngo 1.25.0\n\ntoolchain go1.26.2\n", "1.26.2"),
+        ("NODE_VERSION", ".nvmrc", "v24.1.0\n", "24.1.0"),
+        ("PYTHON_VERSION", ".python-version", "3.14\n", "3.14"),
+    ],
+)
+def test_a_tool_has_the_version_that_its_own_file_says(argument: str, file: str, text: str, value: str) -> None:
+    step = build(tags="acme/app:1", **{"build-args": f"{argument}=${{{{ steps.x.outputs.y }}}}"})
+    (image,) = gather({FILE: workflow(step), file: text}, {"Dockerfile"}, "app").images
+    assert dict(image.build_args) == {argument: value}
+    assert f"a guess: {argument} is what {file} says; renew both together" in image.notes
+
+
+def test_a_script_that_chooses_repositories_by_the_event_is_named() -> None:
+    script = """
+    TAGS=one.example/app:$TAG
+    if [ "$TAG" == "main" ]; then
+      TAGS=$TAGS,ghcr.io/acme/app:$TAG
+    fi
+    echo "tags=$TAGS" >> $GITHUB_OUTPUT
+    """
+    env = {"TAG": "${{ github.ref_name }}"}
+    image = one({"id": "names", "run": script, "env": env}, build(tags="${{ steps.names.outputs.tags }}"))
+    assert any("a script chooses by the event where names go" in line for line in image.lost)
 
 
 def test_compose_tells_contexts_and_what_stands_beside() -> None:
@@ -311,10 +388,161 @@ def test_what_was_written_is_told_with_what_to_type_next() -> None:
     proposal = propose(
         files, set(files), released=gather({FILE: workflow(LOGIN, build(tags="acme/app:1"))}, set(files), "x")
     )
-    said = tell(
-        ["deploy/images.yaml", "x"], proposal, module="github.com/a/b@v1", config="deploy/images.yaml", install="i"
-    )
-    assert said.splitlines()[:3] == ["init writes:", "  deploy/images.yaml: 1 image, as they are released today", "  x"]
+    written = {"deploy/images.yaml": about_images(proposal), "x": about_machines(proposal.machines)}
+    said = tell(written, proposal, module="github.com/a/b@v1", config="deploy/images.yaml", install="i")
+    assert said.splitlines()[:3] == [
+        "init writes:",
+        "  deploy/images.yaml: 1 image, as they are released today",
+        f"  x{about_machines(proposal.machines)}",
+    ]
+    each = "linux/amd64 on ubuntu-24.04, linux/arm64 on ubuntu-24.04-arm"
+    assert about_machines(proposal.machines) == f": one job for each platform ({each}), and one that releases"
+    assert about_machines(proposal.machines[:1]) == ": one job builds and releases"
     assert "1 lines at the end of deploy/images.yaml" in said
     assert "  dagger -m github.com/a/b@v1 call --source . build-all --only app --platforms linux/amd64" in said
-    assert "stay as they are" in tell([], proposal, module="m", config="c", install="i")
+    assert "stay as they are" in tell({}, proposal, module="m", config="c", install="i")
+
+
+@pytest.mark.parametrize(
+    ("plain", "other", "flavor", "name"),
+    [
+        ("latest", "latest-slim", "suffix=-slim", "app-slim"),
+        ("latest\nghcr.io/acme/app:3", "s3-latest\nghcr.io/acme/app:s3-3", "prefix=s3-", "app-s3"),
+    ],
+)
+def test_builds_of_other_arguments_under_other_tags_are_images_of_their_own(
+    plain: str, other: str, flavor: str, name: str
+) -> None:
+    released = read(
+        workflow(
+            build(tags=f"ghcr.io/acme/app:{plain}", **{"build-args": "A=1"}),
+            build(tags=f"ghcr.io/acme/app:{other}", **{"build-args": "A=2"}),
+        )
+    )
+    proposal = propose({"Dockerfile": "FROM a\nARG A\n"}, set(), released=released)
+    first, second = parse_config(render_proposal(proposal, schema="", file="x"), file="x").images
+    assert (first.name, dict(first.build_args), first.flavor) == ("app", {"A": "1"}, ())
+    assert (second.name, dict(second.build_args)) == (name, {"A": "2"})
+    assert flavor in second.flavor
+    assert {rule.partition(",")[0] for rule in proposal.tags or ()} == {"type=raw"}
+
+
+def test_a_platform_or_an_event_with_arguments_of_its_own_is_the_same_image() -> None:
+    platforms = (
+        build(tags="ghcr.io/acme/app:latest-amd64", platforms="linux/amd64", **{"build-args": "A=1"}),
+        build(tags="ghcr.io/acme/app:latest-arm64", platforms="linux/arm64", **{"build-args": "A=2"}),
+    )
+    assert len(read(workflow(*platforms)).images) == 1
+    event, other = (
+        meta("acme/app", f"type=raw,value={tag}", **{"id": "meta", "if": f"github.event_name == '{name}'"})
+        for tag, name in (("edge", "push"), ("latest", "release"))
+    )
+    steps = (event, build(tags=META, **{"build-args": "A=1"}), other, build(tags=META, **{"build-args": "A=2"}))
+    assert len(read(workflow(*steps, on={"push": None, "release": None})).images) == 1
+
+
+def test_an_argument_without_a_value_has_that_of_the_environment() -> None:
+    step = build(tags="acme/app:1", **{"build-args": "A\nB\nC=3\n"})
+    assert one({**step, "env": {"A": "3.14"}}).build_args == {"A": "3.14", "C": "3"}
+
+
+def test_the_images_of_metadata_action_are_read_as_it_reads_them() -> None:
+    images = "# ours\nname=docker.io/acme/app,enable=${{ steps.x.outputs.y }}\nname=quay.io/acme/app,enable=false\n"
+    lower: dict[str, object] = {
+        "id": "n",
+        "run": "n=$(echo 'Acme/App' | awk '{ print tolower($0) }')\necho \"n=${n}\" >> $GITHUB_OUTPUT",
+    }
+    image = one(lower, meta(f"{images}ghcr.io/${{{{ steps.n.outputs.n }}}}, acme/other"), build(tags=META))
+    assert image.repositories == ("docker.io/acme/app", "ghcr.io/acme/app", "docker.io/acme/other")
+    unknown: dict[str, object] = {"id": "n", "run": 'n=$(curl x | jq "{ a b }")\necho "n=${n}" >> $GITHUB_OUTPUT'}
+    image = one(unknown, meta("acme/app\nghcr.io/${{ steps.n.outputs.n }}"), build(tags=META))
+    assert image.repositories == ("docker.io/acme/app",)
+    assert len([line for line in image.lost if "is not plain" in line]) == 1
+
+
+def test_a_variable_beside_the_folder_of_a_docker_build_is_no_folder() -> None:
+    image = one(LOGIN, {"run": "docker buildx build --push --file ./Dockerfile . --tag acme/app:1 $MORE"})
+    assert (image.context, image.repositories) == (".", ("docker.io/acme/app",))
+
+
+def test_of_two_images_that_a_version_names_latest_the_one_pushed_later_keeps_it() -> None:
+    one_meta = meta("acme/app", "type=semver,pattern={{version}}")
+    steps = (
+        one_meta,
+        build(tags=META, target="a"),
+        meta("acme/app", "type=semver,pattern={{version}}", "suffix=-b"),
+        build(tags=META, target="b"),
+    )
+    released = read(workflow(*steps))
+    proposal = propose({"Dockerfile": "FROM a AS a\nFROM a AS b\n"}, set(), released=released)
+    first, second = parse_config(render_proposal(proposal, schema="", file="x"), file="x").images
+    assert (first.flavor, second.flavor) == (("latest=false",), ("suffix=-b",))
+    assert any("'type=raw,value=latest' names an image that is pushed later" in line for line in proposal.lost)
+
+
+@pytest.mark.parametrize(
+    ("uses", "given", "on", "named"),
+    [
+        ("acme/.github/.github/workflows/docker.yml@main", {"image-names": "a"}, "push", True),
+        ("acme/.github/.github/workflows/docker.yml@main", {}, "pull_request", False),
+        ("acme/.github/.github/workflows/lint.yml@main", {"python": "3.13"}, "push", False),
+        ("./.github/workflows/docker.yml", {}, "push", False),
+    ],
+)
+def test_a_workflow_of_another_repository_that_is_called_is_named(
+    uses: str, given: dict[str, str], on: str, named: bool
+) -> None:
+    text = yaml.safe_dump({"on": {on: None}, "jobs": {"build": {"uses": uses, "with": given}}})
+    assert any(f"calls {uses}, which is not here" in line for line in read(text).lost) == named
+
+
+def test_images_of_one_repository_are_told_apart_by_what_is_written_out() -> None:
+    texts = [workflow(build(file=f"{one}/Dockerfile", tags=f"acme/app:{one}")) for one in ("devel", "nightly")]
+    files = {"devel/Dockerfile": "FROM a\n", "nightly/Dockerfile": "FROM b\n"}
+    released = gather({f".github/workflows/{n}.yml": text for n, text in enumerate(texts)}, set(files), "app")
+    written = yaml.safe_load(render_proposal(propose(files, set(files), released=released), schema="", file="x"))
+    assert [image["name"] for image in written["images"]] == ["app", "app-nightly"]
+    assert "suffix=-nightly" in written["images"][1]["flavor"]
+    assert written["images"][1]["tags"][0].endswith(",suffix=")
+
+
+def test_services_of_several_compose_files_are_named_with_their_folders() -> None:
+    compose = "services:\n  web:\n    build: .\n"
+    files = {f"{one}/Dockerfile": "FROM a\n" for one in ("one", "two")}
+    released = gather({f"{one}/compose.yaml": compose for one in ("one", "two")}, set(files), "app")
+    images = propose(files, set(files), released=released).images
+    assert [proposed.image.name for proposed in images] == ["web", "two-web"]
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        ("echo $PASS | docker login -u me --password-stdin", "docker.io"),
+        ("echo $PASS | docker login ghcr.io -u me --password-stdin", "ghcr.io"),
+        ("skopeo login -u me -p $PASS quay.io", "quay.io"),
+    ],
+)
+def test_a_login_by_a_script_names_its_secret(command: str, where: str) -> None:
+    step: dict[str, object] = {"run": command, "env": {"PASS": "${{ secrets.REGISTRY_TOKEN }}"}}
+    said = f"{FILE}:9: logs in to {where} with the secrets REGISTRY_TOKEN: --login gives it to a release"
+    assert said in read(workflow(step, build(tags="acme/app:1"))).lost
+
+
+def test_runners_of_ones_own_are_named() -> None:
+    given = workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04-arm"})
+    assert any("builds on ubuntu-24.04-arm: the workflow of init has another one" in line for line in read(given).lost)
+    assert not read(workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04"})).lost
+
+
+def test_a_job_that_logs_in_and_builds_by_what_is_not_read_is_named() -> None:
+    release: dict[str, object] = {"uses": "goreleaser/goreleaser-action@v7"}
+    released = gather({FILE: workflow(LOGIN, release), ".goreleaser.yml": ""}, {"Dockerfile"}, "app")
+    assert any("secrets HUB_USER and HUB" in line for line in released.lost)
+    assert any("what it pushes there cannot be read" in line for line in released.lost)
+    assert any(line.startswith(".goreleaser.yml: it is not read") for line in released.lost)
+
+
+def test_a_script_that_make_calls_is_named() -> None:
+    makefile = "image:\n\tsh ./scripts/build-docker.sh\n\tsh ./scripts/lint.sh\n\tsh ./test_image.sh\n"
+    released = gather({"Makefile": makefile}, {"Dockerfile"}, "app")
+    assert released.lost == ("Makefile:2: calls ./scripts/build-docker.sh, which is not read",)

@@ -33,7 +33,7 @@ def rendered(proposal: Proposal) -> Config:
     """Write a proposal, and read it as a configuration; it has to say the same."""
     text = render_proposal(proposal, schema="https://example.com/schema.json", file="images.yaml")
     config = parse_config(text, file="images.yaml")
-    # What lists packages, the file decides for all images.
+    # What no proposal says, the file's default does.
     assert config.images == tuple(replace(found.image, sbom=GENERATOR) for found in proposal.images)
     return config
 
@@ -258,6 +258,7 @@ def test_what_needs_a_hand_is_said() -> None:
         ("RUN x\n", "it cannot be read"),
         ("package docker\n", "it cannot be read"),
         ("FROM {{base}}\n", "it is a template"),
+        ("{{ head }}\nFROM a\n", "it is a template"),
         ("FROM mcr.microsoft.com/windows/servercore:ltsc2022\n", "it is for Windows"),
     ],
 )
@@ -317,8 +318,10 @@ def test_an_address_that_could_be_more_than_text_is_refused(module: str) -> None
 
 
 def test_templates_call_the_module_by_its_address() -> None:
-    workflow = "        with:\n          args: >-\n            --source .\n            github\n"
+    workflow = (Path(__file__).parents[3] / ".github/workflows/images.yml").read_text()
     assert "          module: x/y@v1\n          args: >-\n" in adapt_workflow(workflow, "x/y@v1")
+    with pytest.raises(ValueError, match="no longer calls Dagger"):
+        adapt_workflow(workflow.replace("args: >-", "args: |"), "x/y@v1")
     hook = 'module=$(git config drydock.module || echo "$here")\n'
     assert adapt_hook(hook, "x/y@v1") == "module=$(git config drydock.module || echo x/y@v1)\n"
     for adapt in (adapt_workflow, adapt_hook):
@@ -506,3 +509,23 @@ def test_a_dockerfile_that_copies_everything_has_the_context_that_its_commands_f
     folders = {path.rpartition("/")[0] for path in paths} - {""}
     image = proposed(f"{APP}{copied}{commands}\n", "packaging/api/Dockerfile", (*paths, *folders))
     assert image.context == context
+
+
+def test_a_pattern_that_fits_nothing_is_not_missing() -> None:
+    files = {"Dockerfile": "FROM a\nCOPY package.json yarn.lock* ./\n"}
+    (proposed,) = propose(files, {*files, "package.json"}).images
+    assert not proposed.missing
+    assert not any("COPY names" in note for note in proposed.notes)
+
+
+def test_an_image_of_the_builder_s_own_platform_is_for_one() -> None:
+    files = {"Dockerfile": "FROM --platform=$BUILDPLATFORM a\n"}
+    (proposed,) = propose(files, set(files)).images
+    assert proposed.image.platforms == ("linux/amd64",)
+    assert "linux/amd64 only: its last stage's FROM asks for the builder's own" in proposed.notes
+
+
+def test_a_title_names_an_image_that_nothing_else_does() -> None:
+    files = {"Dockerfile": 'FROM a\nLABEL org.opencontainers.image.title="My Tool"\n'}
+    (proposed,) = propose(files, set(files)).images
+    assert (proposed.image.name, proposed.guessed_name) == ("my-tool", False)

@@ -118,7 +118,8 @@ def test_arguments(written: str, value: str) -> None:
 def test_an_argument_that_only_a_tool_knows_is_named() -> None:
     found = list_arguments(f"GO_VERSION={hole('$(shell go version)')}", "here", ())
     assert not found.values
-    assert found.lost == ("here: the build argument GO_VERSION=$(shell go version) is made by a script",)
+    said = "here: the build argument GO_VERSION=$(shell go version) is made by a script"
+    assert found.open == {"GO_VERSION": said}
 
 
 @pytest.mark.parametrize(

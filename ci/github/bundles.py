@@ -1,0 +1,138 @@
+"""Reads what a Sigstore bundle says: what it attests, as what, and which repository's workflow signed it.
+
+No signature is verified here, and no log is asked: `gh attestation verify` does that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any  # a JSON document
+
+PROVENANCE = "https://slsa.dev/provenance/v1"  # what actions/attest says of a build
+_PAYLOAD, _STATEMENT = "application/vnd.in-toto+json", "https://in-toto.io/Statement/v1"
+# Extensions of Fulcio's certificates: 1.3.6.1.4.1.57264.1.N, each an UTF8String.
+_FULCIO = bytes.fromhex("2b0601040183bf3001")
+_ISSUER, _REPOSITORY = _FULCIO + b"\x08", _FULCIO + b"\x0c"
+_SEQUENCE, _OCTETS, _UTF8, _EXTENSIONS = 0x30, 0x04, 0x0C, 0xA3  # tags of DER
+_LONG = 0x80  # a length of its own bytes follows
+
+
+class BundleError(Exception):
+    """It is no bundle that can be read; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attested:
+    """What a bundle says."""
+
+    digests: frozenset[str]  # such as "sha256:…"
+    predicate: str  # its type
+    issuer: str  # of the identity that signed
+    repository: str  # the address of the source repository that the identity names
+
+
+def read_bundle(bundle: object) -> Attested:
+    """Read a bundle as GitHub keeps it.
+
+    Raises:
+        BundleError: it cannot be read.
+
+    """
+    try:
+        return _read(bundle)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise BundleError(f"the bundle cannot be read: {type(error).__name__}") from None
+
+
+def fault_of(attested: Attested, digest: str, *, repository: str, server: str) -> str:
+    """Say why a bundle does not attest that a workflow of a repository built a digest; "" where it does.
+
+    Args:
+        attested: what the bundle says.
+        digest: of a manifest.
+        repository: on GitHub, as OWNER/NAME.
+        server: GitHub's address.
+
+    """
+    source = f"{server}/{repository}"
+    if digest not in attested.digests:
+        return "it is about another digest"
+    if attested.predicate != PROVENANCE:
+        return f"its type is {attested.predicate}, and not {PROVENANCE}"
+    # An enterprise may have an issuer of its own, which is its name behind GitHub's.
+    if not f"{attested.issuer}/".startswith(f"{_issuer(server)}/"):
+        return f"it was signed for an identity of {attested.issuer}, and not of {_issuer(server)}"
+    if attested.repository.lower() != source.lower():
+        return f"it was signed by a workflow of {attested.repository}, and not of {source}"
+    return ""
+
+
+def _issuer(server: str) -> str:
+    """Name who tells the identities of GitHub's runs: on github.com, or on a host of its own."""
+    host = server.partition("://")[2]
+    return f"https://token.actions.{'githubusercontent.com' if host == 'github.com' else host}"
+
+
+def _read(bundle: Any) -> Attested:  # noqa: ANN401
+    envelope, material = bundle["dsseEnvelope"], bundle["verificationMaterial"]
+    statement = json.loads(_decode(envelope["payload"]))
+    if envelope["payloadType"] != _PAYLOAD or statement["_type"] != _STATEMENT:
+        raise ValueError
+    single = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
+    extensions = dict(_extensions(_decode(single["rawBytes"])))
+    return Attested(
+        digests=frozenset(
+            f"{algorithm}:{value}" for subject in statement["subject"] for algorithm, value in _digests(subject)
+        ),
+        predicate=str(statement["predicateType"]),
+        issuer=_text(extensions[_ISSUER]),
+        repository=_text(extensions[_REPOSITORY]),
+    )
+
+
+def _digests(subject: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from subject["digest"].items()
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError from None
+
+
+def _extensions(certificate: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """List the extensions of a certificate: the identifier of each, and its value."""
+    ((_, whole),) = _parts(certificate, _SEQUENCE)
+    signed = next(_parts(whole))[1]
+    for tag, value in _parts(signed):
+        if tag == _EXTENSIONS:
+            ((_, listed),) = _parts(value, _SEQUENCE)
+            for _, extension in _parts(listed, _SEQUENCE):
+                (_, name), *rest = _parts(extension)
+                yield name, next(content for kind, content in rest if kind == _OCTETS)
+
+
+def _text(value: bytes) -> str:
+    ((_, text),) = _parts(value, _UTF8)
+    return text.decode()
+
+
+def _parts(data: bytes, wanted: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """List the values of a DER encoding, each with its tag; all have to be of the wanted one."""
+    at = 0
+    while at < len(data):
+        tag, length = data[at], data[at + 1]
+        at += 2
+        if length & _LONG:
+            width = length & ~_LONG
+            length = int.from_bytes(data[at : at + width], "big")
+            at += width
+        if at + length > len(data) or (wanted is not None and tag != wanted):
+            raise ValueError
+        yield tag, data[at : at + length]
+        at += length
