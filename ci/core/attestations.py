@@ -142,7 +142,8 @@ def read_provenance(predicate: Mapping[str, Any], digest: str) -> Provenance:
             beside=tuple(f"sha256:{t['digest']['sha256']}" for t in taken if str(t.get("uri")).startswith("pkg:oci/")),
             arguments={k.removeprefix("build-arg:"): str(v) for k, v in given if k.startswith("build-arg:")},
             secrets=tuple(str(secret["id"]) for secret in request.get("secrets") or []),
-            mode="max" if more.get("source") else "min",
+            # Of a Dockerfile without a step of its own there is no more to say than this.
+            mode="max" if (metadata.get("buildkit_completeness") or {}).get("request") is True else "min",
             platform=str(internal.get("builderPlatform") or ""),
             started=str(metadata.get("startedOn") or ""),
             finished=str(metadata.get("finishedOn") or ""),

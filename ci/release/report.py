@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 from ci.build import report_or_fail as build_report_or_fail
+from ci.core.attestations import Attested
 from ci.core.errors import PipelineError
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
 from ci.core.timeline import draw_mermaid
@@ -73,9 +75,26 @@ def render_markdown(release: Release) -> str:
 
 
 def render_json(release: Release, before: str = "") -> str:
-    """Write it as JSON: the fields of ci.release.outcome.Release, with ok, schema (1) and the report of the build."""
-    document = {"schema": 1, "ok": release.ok, **asdict(release)}
+    """Write it as JSON: the fields of ci.release.outcome.Release, with ok, schema (1) and the report of the build.
+
+    Of what is attested it has the kind and the number of packages: the whole of it is in the registry.
+    """
+    bare = tuple(
+        replace(image, variants=tuple(replace(variant, attested=None) for variant in image.variants))
+        for image in release.images
+    )
+    document: dict[str, Any] = {"schema": 1, "ok": release.ok, **asdict(replace(release, images=bare))}
+    for image, written in zip(release.images, document["images"], strict=True):
+        for variant, row in zip(image.variants, written["variants"], strict=True):
+            row["attested"] = _attested(variant.attested) if variant.attested else None
     return json.dumps({**document, "build": json.loads(before)} if before else document, indent=2)
+
+
+def _attested(found: Attested) -> dict[str, object]:
+    return {
+        "provenance": found.provenance.mode if found.provenance else None,
+        "packages": len(found.sbom.packages) if found.sbom else None,
+    }
 
 
 def render_checksums(release: Release) -> str:

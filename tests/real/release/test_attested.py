@@ -54,7 +54,8 @@ class Said:
     revision: str
     bases: list[tuple[str, str]] = field(default_factory=lambda: [("python@3.13-slim", GOOD)])
     packages: list[dict[str, Any]] = field(default_factory=list)
-    source: dict[str, Any] = field(default_factory=lambda: {"infos": []})  # mode=max has it
+    whole: bool = True  # whether it has all that was asked, as mode=max
+    started: str = "2026-02-01T12:00:00Z"
     leave_out: str = ""  # a predicate type
     kinds: dict[str, str] = field(default_factory=dict)  # what the manifest calls a predicate type
     body: bytes | None = None  # in place of the provenance
@@ -79,7 +80,11 @@ def write(said: Said) -> tuple[Manifest, dict[str, bytes]]:
         },
         "runDetails": {
             "builder": {"id": ""},
-            "metadata": {"buildkit_metadata": {"vcs": {"revision": said.revision}, "source": said.source}},
+            "metadata": {
+                "startedOn": said.started,
+                "buildkit_completeness": {"request": said.whole},
+                "buildkit_metadata": {"vcs": {"revision": said.revision}},
+            },
         },
     }
     sbom = {"spdxVersion": "SPDX-2.3", "name": "sbom", "packages": said.packages, "relationships": []}
@@ -191,7 +196,7 @@ SPOILT: dict[str, tuple[Callable[[Said], None] | None, str]] = {
     ),
     "another commit": (set_to("revision", "c" * 40), f"its provenance is of commit {'c' * 40}, and the image of b"),
     "no commit": (set_to("revision", ""), "its provenance is of commit none, and the image of b"),
-    "less than promised": (set_to("source", {}), "its provenance has neither its Dockerfile nor its steps"),
+    "less than promised": (set_to("whole", value=False), "its provenance has neither its Dockerfile nor its steps"),
     "an empty SBOM": (set_to("packages", []), f"its SBOM is empty, and it is based on {PYTHON}"),
     "no distribution": (
         set_to("packages", [package("bash", "5.2", "pkg:deb/debian/bash@5.2?arch=amd64")]),
@@ -290,7 +295,7 @@ async def attested(host: str, prefix: str, tag: str = "latest") -> dict[str, lis
 
 def later(said: Said) -> None:
     """Build the same again: only what is said of the time is other."""
-    said.source = {"infos": [], "later": True}
+    said.started = "2026-02-01T13:00:00Z"
 
 
 async def test_a_second_build_keeps_what_is_attested_of_the_same_variants(plain: Registry, other: Registry) -> None:

@@ -44,6 +44,7 @@ PROVENANCE: dict[str, Any] = {
         "metadata": {
             "startedOn": "2026-11-26T06:29:33.848215308Z",
             "finishedOn": "2026-11-26T06:29:36.543077353Z",
+            "buildkit_completeness": {"request": True, "resolvedDependencies": False},
             "buildkit_metadata": {
                 "vcs": {"localdir:dockerfile": "deploy/docker", "revision": REVISION, "source": "https://git.test/a"},
                 "source": {"infos": [{"filename": "Dockerfile.backend", "data": "RlJPTSBzY3JhdGNoCg=="}]},
