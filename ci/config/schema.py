@@ -99,9 +99,9 @@ def config_schema() -> Schema:
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "runners": _runners(),
         "attest": {
-            "description": "Whether every digest has to be attested, at GitHub or in its registry, before a tag names it: "
-            "required fails a release that lacks one, optional says so and goes on. Unless given, it is required in a "
-            "public repository and optional in a private one.",
+            "description": "Whether every digest has to be attested, at GitHub or in its registry, before a tag names "
+            "it: required fails a release that lacks one, optional says so and goes on. Unless given, it is required "
+            "in a public repository and optional in a private one.",
             "enum": [*runners.ATTEST],
         },
         "images": {
