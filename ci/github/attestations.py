@@ -167,7 +167,7 @@ def _refusal(github: GitHub, answer: httpx.Response) -> _Answer:
 
 
 def _shown(text: str) -> str:
-    return " ".join(clean(text[:_SHOWN]).split())
+    return " ".join(clean(text[:_SHOWN]).split()).rstrip(".")
 
 
 def _listed(answer: httpx.Response) -> list[Mapping[str, Any]]:
