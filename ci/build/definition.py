@@ -14,7 +14,7 @@ from ci.core.buildkit import is_own_frontend
 from ci.core.engine import as_served, explain, fan_out, gather, missing_base
 from ci.core.errors import DrydockError
 from ci.core.model import IMAGE_CONTEXT, TARGET_CONTEXT, Image, Plan
-from ci.core.names import BASE_DIGEST, BASE_NAME, is_digest
+from ci.core.names import BASE_DIGEST, BASE_NAME, is_digest, whole_reference
 from ci.core.order import needed_variants
 from ci.core.supply import GENERATOR
 from ci.dockerfile import (
@@ -269,9 +269,10 @@ async def _resolve(base: Base) -> Resolved:
     container = dagger.dag.container(platform=dagger.Platform(base.platform))
     unknown = f"the digest of {base.reference} for {base.platform} is not known"
     try:
-        name, _, digest = (await container.from_(base.reference).image_ref()).rpartition("@")
+        digest = (await container.from_(base.reference).image_ref()).rpartition("@")[2]
     except dagger.DaggerError as error:
         raise DrydockError(f"{unknown}: {explain(error)}{await missing_base(base.reference)}") from None
     if not is_digest(digest):
         raise DrydockError(f"{unknown}: {digest!r} is none")
-    return Resolved(name=name, digest=digest)
+    # The engine names what it has already by the reference that it was first asked for (0.21.8).
+    return Resolved(name=whole_reference(base.reference).partition("@")[0], digest=digest)

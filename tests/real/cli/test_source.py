@@ -212,6 +212,7 @@ def test_a_link_to_a_dockerfile_is_built_validated_and_proposed_once(repository:
 
     image = "name: {}\ndockerfile: {}\nplatforms: [linux/amd64]\nsmoke: [{{file: {{path: /srv/hello.txt}}}}]"
     repository.configure(image.format("a", "Dockerfile"), image.format("b", "docker/Dockerfile.debian"))
+    (repository.path / ".github/workflows/images.yml").unlink()  # it has a job for a platform that is none any more
     found = call("validate", "--offline").out
     assert found.count("base-unpinned") == 1
     assert found.count("is a link to 'docker/Dockerfile.debian'") == 1

@@ -196,19 +196,19 @@ async def new(session: None) -> Commit:
     return await make_commit(*NEW)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with run_registry(tmp_path_factory.mktemp("plain") / "registry") as registry:
         yield registry
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with run_registry(tmp_path_factory.mktemp("other") / "registry") as registry:
         yield registry
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def proxy(plain: Registry) -> Iterator[FaultProxy]:
     with FaultProxy(plain.port) as running:
         yield running

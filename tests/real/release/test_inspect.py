@@ -78,7 +78,12 @@ def provenance(host: str, digest: str) -> dict[str, Any]:
             "externalParameters": {"request": {}},
             "resolvedDependencies": [{"uri": uri, "digest": {"sha256": digest.removeprefix("sha256:")}}],
         },
-        "runDetails": {"metadata": {"buildkit_metadata": {"vcs": {"revision": "1" * 40}, "source": {"infos": []}}}},
+        "runDetails": {
+            "metadata": {
+                "buildkit_completeness": {"request": True},
+                "buildkit_metadata": {"vcs": {"revision": "1" * 40}, "source": {"infos": []}},
+            }
+        },
     }
 
 
