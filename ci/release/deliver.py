@@ -158,16 +158,18 @@ async def build_part(
     platforms = (variant for variant in plan.variants if variant.image.name in names)
     wide = replace(part, variants=tuple({str(v): v for v in (*platforms, *part.variants)}.values()))
     definitions = await read_definitions(wide, builder.source, git=builder.git)
-    base = {image.name: definitions[image.name].base_labels() for image in part.images}
-    targets = tuple(
+    # What is only needed by others is built with the labels that it is released with: they go on in those.
+    known = tuple(
         replace(
             target,
-            labels={**target.labels, **base[target.image.name]},
+            labels={**target.labels, **definitions[target.image.name].base_labels()},
             pins={v.platform: definitions[target.image.name].pins(v.platform) for v in target.variants},
         )
         for target in destination.targets(plan, tags=request.tags, version=request.version, created=request.created)
-        if target.image.name in names
+        if target.image.name in definitions
     )
+    targets = tuple(target for target in known if target.image.name in names)
+    labels = {target.image.name: target.labels for target in known}
     found = await find_unchanged(
         part,
         targets,
@@ -186,9 +188,8 @@ async def build_part(
         created=request.created,
         watch=watch,
     )
-    built = await _build(job, targets, found, most=CacheMode.WRITE)
+    built = await _build(job, targets, found, most=CacheMode.WRITE, labels=labels)
     if plan.config.require.reproducible:
-        labels = {target.image.name: target.labels for target in targets}
         created = request.created
         built = await build_twice(part, built, builder, definitions=definitions, created=created, labels=labels)
     named = {name for name, one in found.found.items() if one.index}
@@ -200,7 +201,7 @@ async def build_part(
             configuration=digest_configuration(plan.config),
             built=built.images,
             inputs=found.inputs.records,
-            base=base,
+            base={name: definitions[name].base_labels() for name in names},
             run={BUILT: utc_text(request.began)} if request.began else {},
             found=found.found,
             keep=not request.overwrite,
@@ -252,7 +253,14 @@ class _Job:
     watch: Stopwatch
 
 
-async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: CacheMode) -> Built:
+async def _build(
+    job: _Job,
+    targets: Sequence[Target],
+    found: Reuse,
+    *,
+    most: CacheMode,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+) -> Built:
     caches = await choose_caches(job.plan, job.destination, most=most)
     twice = most is CacheMode.WRITE and job.plan.config.require.reproducible
     return await build_all(
@@ -261,7 +269,7 @@ async def _build(job: _Job, targets: Sequence[Target], found: Reuse, *, most: Ca
         definitions=job.definitions,
         created=job.created,
         caches=from_nothing(job.plan, caches.uses) if twice else caches.uses,
-        labels={target.image.name: target.labels for target in targets},
+        labels=labels or {target.image.name: target.labels for target in targets},
         names=references(targets),
         sbom=most is CacheMode.WRITE,
         reused=found.outcomes(job.plan),
