@@ -116,7 +116,9 @@ async def test_the_reference_images_are_one_from_the_build_to_the_registry(
     plain: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = reference_source()
-    commit = await build_commit(plan_build(await read_config(source, None), revision="c" * 40), source, NEW[1])
+    config = await read_config(source, None)
+    config = replace(config, images=tuple(replace(image, sbom="") for image in config.images))  # no scanner is compiled
+    commit = await build_commit(plan_build(config, revision="c" * 40), source, NEW[1])
     assert (await publish(commit, plain.host, "reference", patient=True)).ok
     lines = await hold(commit, plain.host, "reference", tmp_path)
     with capsys.disabled():
