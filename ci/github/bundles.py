@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any  # a JSON document
 
+from ci.core.certificates import read_extensions, read_parts
+
 PROVENANCE = "https://slsa.dev/provenance/v1"  # what actions/attest says of a build
 _PAYLOAD = "application/vnd.in-toto+json"
 # What is read of a statement is the same in both; cosign attest writes the older one.
@@ -19,8 +21,7 @@ _STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/
 # Extensions of Fulcio's certificates: 1.3.6.1.4.1.57264.1.N, each an UTF8String.
 _FULCIO = bytes.fromhex("2b0601040183bf3001")
 _ISSUER, _REPOSITORY = _FULCIO + b"\x08", _FULCIO + b"\x0c"
-_SEQUENCE, _OCTETS, _UTF8, _EXTENSIONS = 0x30, 0x04, 0x0C, 0xA3  # tags of DER
-_LONG = 0x80  # a length of its own bytes follows
+_UTF8 = 0x0C  # a tag of DER
 
 
 class BundleError(Exception):
@@ -90,7 +91,7 @@ def _read(bundle: Any) -> Attested:  # noqa: ANN401
     if envelope["payloadType"] != _PAYLOAD or statement["_type"] not in _STATEMENTS:
         raise ValueError
     single = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
-    extensions = dict(_extensions(_decode(single["rawBytes"])))
+    extensions = read_extensions(_decode(single["rawBytes"]))
     return Attested(
         digests=frozenset(
             f"{algorithm}:{value}" for subject in statement["subject"] for algorithm, value in _digests(subject)
@@ -112,34 +113,6 @@ def _decode(text: str) -> bytes:
         raise ValueError from None
 
 
-def _extensions(certificate: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """List the extensions of a certificate: the identifier of each, and its value."""
-    ((_, whole),) = _parts(certificate, _SEQUENCE)
-    signed = next(_parts(whole))[1]
-    for tag, value in _parts(signed):
-        if tag == _EXTENSIONS:
-            ((_, listed),) = _parts(value, _SEQUENCE)
-            for _, extension in _parts(listed, _SEQUENCE):
-                (_, name), *rest = _parts(extension)
-                yield name, next(content for kind, content in rest if kind == _OCTETS)
-
-
 def _text(value: bytes) -> str:
-    ((_, text),) = _parts(value, _UTF8)
+    ((_, text),) = read_parts(value, _UTF8)
     return text.decode()
-
-
-def _parts(data: bytes, wanted: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """List the values of a DER encoding, each with its tag; all have to be of the wanted one."""
-    at = 0
-    while at < len(data):
-        tag, length = data[at], data[at + 1]
-        at += 2
-        if length & _LONG:
-            width = length & ~_LONG
-            length = int.from_bytes(data[at : at + width], "big")
-            at += width
-        if at + length > len(data) or (wanted is not None and tag != wanted):
-            raise ValueError
-        yield tag, data[at : at + length]
-        at += length

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any  # documents of others
 
-from ci.core.errors import DrydockError
+from ci.core.certificates import SEQUENCE, read_extensions, read_parts
 from ci.registry import RegistryClient
 from ci.release.inspected import Signature
 from ci.release.referrers import list_referrers, read_bundles
@@ -21,9 +21,8 @@ _SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
 _CERTIFICATE = "dev.sigstore.cosign/certificate"
 _MAX_BUNDLE = 20 * 1024 * 1024  # bytes
 _MOST = 50  # of what is about one digest
-_ALTERNATIVE_NAME = bytes.fromhex("0603551d11")  # the identifier of the extension, 2.5.29.17
+_ALTERNATIVE_NAME = bytes.fromhex("551d11")  # the identifier of the extension, 2.5.29.17
 _EMAIL, _ADDRESS = 0x81, 0x86
-_OCTETS, _SEQUENCE, _BOOLEAN = 0x04, 0x30, 0x01
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -71,36 +70,9 @@ def signers_of_pem(text: str) -> tuple[str, ...]:
 
 
 def signers_of(certificate: bytes) -> tuple[str, ...]:
-    """Read whom a certificate (DER) names, as addresses and e-mail addresses.
-
-    Of the structure only the extension with the alternative names is looked for, by its identifier.
-    """
-    place = certificate.find(_ALTERNATIVE_NAME)
-    if place < 0:
-        return ()
+    """Read whom a certificate (DER) names, as addresses and e-mail addresses."""
     try:
-        kind, value, rest = _part(certificate[place + len(_ALTERNATIVE_NAME) :])
-        if kind == _BOOLEAN:  # whether the extension is critical
-            kind, value, _ = _part(rest)
-        names = _part(value)[1] if kind == _OCTETS and value[:1] == bytes([_SEQUENCE]) else b""
-        return tuple(_names(names))
-    except (IndexError, DrydockError):
+        ((_, names),) = read_parts(read_extensions(certificate)[_ALTERNATIVE_NAME], SEQUENCE)
+        return tuple(name.decode("ascii", "replace") for kind, name in read_parts(names) if kind in {_EMAIL, _ADDRESS})
+    except (ValueError, KeyError):
         return ()
-
-
-def _names(value: bytes) -> Iterator[str]:
-    while value:
-        kind, name, value = _part(value)
-        if kind in {_EMAIL, _ADDRESS}:
-            yield name.decode("ascii", "replace")
-
-
-def _part(data: bytes) -> tuple[int, bytes, bytes]:
-    """Split DER into the kind and the value of its first part, and what follows."""
-    kind, length, start = data[0], data[1], 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, start = int.from_bytes(data[2 : 2 + count], "big"), 2 + count
-    if start + length > len(data):
-        raise DrydockError("the certificate is cut")
-    return kind, data[start : start + length], data[start + length :]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ci.github.bundles import BundleError, fault_of, read_bundle
 from ci.github.snappy import unpack
-from tests.support.attestations import bundle, pack
+from tests.support.attestations import bundle, der, pack
 
 ONE = f"sha256:{'1' * 64}"
 GITHUB, TENANT = "https://github.com", "https://acme.ghe.com"
@@ -104,6 +104,21 @@ def test_a_certificate_that_is_cut_or_changed_is_read_or_refused(data: st.DataOb
     whole["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(cut).decode()
     with suppress(BundleError):
         assert read_bundle(whole).digests == {ONE}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        der(0x30, b""),  # nothing that is signed
+        der(0x30, der(0x30, der(0xA3, der(0x30, der(0x30, der(0x06, b"\x55")))))),  # an extension without a value
+        b"\x30",
+    ],
+)
+def test_a_certificate_without_what_it_has_to_have_is_refused(raw: bytes) -> None:
+    whole = bundle(ONE)
+    whole["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(raw).decode()
+    with pytest.raises(BundleError, match="the bundle cannot be read"):
+        read_bundle(whole)
 
 
 def test_what_snappy_packed_is_unpacked() -> None:
