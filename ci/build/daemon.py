@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -106,13 +106,8 @@ class EngineDaemon:
             DrydockError: the engine refuses what the daemon needs.
 
         """
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._watch)
-                yield
-                group.cancel_scope.cancel()
-        except ExceptionGroup as several:
-            raise first_error(several) from None
+        async with beside(self._watch):
+            yield
 
     async def _watch(self) -> None:
         await anyio.sleep(_PATIENCE)
@@ -154,6 +149,18 @@ class EngineDaemon:
         with suppress(dagger.DaggerError):
             await asked_now(self.client()).with_exec(["true"]).sync()
         up.set()
+
+
+@asynccontextmanager
+async def beside(watch: Callable[[], Coroutine[object, object, None]]) -> AsyncIterator[None]:
+    """Have something watched for as long as it lasts; what the watch raises ends it."""
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            yield
+            group.cancel_scope.cancel()
+    except ExceptionGroup as several:
+        raise first_error(several) from None
 
 
 def asked_now(container: dagger.Container) -> dagger.Container:

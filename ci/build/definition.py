@@ -187,7 +187,7 @@ async def read_definitions(
     images = list({variant.image.name: variant.image for variant in needed}.values())
     read = await fan_out(images, partial(_read, plan, source, native, git=git), limit=_AT_A_TIME)
     bases = {base: base for one in read for base in one.named()}
-    resolved, unresolved = await gather(bases, _resolve, limit=_AT_A_TIME)
+    resolved, unresolved = await gather(bases, resolve_base, limit=_AT_A_TIME)
     return {one.image.name: replace(one, resolved=resolved, unresolved=unresolved) for one in read}
 
 
@@ -260,12 +260,17 @@ async def find_generator(reference: str) -> str:
     served = await as_served(reference) if reference == GENERATOR else reference
     if "@" in served:
         return served
-    found = await _resolve(Base(reference=served, platform=str(await dagger.dag.default_platform())))
+    found = await resolve_base(Base(reference=served, platform=str(await dagger.dag.default_platform())))
     return f"{served}@{found.digest}"
 
 
-async def _resolve(base: Base) -> Resolved:
-    """Ask a registry what a base's reference names now."""
+async def resolve_base(base: Base) -> Resolved:
+    """Ask a registry what a base's reference names now.
+
+    Raises:
+        DrydockError: that cannot be told.
+
+    """
     container = dagger.dag.container(platform=dagger.Platform(base.platform))
     unknown = f"the digest of {base.reference} for {base.platform} is not known"
     try:

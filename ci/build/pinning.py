@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import dagger
-
-from ci.build.definition import Definition, Resolved
-from ci.core.names import is_digest, short_reference, whole_reference
+from ci.build.definition import Definition, Resolved, resolve_base
+from ci.core.errors import DrydockError
+from ci.core.names import short_reference, whole_reference
+from ci.dockerfile import Base
 
 
 def pin_bases(definition: Definition, digests: Mapping[str, str]) -> tuple[Definition, tuple[str, ...]]:
@@ -40,9 +40,7 @@ def pin_bases(definition: Definition, digests: Mapping[str, str]) -> tuple[Defin
 
 async def find_base(reference: str, platform: str) -> str | None:
     """Ask the engine what a reference names now, as a build would; None where that cannot be told."""
-    container = dagger.dag.container(platform=dagger.Platform(platform))
     try:
-        digest = (await container.from_(reference).image_ref()).rpartition("@")[2]
-    except dagger.DaggerError:
+        return (await resolve_base(Base(reference=reference, platform=platform))).digest
+    except DrydockError:
         return None
-    return digest if is_digest(digest) else None

@@ -10,9 +10,9 @@ import anyio
 import dagger
 
 from ci.build.addresses import LIMIT, Address, Worker, is_lost, is_native, read_worker, same_minor, why_not_reached
-from ci.build.daemon import asked_now, client_base
+from ci.build.daemon import asked_now, beside, client_base
 from ci.core.buildkit import BUILDKIT
-from ci.core.engine import engine_platform, explain, first_error, gather, step
+from ci.core.engine import engine_platform, explain, gather, step
 from ci.core.errors import DrydockError
 from ci.core.model import Config, Failure
 
@@ -128,13 +128,8 @@ class RemoteDaemon:
             DrydockError: the daemon does not answer any more.
 
         """
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._watch)
-                yield
-                group.cancel_scope.cancel()
-        except ExceptionGroup as several:
-            raise first_error(several) from None
+        async with beside(self._watch):
+            yield
 
     async def _watch(self) -> None:
         while True:

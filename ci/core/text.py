@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
-from ci.core.errors import SelectionError
+from ci.core.errors import PipelineError, SelectionError
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -125,3 +125,21 @@ def parse_word(name: str, words: Iterable[Word], option: str = "format") -> Word
         hint = f"; did you mean {close!r}?" if close else ""
         raise SelectionError(f"--{option} {name!r} is not one of {', '.join(known)}{hint}")
     return known[name]
+
+
+def text_or_fail(text: str, *, ok: bool, wanted: Format) -> str:
+    """Return a report where all went well.
+
+    Args:
+        text: the report.
+        ok: whether nothing failed.
+        wanted: how it is written.
+
+    Raises:
+        PipelineError: something failed; its text is the report.
+
+    """
+    if ok:
+        return text
+    # The engine adds a mark of its own to the last line.
+    raise PipelineError(text if wanted is Format.JSON else f"{text}\n")

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from ci.core.errors import PipelineError
-from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, size_text
+from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, size_text, text_or_fail
 from ci.release.inspected import BaseFact, Inspected, InspectedImage, InspectedVariant, PackageDiff
 
 _SHORT = 19  # characters of a digest: "sha256:" and twelve digits
@@ -37,9 +36,7 @@ def report_inspected(done: Inspected, wanted: Format, now: datetime, *, packages
         parts = [part for image in done.images for part in _parts(image, done.before, now, wanted, packages=packages)]
         parts += [_escape(note, wanted) for note in done.notes]
         text = "\n\n".join(part for part in parts if part)
-    if done.ok:
-        return text
-    raise PipelineError(text if wanted is Format.JSON else f"{text}\n")
+    return text_or_fail(text, ok=done.ok, wanted=wanted)
 
 
 def _parts(image: InspectedImage, before: str, now: datetime, wanted: Format, *, packages: bool) -> Iterator[str]:

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from ci.core.errors import PipelineError
-from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
+from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text, text_or_fail
 from ci.release.pruned import Cleaning, Doomed, Pruned
 
 _SHORT = 19  # characters of a digest in a table
@@ -21,10 +20,7 @@ def report_pruned(done: Cleaning, wanted: Format) -> str:
         PipelineError: something could not be read, or deleted; its text is the report.
 
     """
-    text = _render(done, wanted)
-    if done.ok:
-        return text
-    raise PipelineError(text if wanted is Format.JSON else f"{text}\n")
+    return text_or_fail(_render(done, wanted), ok=done.ok, wanted=wanted)
 
 
 def _render(done: Cleaning, wanted: Format) -> str:

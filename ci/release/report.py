@@ -8,8 +8,7 @@ from typing import Any
 
 from ci.build import report_or_fail as build_report_or_fail
 from ci.core.attestations import Attested
-from ci.core.errors import PipelineError
-from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text
+from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text, text_or_fail
 from ci.core.timeline import draw_mermaid
 from ci.release.inspect_report import render_diff
 from ci.release.outcome import STAGING, Change, Delivery, Release, TagOutcome
@@ -35,9 +34,7 @@ def report_or_fail(done: Delivery, wanted: Format) -> str:
     else:
         text = render_markdown(release) if wanted is Format.MARKDOWN else render_table(release)
         text = "\n\n".join(filter(None, (before, text, picture)))
-    if release.ok:
-        return text
-    raise PipelineError(text if wanted is Format.JSON else f"{text}\n")
+    return text_or_fail(text, ok=release.ok, wanted=wanted)
 
 
 def render_table(release: Release) -> str:

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from ci.core.errors import PipelineError
-from ci.core.text import Format, clean, columns, last_lines, markdown_cell, markdown_table, seconds_text
+from ci.core.text import Format, clean, columns, last_lines, markdown_cell, markdown_table, seconds_text, text_or_fail
 from ci.release.reproduced import LayerDifference, Reproduced, Reproduction
 
 _SHORT = 19  # characters of a digest
@@ -21,10 +20,7 @@ def report_reproduced(done: Reproduction, wanted: Format) -> str:
         PipelineError: one differs, or could not be built; its text is the report.
 
     """
-    text = _render(done, wanted)
-    if done.ok:
-        return text
-    raise PipelineError(text if wanted is Format.JSON else f"{text}\n")
+    return text_or_fail(_render(done, wanted), ok=done.ok, wanted=wanted)
 
 
 def _render(done: Reproduction, wanted: Format) -> str:

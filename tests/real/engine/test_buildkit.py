@@ -12,7 +12,7 @@ import dagger
 import pytest
 from dagger import dag
 
-from ci.build.definition import _resolve
+from ci.build.definition import resolve_base
 from ci.core.errors import DrydockError
 from ci.dockerfile import Base
 from ci.validate.run import _ask
@@ -75,7 +75,7 @@ async def test_a_base_that_the_mirror_lacks_is_told_of_at_once_with_what_to_do()
     with pytest.raises(
         DrydockError, match=r"the digest of node:22-alpine for linux/arm64 is not known.*engine base node"
     ):
-        await _resolve(Base(reference="node:22-alpine", platform="linux/arm64"))
+        await resolve_base(Base(reference="node:22-alpine", platform="linux/arm64"))
     assert time.monotonic() - begin < 20
 
 
