@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any  # a JSON document
 
+from ci.core.attestations import IN_TOTO
 from ci.core.certificates import read_extensions, read_parts
 
 PROVENANCE = "https://slsa.dev/provenance/v1"  # what actions/attest says of a build
-_PAYLOAD = "application/vnd.in-toto+json"
 # What is read of a statement is the same in both; cosign attest writes the older one.
 _STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 # Extensions of Fulcio's certificates: 1.3.6.1.4.1.57264.1.N, each an UTF8String.
@@ -88,7 +88,7 @@ def _read(bundle: Any) -> Attested:  # noqa: ANN401
         bundle = json.loads(bundle)
     envelope, material = bundle["dsseEnvelope"], bundle["verificationMaterial"]
     statement = json.loads(_decode(envelope["payload"]))
-    if envelope["payloadType"] != _PAYLOAD or statement["_type"] not in _STATEMENTS:
+    if envelope["payloadType"] != IN_TOTO or statement["_type"] not in _STATEMENTS:
         raise ValueError
     single = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
     extensions = read_extensions(_decode(single["rawBytes"]))

@@ -14,7 +14,6 @@ from ci.release.inspect_report import render_diff
 from ci.release.outcome import STAGING, Change, Delivery, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
-_WRITTEN = {Change.CREATED, Change.MOVED}
 
 
 def report_or_fail(done: Delivery, wanted: Format) -> str:
