@@ -1,4 +1,7 @@
-"""The stand-in of the genuine SBOM generator: compiled once, and asked by BuildKit as that one is."""
+"""The stand-in of the genuine SBOM generator: compiled once, and asked by BuildKit as that one is.
+
+It stands before test_host.py by its name, since those tests stop the engine.
+"""
 
 import json
 import os
