@@ -14,6 +14,7 @@ from ci.core.names import check_revision, check_tag
 from ci.core.text import parse_format
 from ci.release import (
     Looked,
+    Trust,
     Wish,
     clean_up,
     inspect,
@@ -40,8 +41,8 @@ class Looking(Common):
     ) -> str:
         """Say what is in the images that a tag names, from which commit and bases they were made, and who signed them.
 
-        It is read from the registry, without a build: sizes, layers, provenance, SBOM, signatures. Signatures are
-        listed by the word of their certificates, and not verified.
+        It is read from the registry, without a build: sizes, layers, provenance, SBOM, signatures. Whether a signature
+        is right is said of each, by the authorities that this module knows; no other place is asked.
         """
         with readable():
             wanted = parse_format(format)
@@ -51,7 +52,14 @@ class Looking(Common):
             targets = self._destination.targets(plan)
             chosen = tuple(dict.fromkeys(variant.platform for variant in plan.variants)) if platforms else ()
             async with self._destination.connect(targets) as registries:
-                done = await inspect(registries, targets, Looked(tag=tag, before=diff, platforms=chosen))
+                look = Looked(
+                    tag=tag,
+                    before=diff,
+                    platforms=chosen,
+                    trust=Trust(root=plan.config.trusted_root, refresh=False),
+                    key=plan.config.require.signed.key if plan.config.require.signed else "",
+                )
+                done = await inspect(registries, targets, look)
             return report_inspected(done, wanted, datetime.now(UTC), packages=packages)
 
     @uncached

@@ -72,6 +72,8 @@ From = Annotated[
 _STAGED = Doc("What stage has exported, of every machine; or a folder of such folders: staged")
 Staged = Annotated[list[dagger.Directory], _STAGED]
 MaybeStaged = Annotated[list[dagger.Directory] | None, _STAGED]
+GithubToken = Annotated[dagger.Secret | None, Doc("A token that reads what workflows have signed: env:GITHUB_TOKEN")]
+GithubApi = Annotated[str, Doc("Where that is read, for a GitHub of your own: https://HOST/api/v3")]
 Prepare = Annotated[bool, Doc("Push the index of each image by its digest, to be attested, and write no tag")]
 Module = Annotated[
     str, Doc("The address of this module, which the workflow and the hook will call: one with a version is safest")

@@ -14,14 +14,17 @@ from ci.core.fill import Missing, fill_plan
 from ci.core.model import Plan
 from ci.core.names import LATEST
 from ci.core.text import parse_format
+from ci.github import attestations_of
 from ci.release import (
     Delivery,
     ReleaseRequest,
     Staging,
+    Store,
     deliver,
     finish_staged,
     parse_created,
     parse_tags,
+    promise_signed,
     promote,
     read_folders,
     report_or_fail,
@@ -50,6 +53,10 @@ class Releasing(Common):
         plan = await self._plan(only, platforms, revision)
         values = self._values(revision, version, ref, parse_created(created))
         return fill_plan(plan, values, Missing.IS_REFUSED)
+
+    async def _store(self, plan: Plan, token: dagger.Secret | None, api: str) -> Store | None:
+        """Say who keeps signatures besides the registries: GitHub, where the source is there and a workflow signs."""
+        return await attestations_of(plan.config, api=api, token=token).store(plan.config, self._destination)
 
     @uncached
     async def publish(
@@ -128,6 +135,8 @@ class Releasing(Common):
         allow_older: options.AllowOlder = False,
         smoke_published: options.Resmoke = False,
         prepare: options.Prepare = False,
+        github_token: options.GithubToken = None,
+        github_api: options.GithubApi = "",
         format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Release what was staged, on however many machines: every tag of all images, or none."""
@@ -144,7 +153,8 @@ class Releasing(Common):
                 resmoke=smoke_published,
             )
             folders = await read_folders(staged)
-            done = await finish_staged(plan, request, folders, self._destination, only_prepare=prepare)
+            store = await self._store(plan, github_token, github_api)
+            done = await finish_staged(plan, request, folders, self._destination, store=store, only_prepare=prepare)
             return report_or_fail(done, wanted)
 
     @uncached
@@ -155,6 +165,8 @@ class Releasing(Common):
         tags: Annotated[list[str] | None, Doc("More tags that have to name this commit")] = None,
         version: options.Version = None,
         ref: options.Ref = None,
+        github_token: options.GithubToken = None,
+        github_api: options.GithubApi = "",
         format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Read back what the registry serves for a commit, without building; fail if it is not what was promised."""
@@ -164,7 +176,8 @@ class Releasing(Common):
             plan = fill_plan(await self._plan(revision=revision), self._values(revision, version, ref), Missing.STAYS)
             targets = self._destination.targets(plan, tags=tags_for(plan, named))
             async with self._destination.connect(targets) as registries:
-                done = await verify(registries, targets, revision, plan.mark)
+                signed = promise_signed(plan.config, await self._store(plan, github_token, github_api))
+                done = await verify(registries, targets, revision, plan.mark, promises=signed)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
@@ -172,6 +185,8 @@ class Releasing(Common):
         self,
         from_: options.From,
         tag: Annotated[str, Doc("The tag that shall name them, such as stable")],
+        github_token: options.GithubToken = None,
+        github_api: options.GithubApi = "",
         format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Put what one tag names under another, for all images or none, without building."""
@@ -181,14 +196,17 @@ class Releasing(Common):
             plan = await self._plan()
             targets = self._destination.targets(plan, tags=tags_for(plan, moving))
             async with self._destination.connect(targets) as registries:
-                done = await promote(registries, targets, from_)
+                signed = promise_signed(plan.config, await self._store(plan, github_token, github_api))
+                done = await promote(registries, targets, from_, promises=signed)
             return report_or_fail(Delivery(released=done), wanted)
 
     @uncached
     async def rollback(
         self,
         to: Annotated[str, Doc("The tag to go back to, such as sha-1234567, or a digest of its release")],
+        github_token: options.GithubToken = None,
+        github_api: options.GithubApi = "",
         format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Move latest back to an earlier release, for all images or none, without building."""
-        return await self.promote(from_=to, tag=LATEST, format=format)
+        return await self.promote(from_=to, tag=LATEST, github_token=github_token, github_api=github_api, format=format)

@@ -16,7 +16,15 @@ from ci.config.repository import REPOSITORY_HELP, read_cache, read_repositories
 from ci.config.runners import read_attest, read_runners
 from ci.config.sharing import affix, check_sharing
 from ci.config.smoke import STRUCTURE
-from ci.config.supply import check_required, read_provenance, read_require, read_sbom, read_scans
+from ci.config.supply import (
+    check_required,
+    list_files,
+    read_provenance,
+    read_require,
+    read_sbom,
+    read_scans,
+    read_trusted_root,
+)
 from ci.config.tags import read_flavor, read_tags
 from ci.config.yaml import read_tree
 from ci.core.errors import ConfigError
@@ -27,7 +35,7 @@ from ci.core.supply import GENERATOR, ProvenanceMode, Require
 TOP_REQUIRED = {"repository": REPOSITORY_HELP, "images": "a list of images"}
 TOP_OPTIONAL = (
     *("source", "compression", "cache", "rebuild-after", "tags", "flavor"),
-    *("provenance", "sbom", "require", "scan", "validate", "runners", "attest"),
+    *("provenance", "sbom", "require", "trusted-root", "scan", "validate", "runners", "attest"),
 )
 URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 
@@ -50,7 +58,8 @@ def parse_config(
     root = read_tree(text, file=file)
     fields = root.record(TOP_REQUIRED, TOP_OPTIONAL)
     sbom = take(fields, "sbom", read_sbom, GENERATOR)
-    images = take(fields, "images", lambda c: read_images(c, Source(kinds=kinds, texts=texts), sbom=sbom), ())
+    source = Source(kinds=kinds, texts=texts)
+    images = take(fields, "images", lambda c: read_images(c, source, sbom=sbom), ())
     judged = take(fields, "validate", lambda c: c.record({}, KEYS), {})
     shared = [image.name for image in images if not image.repositories]
     config = Config(
@@ -67,7 +76,8 @@ def parse_config(
         runners=take(fields, "runners", read_runners, Runners()),
         attest=take(fields, "attest", read_attest, None),
         provenance=take(fields, "provenance", read_provenance, ProvenanceMode.MAX),
-        require=take(fields, "require", read_require, Require()),
+        require=take(fields, "require", lambda c: read_require(c, source), Require()),
+        trusted_root=take(fields, "trusted-root", lambda c: read_trusted_root(c, source), ""),
         scans=take(fields, "scan", read_scans, ()),
     )
     check_required(config, fields)
@@ -93,8 +103,10 @@ def referenced_paths(text: str) -> frozenset[str]:
 
 
 def referenced_texts(text: str) -> frozenset[str]:
-    """List the files whose texts belong to a configuration, as far as it can be read: those of structure tests."""
-    return frozenset(path for item in _items(_fields(text)) for path in _texts(item.entries()) if path)
+    """List the files whose texts belong to a configuration, as far as it can be read: structure tests, and signers."""
+    fields = _fields(text)
+    tests = frozenset(path for item in _items(fields) for path in _texts(item.entries()) if path)
+    return tests | frozenset(list_files(fields))
 
 
 def named_dockerfiles(text: str) -> frozenset[str]:

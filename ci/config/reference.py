@@ -29,6 +29,7 @@ _SECTIONS = (
     ("image", "An image", "One entry of `images`."),
     ("cache", "The layer cache", "The value of `cache`, where a word does not say it all."),
     ("require", "What a release insists on", "The value of `require`."),
+    ("signed", "Who has to have signed", "The value of `signed`, where true does not say it all."),
     ("scan", "A scanner", "The value of `scan`, or one entry of it."),
     ("service", "A service beside an image", "One entry of `services`, by its host name."),
     ("validate", "What validate accepts", "The value of `validate`."),

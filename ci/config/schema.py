@@ -10,7 +10,15 @@ from ci.config.schema_checks import check_definitions
 from ci.config.schema_family import family_schemas, image_or_family
 from ci.config.schema_image import image_schema, repository_schema, rules_schema
 from ci.config.schema_parts import Schema, list_of, record, ref, text
-from ci.config.schema_supply import provenance_schema, require_schema, sbom_schema, scan_definition, scan_schema
+from ci.config.schema_supply import (
+    provenance_schema,
+    require_schema,
+    sbom_schema,
+    scan_definition,
+    scan_schema,
+    signed_definition,
+    trusted_root_schema,
+)
 from ci.core.model import Cache, Compression
 from ci.core.names import TEMPLATE
 from ci.core.runners import LABEL
@@ -95,6 +103,7 @@ def config_schema() -> Schema:
         "provenance": provenance_schema(),
         "sbom": {**sbom_schema("Whether a release lists the packages of its images."), "default": supply.ON},
         "require": ref("require", "What a release insists on; verify holds earlier ones to it too."),
+        "trusted-root": trusted_root_schema(),
         "scan": scan_schema(),
         "validate": ref("validate", "What `validate` is to accept; it says nothing of a build."),
         "runners": _runners(),
@@ -124,6 +133,7 @@ def config_schema() -> Schema:
         "$defs": {
             "cache": _cache(),
             "require": require_schema(),
+            "signed": signed_definition(),
             "scan": scan_definition(),
             "validate": validate_schema(),
             "acceptance": acceptance_schema(),

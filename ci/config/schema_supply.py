@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ci.config import checks, periods, supply
-from ci.config.schema_parts import VALUE, Schema, list_of, record, ref, text
+from ci.config.schema_parts import FILE, VALUE, Schema, list_of, record, ref, text
 from ci.core.names import REFERENCE
 from ci.core.supply import ProvenanceMode
 
@@ -37,6 +37,13 @@ def require_schema() -> Schema:
     properties = {
         "provenance": {"description": "That each image has provenance; verify finds those that do not.", **boolean},
         "sbom": {"description": "That each image has an SBOM; verify finds those that do not.", **boolean},
+        "signed": {
+            "description": "Who has to have signed each digest that a release names, of an index or of a variant: "
+            "true is a workflow of the repository that source names. The signature is verified before any tag is "
+            "written. It is a bundle of Sigstore, at GitHub or in a registry.",
+            "anyOf": [{"type": "boolean"}, ref("signed")],
+            "default": False,
+        },
         "base-age": {
             **text(periods.PERIOD, "How old a base image may be when something is released on it.", "30d"),
             "default": "never",
@@ -54,6 +61,35 @@ def require_schema() -> Schema:
         ),
     }
     return {"description": "Each is a check of its own.", **record(properties, (), supply.REQUIRE_KEYS)}
+
+
+def signed_definition() -> Schema:
+    """Describe who has to have signed."""
+    properties = {
+        "by": list_of(
+            text(checks.LINE),
+            "Identities that certificates name, such as workflows or e-mail addresses; a pattern has * and ?.",
+            ["https://github.com/acme/app/.github/workflows/*"],
+        ),
+        "issuer": {
+            **text(supply.URL, "Who vouches for these identities.", "https://accounts.google.com"),
+            "default": supply.GITHUB,
+        },
+        "key": text(FILE, "A file of the source with the public key that signs, in PEM.", "cosign.pub"),
+    }
+    made = record(properties, (), supply.SIGNED_KEYS)
+    either = [{"required": ["by"], "not": {"required": ["key"]}}, {"required": ["key"], "maxProperties": 1}]
+    return {"description": "Either a key, or identities.", **made, "oneOf": either}
+
+
+def trusted_root_schema() -> Schema:
+    """Describe who is trusted to say who has signed."""
+    return text(
+        FILE,
+        "A file of the source that says which authorities certify who has signed, in place of the public Sigstore: a "
+        "trusted_root.json. attest and inspect go by it too.",
+        "trusted_root.json",
+    )
 
 
 def scan_schema() -> Schema:

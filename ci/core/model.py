@@ -139,6 +139,7 @@ class Config:
     attest: Attest | None = None  # None: required of a public repository, optional in a private one
     provenance: ProvenanceMode = ProvenanceMode.MAX
     require: Require = field(default_factory=Require)
+    trusted_root: str = ""  # the text of a trusted_root.json, in place of that of the public Sigstore
     scans: tuple[Scan, ...] = ()  # of what is in each image, before it is released
 
     def templates(self, image: Image) -> tuple[str, ...]:

@@ -22,11 +22,21 @@ class ProvenanceMode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Signed:
+    """Who has to have signed what a release names; where neither a key nor an identity is, a workflow of its source."""
+
+    by: tuple[str, ...] = ()  # patterns of identities, such as "https://github.com/acme/app/.github/workflows/*"
+    issuer: str = ""  # who vouches for these identities
+    key: str = ""  # a public key, as PEM
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Require:
     """What a release insists on, of what was released before too."""
 
     provenance: bool = False
     sbom: bool = False
+    signed: Signed | None = None  # None: by nobody
     base_age: int | None = None  # seconds that a base image may be old
     reproducible: bool = False  # that what is built comes out the same when it is built a second time, from nothing
     without: tuple[str, ...] = ()  # packages that may not be there: names, or patterns, as in deb/curl or *-dev

@@ -3,8 +3,8 @@
 Open `events.py` first: it says which event releases what.
 """
 
-from ci.github.attested import Attestations
+from ci.github.attested import Attestations, attestations_of
 from ci.github.preview import preview_event
 from ci.github.run import Phase, Run, run_event
 
-__all__ = ["Attestations", "Phase", "Run", "preview_event", "run_event"]
+__all__ = ["Attestations", "Phase", "Run", "attestations_of", "preview_event", "run_event"]

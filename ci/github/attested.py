@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,12 +11,23 @@ import dagger
 
 from ci.core.errors import DrydockError
 from ci.core.model import Attest, Config
-from ci.github.attestations import GitHub, find_unattested
-from ci.release import Destination, Registries, Staged
+from ci.github.attestations import GitHub
+from ci.release import (
+    PROVENANCE,
+    Destination,
+    Judge,
+    Registries,
+    Signers,
+    Staged,
+    Trust,
+    find_missing,
+    issuer_of,
+)
 
 Places = Mapping[str, Sequence[Staged]]  # digests, each with what is staged of it
 Find = Callable[[Registries, Places], Awaitable[Mapping[str, str]]]  # those without an attestation, each with why
 
+_GITHUB = "https://github.com"
 _SHOWN = 5  # digests that are named one by one
 
 
@@ -26,11 +38,13 @@ class Attested:
     Args:
         find: asks GitHub, and the registries.
         required: whether a release ends where an attestation is missing.
+        taken: the digests of which GitHub's word alone is known, once it was asked.
 
     """
 
     find: Find
     required: bool
+    taken: AbstractSet[str] = frozenset()
     notes: list[str] = field(default_factory=list)
 
     async def __call__(self, registries: Registries, staged: Sequence[Staged]) -> tuple[str, ...]:
@@ -40,8 +54,7 @@ class Attested:
         if not missing:
             self.notes.append(
                 f"The provenance of each of {len(places)} digests is attested, at GitHub or by a bundle in its "
-                "registry: that was read back before any tag was written. No signature was verified here; "
-                "gh attestation verify does that."
+                f"registry: that was read back before any tag was written. {_verified(len(self.taken))}"
             )
             return ()
         text = _missing({f"{places[one][0].target.repository}@{one}": why for one, why in missing.items()}, len(places))
@@ -80,13 +93,31 @@ class Attestations:
         wanted = choose_attest(config, private=self.private, repository=self.repository)
         if wanted is Attest.OFF:
             return None
-        github = GitHub(
+        judge = Judge(
+            signers=Signers(repository=f"{self.server}/{self.repository}"),
+            kinds=(PROVENANCE,),
+            trust=Trust(root=config.trusted_root),
+            # GitHub's own authority signs for private repositories, and on servers other than github.com.
+            by_word=self.private or self.server != _GITHUB,
+        )
+        find = partial(find_missing, judge=judge, store=await self.ask(destination))
+        return Attested(find=find, required=wanted is Attest.REQUIRED, taken=judge.taken)
+
+    async def ask(self, destination: Destination) -> GitHub:
+        """Say who is asked about what the repository's workflows have attested."""
+        return GitHub(
             repository=self.repository,
             server=self.server,
             api=await self._reach(destination),
             token=await self.token.plaintext() if self.token else None,
         )
-        return Attested(find=partial(find_unattested, github), required=wanted is Attest.REQUIRED)
+
+    async def store(self, config: Config, destination: Destination) -> GitHub | None:
+        """Say who keeps signatures besides the registries; None where no workflow has to have signed."""
+        signed = config.require.signed
+        if not signed or signed.key or not self.repository:
+            return None
+        return await self.ask(destination)
 
     async def _reach(self, destination: Destination) -> str:
         """Return where the API is reached: on a loopback address by its service, as a registry is."""
@@ -94,6 +125,29 @@ class Attestations:
         if host.startswith(("127.0.0.1:", "localhost:")) and (service := await destination.service_of(host, (host,))):
             return f"http://{await service.endpoint()}"
         return self.api
+
+
+def attestations_of(config: Config, *, api: str = "", token: dagger.Secret | None = None) -> Attestations:
+    """Say whom to ask about what workflows have signed, by the source that a configuration names.
+
+    Args:
+        config: with the address of the source.
+        api: where GitHub's API is; "" for the usual address of that host.
+        token: that may read it.
+
+    """
+    scheme, _, rest = (config.source or "").partition("://")
+    host, _, repository = rest.partition("/")
+    signed = config.require.signed
+    known = repository.count("/") == 1 and (
+        not signed or not signed.by or signed.issuer == issuer_of(config.source or "")
+    )
+    usual = "https://api.github.com" if host == "github.com" else f"{scheme}://api.{host}"
+    if host != "github.com" and not host.endswith(".ghe.com"):
+        usual = f"{scheme}://{host}/api/v3"
+    return Attestations(
+        repository=repository if known else "", server=f"{scheme}://{host}", api=api or usual, token=token
+    )
 
 
 def choose_attest(config: Config, *, private: bool, repository: str) -> Attest:
@@ -116,6 +170,15 @@ def choose_attest(config: Config, *, private: bool, repository: str) -> Attest:
             )
         return Attest.OFF
     return config.attest or (Attest.OPTIONAL if private else Attest.REQUIRED)
+
+
+def _verified(taken: int) -> str:
+    if not taken:
+        return "The signatures were verified."
+    return (
+        f"Of {taken} of them GitHub's word alone is known, and no signature was verified here: GitHub's own authority "
+        "has signed them, as it does for private repositories. gh attestation verify can verify them."
+    )
 
 
 def _places(staged: Sequence[Staged]) -> dict[str, list[Staged]]:

@@ -118,7 +118,8 @@ async def _run(
             return {name: text for name, text in files.items() if name != CHECKSUMS or _attests(plan)}
         attested = await phase.attestations.promise(plan.config, destination)
         promises = [attested] if attested else []
-        done = await finish_staged(plan, request, folders, destination, promises=promises)
+        store = await phase.attestations.store(plan.config, destination)
+        done = await finish_staged(plan, request, folders, destination, promises=promises, store=store)
         return delivery_files(_with_notes(done, attested.notes if attested else ()), "released", why)
     if not decision.publish:
         built = await build_unreleased(plan, builder, destination, created=created)

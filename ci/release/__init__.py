@@ -4,6 +4,7 @@ Open `release.py` first: a release in its three steps. `deliver.py` is the way f
 `finish.py` are its two halves.
 """
 
+from ci.release.bundles import PROVENANCE
 from ci.release.cleaning import clean_up
 from ci.release.collect import read_folders
 from ci.release.deliver import build_unreleased, deliver
@@ -17,24 +18,34 @@ from ci.release.outcome import Delivery
 from ci.release.preview import read_tags, render_live
 from ci.release.promotion import promote
 from ci.release.prune_report import report_pruned
-from ci.release.referrers import list_referrers, read_bundles
 from ci.release.registries import Registries
 from ci.release.report import report_or_fail
 from ci.release.reproduce import Wish, reproduce
 from ci.release.reproduce_report import report_reproduced
 from ci.release.request import ReleaseRequest, Staged, parse_created, parse_tags, tags_for
+from ci.release.search import MAX_BUNDLE, Store, Stored, find_missing, shown
+from ci.release.signed import promise_signed
+from ci.release.signers import Judge, Signers, issuer_of
 from ci.release.stage import Staging, check_part, stage_part
+from ci.release.trust import Trust
 from ci.release.verification import verify
 
 __all__ = [
     "CHECKSUMS",
+    "MAX_BUNDLE",
+    "PROVENANCE",
     "Delivery",
     "Destination",
+    "Judge",
     "Looked",
     "Registries",
     "ReleaseRequest",
+    "Signers",
     "Staged",
     "Staging",
+    "Store",
+    "Stored",
+    "Trust",
     "Wish",
     "build_unreleased",
     "check_part",
@@ -42,15 +53,16 @@ __all__ = [
     "deliver",
     "delivery_files",
     "failure_files",
+    "find_missing",
     "finish_staged",
     "inspect",
+    "issuer_of",
     "judge_checks",
-    "list_referrers",
     "parse_created",
     "parse_keep",
     "parse_tags",
+    "promise_signed",
     "promote",
-    "read_bundles",
     "read_folders",
     "read_tags",
     "render_live",
@@ -59,6 +71,7 @@ __all__ = [
     "report_pruned",
     "report_reproduced",
     "reproduce",
+    "shown",
     "stage_files",
     "stage_part",
     "tags_for",

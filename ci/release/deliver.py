@@ -22,6 +22,7 @@ from ci.release.record import digest_configuration
 from ci.release.release import Promise, release
 from ci.release.request import ReleaseRequest, Target, references
 from ci.release.reuse import PlanInputs, Reuse, as_named, describe_plan, find_reusable
+from ci.release.signed import refuse_unsigned
 from ci.release.twice import build_twice, from_nothing
 from ci.release.uploads import Uploads
 from ci.release.verification import verify
@@ -66,6 +67,7 @@ async def deliver(plan: Plan, request: ReleaseRequest, builder: Builder, destina
         DrydockError: the registry could not be asked at all, or the request makes no sense.
 
     """
+    refuse_unsigned(plan.config)
     plan, request = await as_scheduled(plan, replace(request, mark=plan.mark), destination)
     return await release_once(plan, request, destination, partial(_deliver, plan, request, builder, destination))
 

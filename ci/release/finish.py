@@ -19,6 +19,8 @@ from ci.release.push import smoke_published
 from ci.release.record import digest_configuration
 from ci.release.release import Promise, prepare, release
 from ci.release.request import ReleaseRequest
+from ci.release.search import WAITS, Store
+from ci.release.signed import promise_signed
 
 _AGAIN = "Stage what is named above, then run the same command again: what is done already is found and left as it is."
 
@@ -30,6 +32,7 @@ async def finish_staged(
     destination: Destination,
     *,
     promises: Sequence[Promise] = (),
+    store: Store | None = None,
     only_prepare: bool = False,
 ) -> Delivery:
     """Release what was staged: name the commit and move the tags, once it is sure that all of it is there.
@@ -40,6 +43,7 @@ async def finish_staged(
         folders: what the stages have left; they only say where to look.
         destination: where the images are.
         promises: what has to be there besides before a tag is written, such as attestations.
+        store: who keeps signatures besides the registries.
         only_prepare: push the index of each image by its digest, and write no tag.
 
     Raises:
@@ -47,6 +51,7 @@ async def finish_staged(
 
     """
     plan, request = await as_scheduled(plan, replace(request, mark=plan.mark), destination)
+    promises = (*promises, *promise_signed(plan.config, store, waits=WAITS))
     work = partial(_finish, plan, request, folders, destination, promises, only_prepare)
     return await release_once(plan, request, destination, work, prepare=only_prepare, promises=promises)
 

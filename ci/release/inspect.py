@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ci.build import find_base
@@ -38,6 +38,7 @@ from ci.release.released import attested_of
 from ci.release.request import Target
 from ci.release.signatures import read_signatures
 from ci.release.tags import read_live
+from ci.release.trust import Trust
 
 _AT_A_TIME = 4
 _MAX_CONFIG = 4 * 1024 * 1024  # bytes
@@ -51,6 +52,8 @@ class Looked:
     tag: str
     before: str = ""  # a tag of another release, whose packages are compared
     platforms: tuple[str, ...] = ()  # of these alone
+    trust: Trust = field(default_factory=lambda: Trust(refresh=False))  # verifies who has signed
+    key: str = ""  # the public key (PEM) that signs, where the configuration names one
 
 
 async def inspect(registries: Registries, targets: Sequence[Target], wanted: Looked) -> Inspected:
@@ -87,7 +90,7 @@ async def _image(registries: Registries, bases: _Bases, wanted: Looked, target: 
             variants = await _compared(client, target, wanted.before, variants)
         signatures: list[Signature] = []
         for digest in (live.digest, *(entry.digest for entry in entries)):
-            signatures += await read_signatures(client, target.name, digest)
+            signatures += await read_signatures(client, target.name, digest, trust=wanted.trust, key=wanted.key)
     except DrydockError as error:
         return replace(known, problems=(f"{target.repository}:{tag}: {error}",))
     return replace(

@@ -54,8 +54,16 @@ def _parts(image: InspectedImage, before: str, now: datetime, wanted: Format, *,
         yield _table([*rows, *(_variant(one, now) for one in image.variants)], wanted, right=frozenset((2, 3)))
         bases = [(one.variant, *_base(base, now)) for one in image.variants for base in one.bases]
         yield _table([("BASE OF", "IMAGE", "DIGEST", "AGE", "ITS TAG"), *bases], wanted) if bases else ""
-    signed = [(_of(image, s.about), s.kind, ", ".join(s.signers) or "not said") for s in image.signatures]
-    yield _table([("SIGNED", "WHAT", "BY, NOT VERIFIED HERE"), *signed], wanted) if signed else ""
+    signed = [
+        (
+            _of(image, s.about),
+            s.kind,
+            ", ".join(s.signers) or ("not said" if s.fault else "the key"),
+            f"no: {s.fault}" if s.fault else "yes",
+        )
+        for s in image.signatures
+    ]
+    yield _table([("SIGNED", "WHAT", "BY", "VERIFIED"), *signed], wanted) if signed else ""
     for one in image.variants:
         if one.diff:
             yield from render_diff(one.variant, one.diff, before, wanted)

@@ -25,11 +25,12 @@ class BaseFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
-    """What is in the registry about an image or a variant, by somebody who vouches for it; not verified here."""
+    """What is in the registry about an image or a variant, by somebody who vouches for it."""
 
     about: str  # the digest
     kind: str  # such as "https://slsa.dev/provenance/v1", or "signature"
     signers: tuple[str, ...] = ()  # who, by the certificate: an address of a workflow or an e-mail address
+    fault: str = ""  # why that is not proven; "" where it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

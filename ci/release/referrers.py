@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ci.core.oci import Descriptor
+from ci.core.text import size_text
 from ci.registry import RegistryClient
 
 _BUNDLE = "application/vnd.dev.sigstore.bundle"
@@ -17,11 +18,12 @@ _MOST = 4  # bundles of one referrer; one is usual
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bundle:
+class Referred:
     """A bundle of Sigstore, as a registry has it."""
 
     kind: str  # the type of what it says, by the word of its manifest
     body: bytes
+    fault: str = ""  # why it was not read
 
 
 async def list_referrers(client: RegistryClient, name: str, digest: str) -> tuple[Descriptor, ...]:
@@ -48,14 +50,14 @@ async def list_referrers(client: RegistryClient, name: str, digest: str) -> tupl
     return entries
 
 
-async def read_bundles(client: RegistryClient, name: str, referrer: str, *, limit: int) -> AsyncIterator[Bundle]:
+async def read_bundles(client: RegistryClient, name: str, referrer: str, *, limit: int) -> AsyncIterator[Referred]:
     """Read the bundles of a referrer; none where it is something else.
 
     Args:
         client: of the registry.
         name: of the repository, inside the registry.
         referrer: its digest.
-        limit: bytes of a bundle; a larger one is left out.
+        limit: bytes of a bundle; a larger one is not read, which is said.
 
     Raises:
         DrydockError: the referrer or a bundle cannot be read.
@@ -65,6 +67,9 @@ async def read_bundles(client: RegistryClient, name: str, referrer: str, *, limi
     if manifest.is_index:
         return
     kind = manifest.annotations.get(_KIND, "signature")
-    layers = [one for one in manifest.image.layers if one.media_type.startswith(_BUNDLE) and one.size <= limit]
-    for layer in layers[:_MOST]:
-        yield Bundle(kind=kind, body=await client.get_blob(name, layer.digest, limit=layer.size))
+    for layer in [one for one in manifest.image.layers if one.media_type.startswith(_BUNDLE)][:_MOST]:
+        if layer.size > limit:
+            fault = f"the bundle has {size_text(layer.size)}, and no more than {size_text(limit)} are read"
+            yield Referred(kind=kind, body=b"", fault=fault)
+        else:
+            yield Referred(kind=kind, body=await client.get_blob(name, layer.digest, limit=layer.size))

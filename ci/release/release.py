@@ -31,7 +31,7 @@ Resmoke = Callable[[Staged, Sequence[Staged]], Awaitable[Sequence[str]]]
 Promise = Callable[[Registries, Sequence[Staged]], Awaitable[Sequence[str]]]
 
 AGAIN = "Run the same command again: what is done already is found and left as it is."
-_THEN = "No tag was written. When what is to be attested is: the same command again, without --prepare."
+_THEN = "No tag was written. When what is to be attested or signed is: the same command again, without --prepare."
 HELD = "Mend what is named above, then run the same command again: what is done already is found and left as it is."
 _AT_A_TIME = 2
 _READS_AT_A_TIME = 8

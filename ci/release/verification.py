@@ -14,18 +14,36 @@ from ci.release.again import same_variants, tags_of_commit
 from ci.release.inspection import inspect_image
 from ci.release.outcome import Change, ImageFact, Release, TagOutcome, differing
 from ci.release.registries import Registries
-from ci.release.request import Target, made_before
+from ci.release.release import HELD, Promise
+from ci.release.request import Staged, Target, made_before
 from ci.release.tags import read_live
 
 
-async def verify(registries: Registries, targets: Sequence[Target], revision: str, mark: str = "") -> Release:
-    """Read back a revision's images and tags, and compare them with what the configuration promises."""
+async def verify(
+    registries: Registries,
+    targets: Sequence[Target],
+    revision: str,
+    mark: str = "",
+    *,
+    promises: Sequence[Promise] = (),
+) -> Release:
+    """Read back a revision's images and tags, and compare them with what the configuration promises.
+
+    Args:
+        registries: that the targets are in.
+        targets: all images of the release, with the tags that have to name it.
+        revision: the commit.
+        mark: of a version that it was built for.
+        promises: what has to be there besides, such as signatures.
+
+    """
     start = time.monotonic()
     images: list[ImageFact] = []
     outcomes: list[TagOutcome] = []
     problems: list[str] = []
     notes: list[str] = []
     unread = False
+    read: list[Staged] = []
     for target in targets:
         client = registries.of(target)
         try:
@@ -38,6 +56,7 @@ async def verify(registries: Registries, targets: Sequence[Target], revision: st
             images.append(inspection.fact)
             problems += inspection.problems
             notes += inspection.lacks
+            read.append(Staged(target=target, index=named))
             for other in (target.own, *target.tags):
                 digest = await client.resolve(target.name, other)
                 same = digest == named.digest or (digest and await _is_of(client, target, named, digest, problems))
@@ -52,13 +71,18 @@ async def verify(registries: Registries, targets: Sequence[Target], revision: st
             unread = True
     problems += differing(images)
     complete = all(image.digest for image in images)
+    broken = bool(problems)
+    for promise in promises if not unread else ():
+        problems += await promise(registries, read)
     return Release(
         what="verification",
         images=tuple(images),
         tags=tuple(outcomes),
         problems=tuple(problems),
         notes=tuple(notes),
-        next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete) if problems else "",
+        next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete)
+        if broken
+        else HELD * bool(problems),
         retries=registries.retries,
         seconds=time.monotonic() - start,
     )

@@ -25,12 +25,12 @@ EXPECTED = {
     "publish": {"format", "parallel", "secrets", "rebuild"}
     | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
     "stage": {"revision", "created", "only", "platforms", "version", "ref", "rebuild", "parallel", "secrets"},
-    "finish": {"staged", "format", "prepare"}
+    "finish": {"staged", "format", "prepare", "github_api", "github_token"}
     | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
     "validate": {"offline", "fail", "workflows", "format"},
-    "verify": {"format", "revision", "latest", "tags", "version", "ref"},
-    "promote": {"format", "from", "tag"},
-    "rollback": {"format", "to"},
+    "verify": {"format", "github_api", "github_token", "revision", "latest", "tags", "version", "ref"},
+    "promote": {"format", "github_api", "github_token", "from", "tag"},
+    "rollback": {"format", "github_api", "github_token", "to"},
     "inspect": {"format", "tag", "only", "platforms", "packages", "diff"},
     "reproduce": {"format", "only", "platforms", "parallel", "secrets", "revision", "version", "ref"},
     "prune": {"format", "keep", "yes", "github_api"},

@@ -1,4 +1,4 @@
-"""A stand-in for GitHub's API of attestations: bundles in the documented shape, made by hand, and signed by nobody."""
+"""A stand-in for GitHub's API of attestations, which has what the tests' own Sigstore has signed."""
 
 from __future__ import annotations
 
@@ -11,61 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self  # a JSON document
 
-PROVENANCE = "https://slsa.dev/provenance/v1"
-ISSUER = "https://token.actions.githubusercontent.com"
-_FULCIO = bytes.fromhex("2b0601040183bf3001")
-
-
-def der(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    width = (size.bit_length() + 7) // 8
-    return bytes((tag, 0x80 | width)) + size.to_bytes(width, "big") + content
-
-
-def certificate(*, issuer: str, repository: str) -> bytes:
-    """Make what stands of a certificate where its extensions are looked for."""
-    texts = {8: issuer, 12: repository, 13: "0" * 40}
-    listed = [
-        der(0x30, der(0x06, b"\x55\x1d\x0f") + der(0x01, b"\xff") + der(0x04, b"\x03\x02\x07\x80")),
-        *(
-            der(0x30, der(0x06, _FULCIO + bytes((number,))) + der(0x04, der(0x0C, text.encode())))
-            for number, text in texts.items()
-        ),
-    ]
-    version, serial = der(0xA0, der(0x02, b"\x02")), der(0x02, b"\x01")
-    signed = der(0x30, version + serial + der(0x30, b"") + der(0xA3, der(0x30, b"".join(listed))))
-    return der(0x30, signed + der(0x30, b"") + der(0x03, b"\x00"))
-
-
-def bundle(
-    *digests: str,
-    repository: str = "https://github.com/acme/shop",
-    issuer: str = ISSUER,
-    predicate: str = PROVENANCE,
-    version: str = "v1",
-) -> dict[str, Any]:
-    """Make a bundle of version 0.3 about some digests."""
-    statement = {
-        "_type": f"https://in-toto.io/Statement/{version}",
-        "subject": [
-            {"name": "ghcr.io/acme/app", "digest": {digest.partition(":")[0]: digest.partition(":")[2]}}
-            for digest in digests
-        ],
-        "predicateType": predicate,
-        "predicate": {},
-    }
-    raw = base64.b64encode(certificate(issuer=issuer, repository=repository)).decode()
-    return {
-        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-        "verificationMaterial": {"certificate": {"rawBytes": raw}, "tlogEntries": []},
-        "dsseEnvelope": {
-            "payload": base64.b64encode(json.dumps(statement).encode()).decode(),
-            "payloadType": "application/vnd.in-toto+json",
-            "signatures": [{"sig": "", "keyid": ""}],
-        },
-    }
+from tests.support.sigstore import AUTHORITY
 
 
 def pack(data: bytes) -> bytes:
@@ -88,7 +34,7 @@ class Api:
 
     def attest(self, digests: Iterable[str], repository: str = "https://github.com/acme/shop") -> None:
         """Store an attestation of some digests, as the attesting action does."""
-        self.bundles.append(bundle(*digests, repository=repository))
+        self.bundles.append(AUTHORITY.bundle(*digests, repository=repository))
 
     def __enter__(self) -> Self:
         api = self

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from ci.github.attestations import GitHub, find_unattested
-from ci.release import Registries
-from tests.support.attestations import ISSUER, Answer, Api, bundle, pack
+from ci.github.attestations import GitHub
+from ci.release import PROVENANCE, Judge, Registries, Signers, Trust, find_missing
+from tests.support.attestations import Answer, Api, pack
+from tests.support.sigstore import AUTHORITY, ISSUER, SHOP, Authority
+
+bundle = AUTHORITY.bundle
 
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
 TOKEN = "planted-token-8123"
@@ -20,11 +23,16 @@ def api() -> Iterator[Api]:
         yield running
 
 
-def ask(api: Api, *digests: str, waits: tuple[float, ...] = ()) -> dict[str, str]:
+def ask(api: Api, *digests: str, waits: tuple[float, ...] = (), private: bool = False) -> dict[str, str]:
     github = GitHub(repository="acme/shop", api=f"http://127.0.0.1:{api.port}", token=TOKEN)
 
     async def run() -> dict[str, str]:
-        return dict(await find_unattested(github, Registries(clients={}), dict.fromkeys(digests, ()), waits=waits))
+        trust = Trust(root=AUTHORITY.trusted_root())
+        judge = Judge(signers=Signers(repository=SHOP), kinds=(PROVENANCE,), trust=trust, by_word=private)
+        nowhere = Registries(clients={})
+        found = await find_missing(nowhere, dict.fromkeys(digests, ()), judge, store=github, waits=waits)
+        assert judge.taken == (set(digests) - {*found} if private else set())
+        return dict(found)
 
     return anyio.run(run)
 
@@ -84,6 +92,24 @@ def test_nothing_else_is_taken_for_an_attestation(api: Api, answer: Answer, why:
     api.answer = lambda _path, _count: answer
     assert ask(api, ONE, waits=(0.0,)) == {ONE: why}
     assert len(api.asked) == asked
+
+
+def test_a_forged_one_is_none_though_github_lists_it(api: Api) -> None:
+    api.bundles.append(Authority().bundle(ONE))
+    assert ask(api, ONE) == {ONE: "no authority that is trusted has issued its certificate"}
+    api.bundles.append(bundle(ONE, change=lambda b: b["dsseEnvelope"]["signatures"][0].update(sig="AAAA")))
+    assert "; its signature is wrong: what it says was changed" in ask(api, ONE)[ONE]
+    api.attest([ONE])
+    assert ask(api, ONE) == {}
+
+
+def test_what_githubs_own_authority_has_signed_counts_in_a_private_repository_alone(api: Api) -> None:
+    api.bundles.append(bundle(ONE, logged=False))
+    assert ask(api, ONE, private=True) == {}
+    why = "no entry of a transparency log comes with it: GitHub signs so for private repositories"
+    assert ask(api, ONE) == {ONE: why}
+    api.bundles = [bundle(ONE, logged=False, repository="https://github.com/acme/other")]
+    assert "signed by a workflow of https://github.com/acme/other" in ask(api, ONE, private=True)[ONE]
 
 
 def test_one_that_fits_is_enough(api: Api) -> None:

@@ -11,15 +11,17 @@ import pytest
 
 from ci.core.model import Image
 from ci.core.oci import Manifest
-from ci.github.attestations import GitHub, find_unattested
+from ci.github.attestations import GitHub
 from ci.registry import RegistryAddress, RegistryClient, RetryPolicy
-from ci.release import Registries, Staged
+from ci.release import PROVENANCE, Judge, Registries, Signers, Staged, Trust, find_missing
 from ci.release.request import Target
-from tests.support.attestations import ISSUER, Answer, Api, bundle
+from tests.support.attestations import Answer, Api
 from tests.support.proxy import Fault, FaultProxy, Kind, Seen
 from tests.support.releases import BUNDLE, INDEX, Shelf
 from tests.support.servers import Registry, run_registry
+from tests.support.sigstore import AUTHORITY, ISSUER, SHOP, Authority
 
+bundle = AUTHORITY.bundle
 OTHER = f"sha256:{'2' * 64}"
 EMPTY = "application/vnd.oci.empty.v1+json"
 GITHUB_SAYS = "GitHub has no attestation of it in acme/shop (404: Not Found)"
@@ -51,7 +53,7 @@ def api() -> Iterator[Api]:
         yield running
 
 
-def find(api: Api, digest: str, *shelves: Shelf) -> str:
+def find(api: Api, digest: str, *shelves: Shelf, private: bool = False) -> str:
     """Look for what attests a digest that is in some repositories; return what is said where nothing does."""
     app = Image(name="app", dockerfile="D", context=".", platforms=("linux/amd64",))
     index = Manifest(body=b"", media_type=INDEX, digest=digest)
@@ -65,7 +67,10 @@ def find(api: Api, digest: str, *shelves: Shelf) -> str:
         (host,) = {one.target.host for one in staged}
         address = RegistryAddress(host=host, plain_http=True)
         async with RegistryClient(address, policy=QUICK, timeout=5.0) as client:
-            found = await find_unattested(github, Registries(clients={host: client}), {digest: staged}, waits=())
+            trust = Trust(root=AUTHORITY.trusted_root())
+            judge = Judge(signers=Signers(repository=SHOP), kinds=(PROVENANCE,), trust=trust, by_word=private)
+            registries = Registries(clients={host: client})
+            found = await find_missing(registries, {digest: staged}, judge, store=github, waits=())
         return found.get(digest, "")
 
     return anyio.run(run)
@@ -150,7 +155,7 @@ def test_the_manifest_says_what_it_is_and_not_the_list(api: Api, shelf: Shelf, i
     ],
 )
 def test_nothing_else_is_taken_for_an_attestation(
-    api: Api, shelf: Shelf, image: dict[str, Any], change: dict[str, str], why: str
+    api: Api, shelf: Shelf, image: dict[str, Any], change: dict[str, Any], why: str
 ) -> None:
     digest = image["digest"]
     shelf.fallback(image, shelf.bundle(image, written(bundle(digest, **change))))
@@ -158,6 +163,15 @@ def test_nothing_else_is_taken_for_an_attestation(
     assert f"none of the bundles that refer to it in {place_of(shelf)} counts: {why}" in said
     assert len(said) < 1000
     assert said.isprintable()
+
+
+def test_whoever_can_write_to_the_registry_cannot_forge_one(api: Api, shelf: Shelf, image: dict[str, Any]) -> None:
+    digest = image["digest"]
+    shelf.fallback(image, shelf.bundle(image, written(Authority().bundle(digest))))
+    assert find(api, digest, shelf).endswith("counts: no authority that is trusted has issued its certificate")
+    # In a private repository GitHub's word counts, and not the registry's.
+    shelf.fallback(image, shelf.bundle(image, written(bundle(digest, logged=False))))
+    assert "counts: no entry of a transparency log comes with it" in find(api, digest, shelf, private=True)
 
 
 def test_one_that_fits_is_found_among_what_cannot_be_read(api: Api, shelf: Shelf, image: dict[str, Any]) -> None:
@@ -172,7 +186,7 @@ def test_one_that_fits_is_found_among_what_cannot_be_read(api: Api, shelf: Shelf
     ]
     shelf.fallback(image, *bad)
     said = find(api, digest, shelf)
-    assert "UnicodeDecodeError; the bundle cannot be read: RecursionError; it is about another digest" in said
+    assert "UnicodeDecodeError; the bundle cannot be read: RecursionError; the bundle has 4.2 MB, and no more" in said
     shelf.fallback(image, *bad, shelf.bundle(image, written(bundle(digest))))
     assert find(api, digest, shelf) == ""
 

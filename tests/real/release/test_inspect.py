@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ci.core.errors import PipelineError
 from ci.core.model import Image
@@ -22,33 +21,25 @@ from ci.release.inspected import Inspected
 from ci.release.outcome import Change, Delivery, Release, TagOutcome
 from ci.release.report import report_or_fail
 from ci.release.request import Target
-from ci.release.signatures import signers_of, signers_of_bundle, signers_of_pem
+from ci.release.signatures import signers_of
+from ci.release.trust import Trust
 from tests.support.proxy import Fault, FaultProxy, Kind, always
 from tests.support.releases import INDEX, Shelf
 from tests.support.servers import Registry, run_registry
+from tests.support.sigstore import AUTHORITY, PROVENANCE, Authority, Signer, key_bundle, new_key, public_pem
 
 from .conftest import connect
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-WHO = "https://github.com/acme/shop/.github/workflows/release.yml@refs/heads/main"
-PROVENANCE, SBOM = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
+WHO = Signer().identity
+KEY = new_key()
+SBOM = "https://spdx.dev/Document"
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with run_registry(tmp_path_factory.mktemp("inspect") / "registry") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A certificate as Fulcio makes them: nobody is its subject, and a critical extension says who."""
-    folder: Path = tmp_path_factory.mktemp("certificate")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/"]
-    names = ["-addext", f"subjectAltName=critical,URI:{WHO},email:ada@acme.test", "-outform", "DER"]
-    out = ["-keyout", str(folder / "key"), "-out", str(folder / "out")]
-    subprocess.run([*command, *names, *out], check=True, capture_output=True, timeout=60)
-    return (folder / "out").read_bytes()
 
 
 def sbom(packages: dict[str, str]) -> dict[str, Any]:
@@ -104,7 +95,7 @@ def release(shelf: Shelf, tag: str, packages: dict[str, str], on: str, host: str
 
 
 @pytest.fixture(scope="module")
-def filled(registry: Registry, certificate: bytes) -> Iterator[str]:
+def filled(registry: Registry) -> Iterator[str]:
     """Two releases of one image, on a base that has moved since; the newer is signed."""
     host = registry.host
     bases, shelf = Shelf(f"http://{host}", "base"), Shelf(f"http://{host}", "acme/app")
@@ -113,7 +104,15 @@ def filled(registry: Registry, certificate: bytes) -> Iterator[str]:
     new = {"deb/libc6": "2.42", "pypi/httpx": "0.27", "pypi/anyio": "4.0"}
     made = release(shelf, "sha-0000002", new, old, host)
     shelf.tag(made["digest"], "latest")
-    shelf.fallback(made, shelf.signature(made, "of the index", certificate))
+    signed = [
+        AUTHORITY.bundle(made["digest"]),
+        Authority().bundle(made["digest"]),
+        AUTHORITY.bundle(old),
+        key_bundle(KEY, made["digest"]),
+        key_bundle(new_key(), made["digest"]),
+    ]
+    bodies = [*(json.dumps(one).encode() for one in signed), b"{", b"{" + b" " * (4 << 20)]
+    shelf.fallback(made, *(shelf.bundle(made, body) for body in bodies))
     base(bases, b"new", "2026-02-20T12:00:00Z")
     yield host
     bases.http.close()
@@ -124,7 +123,8 @@ async def look(host: str, tag: str, before: str = "", *, registry: str = "") -> 
     image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
     target = Target(image=image, repository=f"{registry or host}/acme/app", name="acme/app", variants=(), labels={})
     async with connect((registry or host, *([host] if registry else []))) as registries:
-        return await inspect(registries, [target], Looked(tag=tag, before=before))
+        trust = Trust(root=AUTHORITY.trusted_root(), refresh=False)
+        return await inspect(registries, [target], Looked(tag=tag, before=before, trust=trust, key=public_pem(KEY)))
 
 
 async def test_what_a_person_asks_of_a_release(filled: str) -> None:
@@ -140,9 +140,16 @@ async def test_what_a_person_asks_of_a_release(filled: str) -> None:
     assert on.reference == f"{filled}/base:1"
     assert on.created == "2026-01-10T12:00:00Z"
     assert on.moved
-    (signature,) = image.signatures
-    assert signature.signers == (WHO, "ada@acme.test")
-    assert signature.about == image.digest
+    assert {signature.about for signature in image.signatures} == {image.digest}
+    assert [(signature.signers, signature.fault) for signature in image.signatures] == [
+        ((WHO,), ""),
+        ((WHO,), "no authority that is trusted has issued its certificate"),
+        ((WHO,), "it is about another digest"),
+        ((), ""),
+        ((), "the key of the configuration has not signed it, or it was changed"),
+        ((), "the bundle cannot be read: JSONDecodeError"),
+        ((), "the bundle has 4.2 MB, and no more than 4.2 MB are read"),
+    ]
     diff = one.diff
     assert diff
     assert [(each.name, each.before, each.after) for each in diff.changed] == [("libc6", ("2.41",), ("2.42",))]
@@ -154,7 +161,17 @@ async def test_what_a_person_asks_of_a_release(filled: str) -> None:
 async def test_the_report_of_it(filled: str, wanted: Format) -> None:
     done = await look(filled, "latest", "sha-0000001")
     text = report_inspected(done, wanted, NOW, packages=True)
-    for told in ("1 deb, 2 pypi", "debian-13", "50 days", "has moved", "provenance (max), SBOM", "httpx"):
+    for told in (
+        "1 deb, 2 pypi",
+        "debian-13",
+        "50 days",
+        "has moved",
+        "provenance (max), SBOM",
+        "httpx",
+        WHO,
+        "yes",
+        "no: no a",
+    ):
         assert told in text, text
     assert "3 packages came, went or changed since sha-0000001" in text
     plain = report_inspected(done, wanted, NOW, packages=False)
@@ -200,16 +217,9 @@ async def test_the_report_of_a_release_says_what_has_changed(filled: str) -> Non
     assert json.loads(report_or_fail(Delivery(released=released), Format.JSON))["changes"]
 
 
-def test_a_certificate_that_is_none_names_nobody(certificate: bytes) -> None:
-    assert signers_of(certificate) == (WHO, "ada@acme.test")
-    for length in range(0, len(certificate), 7):
-        assert isinstance(signers_of(certificate[:length]), tuple)
-    assert signers_of_pem("-----BEGIN CERTIFICATE-----?-----END CERTIFICATE-----") == ()
-    for body in (
-        b"",
-        b"[]",
-        b"{}",
-        b'{"verificationMaterial": {"publicKey": {"hint": "x"}}}',
-        b'{"verificationMaterial": 1}',
-    ):
-        assert signers_of_bundle(body) == ()
+def test_a_certificate_that_is_none_names_nobody() -> None:
+    whole = AUTHORITY.issue(KEY, Signer()).public_bytes(Encoding.PEM)
+    assert signers_of(whole) == (WHO,)
+    for length in range(0, len(whole) - 2, 7):
+        assert signers_of(whole[:length]) == ()
+    assert signers_of(b"-----BEGIN CERTIFICATE-----?-----END CERTIFICATE-----") == ()

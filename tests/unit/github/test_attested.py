@@ -51,7 +51,9 @@ def staged(*, reused: str = "") -> list[Staged]:
     ]
 
 
-def hold(missing: Mapping[str, str], *, required: bool, reused: str = "") -> tuple[list[str], Sequence[str], list[str]]:
+def hold(
+    missing: Mapping[str, str], *, required: bool, reused: str = "", taken: frozenset[str] = frozenset()
+) -> tuple[list[str], Sequence[str], list[str]]:
     asked: list[str] = []
 
     async def find(_: Registries, places: Mapping[str, Sequence[Staged]]) -> Mapping[str, str]:
@@ -59,7 +61,7 @@ def hold(missing: Mapping[str, str], *, required: bool, reused: str = "") -> tup
         assert {tuple(one.target.host for one in staged) for staged in places.values()} == {("ghcr.io", "docker.io")}
         return missing
 
-    attested = Attested(find=find, required=required)
+    attested = Attested(find=find, required=required, taken=taken)
     problems = anyio.run(attested, NOBODY, staged(reused=reused))
     return asked, problems, attested.notes
 
@@ -69,9 +71,15 @@ def test_each_index_and_each_variant_that_was_built_is_looked_up_once() -> None:
     assert sorted(asked) == [sha("a"), sha("b"), sha("c")]
     assert problems == ()
     assert "each of 3 digests" in note
-    assert "No signature was verified here" in note
+    assert note.endswith("The signatures were verified.")
     asked, _, _ = hold({}, required=True, reused="sha-1234567")
     assert sorted(asked) == [sha("a"), sha("c")]
+
+
+def test_what_github_alone_vouches_for_is_said() -> None:
+    _, problems, (note,) = hold({}, required=True, taken=frozenset([sha("a"), sha("b")]))
+    assert problems == ()
+    assert "Of 2 of them GitHub's word alone is known, and no signature was verified here" in note
 
 
 def test_what_is_missing_ends_the_release_only_where_it_is_required() -> None:
