@@ -49,6 +49,7 @@ INEXPRESSIBLE = (
     "that an image which is not released is needed for one that is",
     "that a rule for tags, or a line of a flavor, can be read",
     "that git: true needs the context '.'",
+    "that signed: true needs a source, and that a key or a trusted root is one",
 )
 
 # Docker reads zstd since 23.0 (moby/moby#41759), containerd since its release 1.5.0, Quay since quay/quay#801.

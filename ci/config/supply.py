@@ -108,7 +108,7 @@ def _file(cursor: Cursor, source: Source, holds: str, accepted: str) -> str:
     path = read_file(cursor, source.kinds, accepted.partition(",")[0])
     if source.texts is None:
         return path
-    text = source.texts.get(path, "")
+    text = source.texts.get(path, path)
     if path in source.texts and holds not in text:
         cursor.report(f"{path} is something else", accepted=accepted)
     return text
@@ -141,8 +141,8 @@ def check_required(config: Config, fields: Mapping[str, Cursor]) -> None:
     require = config.require
     if require.provenance and config.provenance is ProvenanceMode.OFF:
         fields["require"].report("provenance is required, and provenance: off says that there is none")
-    named = require.signed and (require.signed.by or require.signed.key)
-    if require.signed and not named and not _REPOSITORY.fullmatch(config.source or ""):
+    signed = fields["require"].quiet().entries().get("signed") if require.signed else None
+    if signed and signed.kind == "bool" and not _REPOSITORY.fullmatch(config.source or ""):
         fields["require"].report(
             "signed: true asks for a workflow of the repository, and source does not say which repository that is",
             accepted="source: https://github.com/OWNER/NAME; or signed: with key or by",

@@ -63,6 +63,8 @@ def read_bundle(bundle: object) -> Bundle:
     """
     try:
         return _read(bundle)
+    except BundleError:
+        raise
     except Exception as error:  # noqa: BLE001  # anybody may have written it
         raise BundleError(f"the bundle cannot be read: {type(error).__name__}") from None
 
@@ -105,6 +107,8 @@ def read_identity(certificate: bytes) -> Identity:
 def _read(bundle: Any) -> Bundle:  # noqa: ANN401
     if isinstance(bundle, bytes):
         bundle = json.loads(bundle)
+    if bundle.get("messageSignature"):
+        raise BundleError("it is the signature of a file, and says nothing of an image")
     envelope, material = bundle["dsseEnvelope"], bundle["verificationMaterial"]
     payload = base64.b64decode(envelope["payload"], validate=True)
     statement = json.loads(payload)
@@ -112,8 +116,11 @@ def _read(bundle: Any) -> Bundle:  # noqa: ANN401
         raise ValueError
     certificate = b""
     if "publicKey" not in material:
-        single = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
-        certificate = base64.b64decode(single["rawBytes"], validate=True)
+        chain = (material.get("x509CertificateChain") or {}).get("certificates") or ()
+        held = [*filter(None, (material.get("certificate"), *chain))]
+        if not held:
+            raise BundleError("it names neither a certificate nor a key")
+        certificate = base64.b64decode(held[0]["rawBytes"], validate=True)
     return Bundle(
         digests=frozenset(digest for subject in statement["subject"] for digest in _digests(subject)),
         predicate=str(statement["predicateType"]),

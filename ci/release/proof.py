@@ -24,18 +24,23 @@ from ci.core.text import clean
 from ci.release.bundles import Bundle
 
 _SHOWN = 200  # characters of what the library says
-# What the library says of a fault that has a sentence of its own, as it begins.
+_FORGED = "its signature is wrong: what it says was changed, or it was signed by another key"
+_ELSEWHERE = "its entry in the transparency log is about something else"
+_EXPIRED = "its certificate was not valid when it was signed"
+_OLD_ENTRY = "its entry in the transparency log is of a kind that is not verified here"
+CERTAIN = (_FORGED, _ELSEWHERE, _EXPIRED, _OLD_ENTRY)  # whoever else is trusted
+_UNKNOWN = "no authority that is trusted has issued its certificate"
+# What the library says of a fault, as it begins.
 _SENTENCES = {
-    "DSSE: invalid signature": "its signature is wrong: what it says was changed, or it was signed by another key",
+    "DSSE: invalid signature": _FORGED,
     "not enough sources of verified time": "nothing that is trusted says when it was signed",
     "failed to verify SCT": "no log that is trusted knows of its certificate",
     "invalid log entry": "its entry in the transparency log is not of a log that is trusted, or was changed",
-    "log entry": "its entry in the transparency log is about something else",
-    "transparency log entry is inconsistent": "its entry in the transparency log is about something else",
+    "log entry": _ELSEWHERE,
+    "transparency log entry is inconsistent": _ELSEWHERE,
+    "Integrated time only supported": _OLD_ENTRY,
+    "Unsupported DSSE log entry type": _OLD_ENTRY,
 }
-_UNKNOWN = "no authority that is trusted has issued its certificate"
-_EXPIRED = "its certificate was not valid when it was signed"
-
 _UNUSABLE = (
     "require: signed: key: the file holds no public key that can be used; give one of ECDSA, Ed25519 or RSA as PEM, as "
     "cosign generate-key-pair writes it to cosign.pub"

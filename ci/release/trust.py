@@ -29,7 +29,7 @@ class Trust:
     root: str = ""
     refresh: bool = True
     _verifier: Any = None
-    _stale: bool = False
+    _stale: str = ""  # why others may be trusted now
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def fault_of(self, bundle: Bundle, key: str = "") -> str:
@@ -54,9 +54,7 @@ class Trust:
         async with self._lock:
             verifier = self._verifier = self._verifier or await self._load()
         fault = proof.verify(verifier, bundle)
-        if fault and self._stale:
-            return f"{fault} (by the authorities that came with this module: {_FRESH} did not answer)"
-        return fault
+        return f"{fault} ({self._stale})" if fault and self._stale and fault not in proof.CERTAIN else fault
 
     async def _load(self) -> Any:  # noqa: ANN401
         from ci.release import proof  # noqa: PLC0415  # it takes 300 ms, and only what is signed needs it
@@ -67,7 +65,9 @@ class Trust:
             with anyio.move_on_after(_REFRESH_SECONDS):
                 if found := await anyio.to_thread.run_sync(proof.fetch_root, abandon_on_cancel=True):
                     return found
-        self._stale = True
+        self._stale = "by the authorities that came with this module"
+        if self.refresh:
+            self._stale += f": {_FRESH} did not answer"
         return proof.shipped_root()
 
 

@@ -17,6 +17,7 @@ from ci.core.runners import Machine
 from ci.init.machines import fit_workflow
 from tests.support.attestations import Api
 from tests.support.proxy import Fault, FaultProxy, Kind, Seen
+from tests.support.sigstore import AUTHORITY, SHOP, Authority
 from tests.support.workflow import FILE, JobResult, Runner, load
 
 from .conftest import Repository
@@ -337,6 +338,10 @@ def api() -> Iterator[Api]:
         yield running
 
 
+def sha_of(line: str) -> str:
+    return f"sha256:{line.split(maxsplit=1)[0]}"
+
+
 def run_jobs(runner: Runner, *, only: Collection[str] = ()) -> dict[str, JobResult]:
     """Run all jobs of the workflow with a matrix, or only some, one after the other; each by its name and platform."""
     done: dict[str, JobResult] = {}
@@ -358,10 +363,13 @@ JOBS = ["stage linux/amd64", "stage linux/arm64", "release"]
 def test_two_machines_stage_and_one_job_releases_what_is_attested(
     runner_of: Callable[..., Runner], checkout: Repository, prefix: str, api: Api
 ) -> None:
+    top = f"repository: ghcr.io/{{owner}}/{{name}}\nsource: {SHOP}\ntrusted-root: root.json\nrequire: {{signed: true}}"
+    checkout.write({"root.json": AUTHORITY.trusted_root()})
+    git(checkout.path, "add", "root.json")
     broken = IMAGE.replace("[linux/amd64]", "[linux/amd64, linux/arm64]").replace(
         "equals: hi}}", "equals: hi}}, {name: known, platforms: [linux/arm64], run: [test, -e, /missing]}"
     )
-    checkout.configure(broken, top="repository: ghcr.io/{owner}/{name}")
+    checkout.configure(broken, top=top)
     git(checkout.path, "commit", "-aqm", "broken on one platform")
     runner = runner_of("push", "refs/heads/main", api=api)
     first = run_jobs(runner)
@@ -373,15 +381,25 @@ def test_two_machines_stage_and_one_job_releases_what_is_attested(
     assert api.bundles == []
 
     # The mended commit; its attestations cannot be stored, and what is required is missing.
-    checkout.configure(broken.replace("/missing", "/usr"), top="repository: ghcr.io/{owner}/{name}")
+    checkout.configure(broken.replace("/missing", "/usr"), top=top)
     git(checkout.path, "commit", "-aqm", "mended", date="2026-01-02T00:00:00Z")
     unattested = run_jobs(replace(runner, attest=lambda _lines: None))
     assert [(name, job.ok) for name, job in unattested.items()] == [(JOBS[0], True), (JOBS[1], True), (JOBS[2], False)]
     said = unescape(unattested["release"].summary)
     assert "3 of 3 digests are not attested" in said
+    assert said.count("is not signed as require: signed says: GitHub has no attestation of it in acme/shop") == 3
     assert "GitHub has no attestation of it in acme/shop (404: Not Found)" in said
     assert f"no bundle of Sigstore refers to it in {HOST}/{prefix}/app" in said
     assert len(unattested["release"].attested) == 3  # the index and both variants
+    assert tags(prefix) == {}
+
+    # What somebody else has signed, by the same names, does not count: neither for the one nor for the other.
+    forged = replace(runner, attest=lambda lines: api.bundles.append(Authority().bundle(*map(sha_of, lines))))
+    (refused,) = run_jobs(forged, only=["release"]).values()
+    assert not refused.ok
+    said = unescape(refused.summary)
+    assert "3 of 3 digests are not attested" in said
+    assert said.count("says: no authority that is trusted has issued its certificate") == 3
     assert tags(prefix) == {}
 
     # The job that failed is run again, alone.
@@ -389,6 +407,7 @@ def test_two_machines_stage_and_one_job_releases_what_is_attested(
     assert released.ok, released.log
     assert set(released.attested) == set(released.checksums) == set(unattested["release"].attested)
     assert "The provenance of each of 3 digests is attested" in unescape(released.summary)
+    assert "The signatures were verified." in unescape(released.summary)
     live = tags(prefix)
     own = f"sha-{git(checkout.path, 'rev-parse', 'HEAD')[:7]}"
     assert set(live) == {own, "latest"}

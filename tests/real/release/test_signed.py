@@ -192,6 +192,10 @@ FAULTS: list[tuple[Make, str]] = [
     (lambda d: key_bundle(KEY, d), "counts: it was signed with a key, and not by an identity"),
     (lambda d: AUTHORITY.bundle(d, predicate="https://spdx.dev/Document"), "counts: its type is https://spdx.dev/Doc"),
     (lambda _: {"verificationMaterial": {"certificate": None}}, "counts: the bundle cannot be read: KeyError"),
+    (
+        lambda d: changed(d, lambda b: b["verificationMaterial"].update(certificate=None)),
+        "counts: it names neither a certificate nor a key",
+    ),
     (lambda d: {**AUTHORITY.bundle(d), "x": " " * 10_000_000}, "counts: the bundle has 10.0 MB, and no more than"),
 ]
 

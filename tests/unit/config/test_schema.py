@@ -43,6 +43,7 @@ BEYOND = {
     r"it has no value for": INEXPRESSIBLE[17],
     r"is not released, and no image": INEXPRESSIBLE[18],
     r"(tags|flavor)(\[\d+\])?: (the rule|the text is empty)": INEXPRESSIBLE[19],
+    r"source does not say which repository": INEXPRESSIBLE[21],
 }
 
 

@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from ci.config.parse import parse_config
+from ci.config.parse import parse_config, referenced_paths, referenced_texts
+from ci.config.paths import PathKind
+from ci.core.errors import ConfigError
 from ci.core.findings import Finding
-from ci.core.supply import GENERATOR, Promised, ProvenanceMode, Require, Scan
+from ci.core.supply import GENERATOR, Promised, ProvenanceMode, Require, Scan, Signed
 
+from .test_schema import compare
+
+SOURCE = "source: https://github.com/acme/app\n"
+PEM = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+ROOT = '{"certificateAuthorities": []}'
 Problems = Callable[..., tuple[Finding, ...]]
 
 IMAGES = """\
@@ -47,6 +54,55 @@ scan:
 
 
 @pytest.mark.parametrize(
+    ("written", "signed"),
+    [
+        ("false", None),
+        ("true", Signed()),
+        ("{by: [a@b.test]}", Signed(by=("a@b.test",), issuer="https://token.actions.githubusercontent.com")),
+        (
+            "{by: [a@b.test, '*@c.test'], issuer: https://x.test}",
+            Signed(by=("a@b.test", "*@c.test"), issuer="https://x.test"),
+        ),
+        ("{key: cosign.pub}", Signed(key="cosign.pub")),
+    ],
+)
+def test_who_has_to_have_signed(written: str, signed: Signed | None) -> None:
+    text = f"{SOURCE}{BASIS}require: {{signed: {written}}}\n"
+    assert parse_config(text, file="images.yaml").require.signed == signed
+    compare(text)
+
+
+def test_a_key_and_a_trusted_root_are_read_from_the_source() -> None:
+    text = f"{BASIS}require: {{signed: {{key: keys/cosign.pub}}}}\ntrusted-root: ./root.json\n"
+    assert referenced_texts(text) == {"keys/cosign.pub", "root.json"}
+    assert referenced_texts(text) < referenced_paths(text)
+    kinds = dict.fromkeys(("D", "keys/cosign.pub", "root.json"), PathKind.FILE)
+    texts = {"keys/cosign.pub": PEM, "root.json": ROOT}
+    config = parse_config(text, file="images.yaml", kinds=kinds, texts=texts)
+    assert config.require.signed == Signed(key=PEM)
+    assert config.trusted_root == ROOT
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, file="images.yaml", kinds=kinds, texts={"keys/cosign.pub": ROOT, "root.json": PEM})
+    assert [(one.key, one.message) for one in caught.value.findings] == [
+        ("require.signed.key", "keys/cosign.pub is something else"),
+        ("trusted-root", "root.json is something else"),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, file="images.yaml", kinds={"D": PathKind.FILE}, texts={})
+    assert [(one.key, "does not exist" in one.message) for one in caught.value.findings] == [
+        ("require.signed.key", True),
+        ("trusted-root", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["require: [signed]", "require: {signed: [key]}", "require: {signed: {key: [x]}}", "trusted-root: {a: b}"]
+)
+def test_files_are_listed_of_whatever_is_written(text: str) -> None:
+    assert referenced_texts(text) == set()
+
+
+@pytest.mark.parametrize(
     ("line", "key", "message"),
     [
         ("provenance: maximal", "provenance", "'maximal' is not known"),
@@ -58,6 +114,19 @@ scan:
         ("require: {sboms: true}", "require.sboms", "the key 'sboms' is not known"),
         ("require: {sbom: yes}", "require.sbom", "is given"),
         ("require: {base-age: 30}", "require.base-age", "30"),
+        ("require: {signed: yes}", "require.signed", "is given"),
+        ("require: {signed: cosign.pub}", "require.signed", "is given"),
+        ("require: {signed: {}}", "require.signed", "the mapping is empty"),
+        ("require: {signed: {issuer: https://x.test}}", "require.signed", "either a key or identities sign"),
+        ("require: {signed: {by: [a@b.test], key: k.pub}}", "require.signed", "either a key or identities sign"),
+        ("require: {signed: {key: k.pub, issuer: https://x.test}}", "require.signed.issuer", "a key has no issuer"),
+        ("require: {signed: {by: []}}", "require.signed.by", "the list is empty"),
+        ("require: {signed: {by: [a@b.test, a@b.test]}}", "require.signed.by[1]", "is in the list twice"),
+        ("require: {signed: {by: [a@b.test], issuer: accounts.google.com}}", "require.signed.issuer", "not accepted"),
+        ("require: {signed: {key: /cosign.pub}}", "require.signed.key", "is absolute"),
+        ("require: {signed: true}", "require", "source does not say which repository that is"),
+        ("source: https://example.com\nrequire: {signed: true}", "require", "source does not say which repository"),
+        ("trusted-root: ../root.json", "trusted-root", "leads upwards"),
         ("require: {without: curl}", "require.without", "is given"),
         ("scan: {image: acme/x}", "scan.run", "the key is missing"),
         ("scan: {image: acme//x, run: [x]}", "scan.image", "'acme//x'"),

@@ -104,12 +104,19 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         edited(lambda b: b["dsseEnvelope"].update(payload=base64.b64encode(b"[]").decode())),
         edited(lambda b: b["dsseEnvelope"].update(payloadType="application/json")),
         edited(lambda b: b["verificationMaterial"]["certificate"].update(rawBytes="AAAA")),
-        edited(lambda b: b["verificationMaterial"].update(certificate=None)),
+        edited(lambda b: b["verificationMaterial"].update(certificate=1)),
     ],
 )
 def test_what_is_no_bundle_is_none(bad: object) -> None:
     with pytest.raises(BundleError, match="the bundle cannot be read"):
         read_bundle(bad)
+
+
+def test_what_is_missing_is_said() -> None:
+    with pytest.raises(BundleError, match="it names neither a certificate nor a key"):
+        read_bundle(edited(lambda b: b["verificationMaterial"].update(certificate=None)))
+    with pytest.raises(BundleError, match="it is the signature of a file, and says nothing of an image"):
+        read_bundle({"messageSignature": {"signature": "AAAA"}, "verificationMaterial": {}})
 
 
 @given(st.data())

@@ -90,6 +90,10 @@ def nonsense(bundle: Bundle) -> None:
     entry(bundle)["inclusionProof"]["treeSize"] = "-9" * 40
 
 
+def old_entry(bundle: Bundle) -> None:
+    entry(bundle)["kindVersion"] = {"kind": "intoto", "version": "0.0.2"}
+
+
 def huge_time(bundle: Bundle) -> None:
     entry(bundle)["integratedTime"] = "9" * 18
 
@@ -106,6 +110,7 @@ def huge_time(bundle: Bundle) -> None:
         (no_time, "it cannot be verified: bundle must contain an inclusion promise"),
         (two_entries, "it cannot be verified: expected exactly one log entry"),
         (nonsense, "it cannot be verified: "),
+        (old_entry, "its entry in the transparency log is of a kind that is not verified here"),
         (huge_time, "it cannot be verified: "),
         (lambda b: b.update(mediaType="application/json"), "it cannot be verified: "),
         (lambda b: b["dsseEnvelope"]["signatures"].clear(), "it cannot be verified: envelope must contain exactly one"),
