@@ -128,7 +128,7 @@ async def _run(
 
 
 def _attests(plan: Plan) -> bool:
-    return plan.config.attest is not Attest.OFF
+    return plan.config.attest is not Attest.OFF or plan.config.require.signed is not None
 
 
 def _with_notes(done: Delivery, notes: Sequence[str]) -> Delivery:

@@ -80,8 +80,16 @@ def fetch_root() -> Verifier | None:
 
 
 def shipped_root() -> Verifier:
-    """Trust whom the public Sigstore trusted when the library was made."""
-    return Verifier.production(offline=True)
+    """Trust whom the public Sigstore trusted when the library was made.
+
+    Raises:
+        DrydockError: the library has nowhere to put that.
+
+    """
+    try:
+        return Verifier.production(offline=True)
+    except OSError as error:
+        raise DrydockError(f"whom Sigstore trusts cannot be kept in the home folder: {_shown(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)

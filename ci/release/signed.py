@@ -64,6 +64,11 @@ async def _judge_signed(
     for one in staged:
         named = {one.index.digest: "the index"}
         named |= {entry.digest: f"{one.target.image.name}@{entry.platform}" for entry in one.index.entries}
+        reused = {entry.manifest.digest: entry.record for entry in one.entries if entry.record.reused}
+        named |= {
+            digest: f"{record.variant} (reused from {record.reused}; --rebuild builds it anew)"
+            for digest, record in reused.items()
+        }
         for digest, name in named.items():
             places.setdefault(digest, []).append(one)
             names[digest] = name

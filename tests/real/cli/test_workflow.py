@@ -20,7 +20,7 @@ from tests.support.proxy import Fault, FaultProxy, Kind, Seen
 from tests.support.sigstore import AUTHORITY, SHOP, Authority
 from tests.support.workflow import FILE, JobResult, Runner, load
 
-from .conftest import Repository
+from .conftest import Call, Repository
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -361,7 +361,7 @@ JOBS = ["stage linux/amd64", "stage linux/arm64", "release"]
 
 
 def test_two_machines_stage_and_one_job_releases_what_is_attested(
-    runner_of: Callable[..., Runner], checkout: Repository, prefix: str, api: Api
+    runner_of: Callable[..., Runner], checkout: Repository, prefix: str, api: Api, call: Call
 ) -> None:
     top = f"repository: ghcr.io/{{owner}}/{{name}}\nsource: {SHOP}\ntrusted-root: root.json\nrequire: {{signed: true}}"
     checkout.write({"root.json": AUTHORITY.trusted_root()})
@@ -414,6 +414,21 @@ def test_two_machines_stage_and_one_job_releases_what_is_attested(
     assert f"{live['latest'].removeprefix('sha256:')}  {HOST}/{prefix}/app" in released.attested
     assert TOKEN not in "".join(job.log + job.summary for job in (*first.values(), *unattested.values(), released))
     assert {authorization for _, authorization in api.asked} == {f"Bearer {TOKEN}"}
+
+    look_later(call, prefix, api, git(checkout.path, "rev-parse", "HEAD"))
+
+
+def look_later(call: Call, prefix: str, api: Api, revision: str) -> None:
+    """Anybody can ask at any time whether what is live is signed."""
+    services = ("--registry", f"tcp://{HOST}", "--registry", f"tcp://127.0.0.1:{api.port}")
+    where = (*services, "--repository", f"{HOST}/{prefix}/{{name}}")
+    look = (*where, "verify", "--revision", revision, "--github-api", f"http://127.0.0.1:{api.port}")
+    done = call(*look)
+    assert done.code == 0, done.err
+    api.bundles.clear()
+    done = call(*look)
+    assert done.code == 1
+    assert done.err.count("is not signed as require: signed says: GitHub has no attestation of it in acme/shop") >= 3
 
 
 def test_a_pull_request_is_checked_by_the_same_matrix(
