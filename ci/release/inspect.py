@@ -124,6 +124,7 @@ async def _variant(
         layers=len(image.layers),
         revision=labels.get(REVISION, ""),
         created=labels.get(CREATED) or config.created,
+        builder=attested.provenance.builder if attested.provenance else "",
         bases=tuple([await bases.read(reference, digest, entry.platform) for reference, digest in taken.items()]),
         packages=attested.sbom.packages if attested.sbom else None,
         distribution=attested.sbom.distribution if attested.sbom else "",

@@ -54,6 +54,11 @@ def _parts(image: InspectedImage, before: str, now: datetime, wanted: Format, *,
         yield _table([*rows, *(_variant(one, now) for one in image.variants)], wanted, right=frozenset((2, 3)))
         bases = [(one.variant, *_base(base, now)) for one in image.variants for base in one.bases]
         yield _table([("BASE OF", "IMAGE", "DIGEST", "AGE", "ITS TAG"), *bases], wanted) if bases else ""
+    built: dict[str, list[str]] = {}
+    for one in image.variants:
+        built.setdefault(one.builder, []).append(one.variant)
+    made_by = [(", ".join(variants), builder) for builder, variants in built.items() if builder]
+    yield _table([("BUILT", "BY, AS ITS PROVENANCE SAYS"), *made_by], wanted) if made_by else ""
     signed = [(_of(image, s.about), s.kind, ", ".join(s.signers) or "not said") for s in image.signatures]
     yield _table([("SIGNED", "WHAT", "BY, NOT VERIFIED HERE"), *signed], wanted) if signed else ""
     for one in image.variants:

@@ -90,6 +90,8 @@ def runner_of(checkout: Repository, prefix: str, tmp_path: Path) -> Callable[...
                 "GITHUB_REPOSITORY": "acme/shop" if api else "",
                 "GITHUB_SERVER_URL": "https://github.com",
                 "GITHUB_API_URL": f"http://127.0.0.1:{api.port}" if api else "",
+                "GITHUB_RUN_ID": "7",
+                "GITHUB_RUN_ATTEMPT": "1",
                 "NO_COLOR": "1",
             },
             context={

@@ -31,6 +31,7 @@ from .conftest import connect
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHO = "https://github.com/acme/shop/.github/workflows/release.yml@refs/heads/main"
+RUN = "https://github.com/acme/shop/actions/runs/7/attempts/1"
 PROVENANCE, SBOM = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
 
 
@@ -79,10 +80,11 @@ def provenance(host: str, digest: str) -> dict[str, Any]:
             "resolvedDependencies": [{"uri": uri, "digest": {"sha256": digest.removeprefix("sha256:")}}],
         },
         "runDetails": {
+            "builder": {"id": RUN},
             "metadata": {
                 "buildkit_completeness": {"request": True},
                 "buildkit_metadata": {"vcs": {"revision": "1" * 40}, "source": {"infos": []}},
-            }
+            },
         },
     }
 
@@ -136,6 +138,7 @@ async def test_what_a_person_asks_of_a_release(filled: str) -> None:
     assert (one.layers, one.counts, one.distribution) == (1, {"deb": 1, "pypi": 2}, "debian-13")
     assert one.size > 100
     assert one.attested == ("provenance (max)", "SBOM")
+    assert one.builder == RUN
     (on,) = one.bases
     assert on.reference == f"{filled}/base:1"
     assert on.created == "2026-01-10T12:00:00Z"
@@ -154,7 +157,7 @@ async def test_what_a_person_asks_of_a_release(filled: str) -> None:
 async def test_the_report_of_it(filled: str, wanted: Format) -> None:
     done = await look(filled, "latest", "sha-0000001")
     text = report_inspected(done, wanted, NOW, packages=True)
-    for told in ("1 deb, 2 pypi", "debian-13", "50 days", "has moved", "provenance (max), SBOM", "httpx"):
+    for told in ("1 deb, 2 pypi", "debian-13", "50 days", "has moved", "provenance (max), SBOM", "httpx", RUN):
         assert told in text, text
     assert "3 packages came, went or changed since sha-0000001" in text
     plain = report_inspected(done, wanted, NOW, packages=False)
@@ -164,6 +167,7 @@ async def test_the_report_of_it(filled: str, wanted: Format) -> None:
 async def test_the_report_as_json(filled: str) -> None:
     found = json.loads(report_inspected(await look(filled, "sha-0000001"), Format.JSON, NOW, packages=False))
     assert found["schema"] == 1
+    assert found["images"][0]["variants"][0]["builder"] == RUN
     assert {each["name"] for each in found["images"][0]["variants"][0]["packages"]} == {"libc6", "gone", "httpx"}
 
 

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 SECRET = "planted-value-40871"
 FIRST, SECOND = "1" * 40, "2" * 40
+RUN = "https://ci.test/runs/{}?of=a,b"
 CREATED = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 CONFIG = """\
 repository: registry.test/{name}
@@ -83,7 +84,8 @@ async def publish(
     )
     plan = plan_build(await read_config(source, None), revision=revision)
     request = ReleaseRequest(revision=revision, created=CREATED, tags=tags_for(plan, ("latest",)))
-    builder = Builder(source=source, secrets=[dag.secret(f"file://{token}")], parallel=2)
+    run = RUN.format(revision[0])
+    builder = Builder(source=source, secrets=[dag.secret(f"file://{token}")], parallel=2, builder_id=run)
     return await deliver(plan, request, builder, Destination(repositories=(f"{host}/supply/{{name}}",)))
 
 
@@ -156,6 +158,7 @@ async def test_what_buildkit_attests_is_served_beside_each_variant(
             }
             request = provenance["buildDefinition"]["externalParameters"]["request"]
             assert request["args"]["build-arg:COLOUR"] == "blue"
+            assert provenance["runDetails"]["builder"]["id"] == RUN.format(1)
             vcs = provenance["runDetails"]["metadata"]["buildkit_metadata"]["vcs"]
             assert vcs == {
                 "revision": FIRST,
@@ -167,7 +170,7 @@ async def test_what_buildkit_attests_is_served_beside_each_variant(
     request = locked[-1]["buildDefinition"]["externalParameters"]["request"]
     assert request["secrets"] == [{"id": "TOKEN"}]
     assert secrets_in(plain) == []
-    # What another commit takes over has what was attested of it.
+    # What another commit takes over has what was attested of it, by the run that has built it.
     again = await publish(plain.host, generator, token, SECOND)
     assert again.ok, again
     assert {o.reused for o in again.built.outcomes if o.variant.image.name == "app"} == {"sha-1111111"}  # type: ignore[union-attr]
