@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.build.pins import Pins
 from ci.core.checks import RunCheck, SmokeCheck
 from ci.core.errors import DrydockError
 from ci.core.findings import Acceptance
@@ -157,6 +158,7 @@ def test_a_record_is_about_the_variant_that_it_is_of() -> None:
         checks=("one", "two"),
         reused="sha-1234567",
         attestation=DIGEST,
+        pins=Pins(digests={"docker.io/library/a:1": DIGEST}, whole=True, still=False),
     )
     written = write_record(Entry(record=record, manifest=variant))
     assert written == write_record(Entry(record=record, manifest=variant))
