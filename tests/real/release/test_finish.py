@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from ci.core.oci import OCI_MANIFEST, Descriptor, Manifest
+from ci.core.oci import OCI_MANIFEST
 from ci.release.folder import Folder, StagedVariant, read_folder, render_folder
-from ci.release.outcome import Change, Release
-from ci.release.record import KIND, Entry, read_record, write_record
+from ci.release.outcome import Change
+from ci.release.record import KIND, read_record
 from ci.release.registries import Registries
 from ci.release.report import render_checksums, render_table
 from ci.release.request import Staged
@@ -336,45 +336,3 @@ async def test_two_attempts_of_a_commit_finished_at_once_leave_one(plain: Regist
         assert now == own or told, (now, own, [each.problems for each in done])
         last = await finish(plain.host, prefix, mine, once=True)
         assert last.ok or last.next
-
-
-def problems_of(done: Release) -> str:
-    return " ".join(done.problems)
-
-
-async def test_a_hostile_record_is_no_record(plain: Registry) -> None:
-    folders = await stage_both(plain.host, "hostile")
-    one = of(folders[1], ALPHA)
-    async with client(plain.host) as registry:
-        variant = await registry.get_manifest("hostile/alpha", str(one.digest))
-        subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
-        real = read_record(await registry.get_manifest("hostile/alpha", str(one.record)))
-        text = write_record(Entry(record=real, manifest=variant)).annotations["dev.drydock.staged"]
-        said = json.loads(text)
-        pins = [1, [], {}, "x", {**said["pins"], "digests": {"a": "b"}}, {**said["pins"], "whole": "yes"}]
-        later, more = [json.dumps({**said, **other}) for other in ({"schema": said["schema"] + 1}, {"x": 1})]
-        spoilt = [json.dumps({**said, "pins": each}) for each in pins]
-        for hostile in ("", "[]", "{}", "null", "1", later, more, *spoilt):
-            made = Manifest.of_artifact(KIND, subject, {"dev.drydock.staged": hostile})
-            await registry.put_manifest("hostile/alpha", made.digest, made.body, made.media_type)
-            done = await finish(plain.host, "hostile", [folders[0], changed(folders[1], ALPHA, record=made.digest)])
-            assert f"{made.digest} is no record of this version of Drydock" in problems_of(done), hostile
-
-
-async def test_a_record_of_an_earlier_version_is_staged_again(plain: Registry) -> None:
-    """It does not say which images its build had to take."""
-    folders = await stage_both(plain.host, "earlier")
-    one = of(folders[1], ALPHA)
-    async with client(plain.host) as registry:
-        variant = await registry.get_manifest("earlier/alpha", str(one.digest))
-        subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
-        record = (await registry.get_manifest("earlier/alpha", str(one.record))).annotations["dev.drydock.staged"]
-        said = {**json.loads(record), "schema": 1}
-        del said["pins"]
-        made = Manifest.of_artifact(KIND, subject, {"dev.drydock.staged": json.dumps(said)})
-        await registry.put_manifest("earlier/alpha", made.digest, made.body, made.media_type)
-    done = await finish(plain.host, "earlier", [folders[0], changed(folders[1], ALPHA, record=made.digest)])
-    (problem,) = done.problems
-    assert f"{ALPHA}: {plain.host}/earlier/alpha: {made.digest} is no record of this version of Drydock" in problem
-    assert problem.endswith(STAGE)
-    assert await nothing_is_named(plain.host, "earlier")

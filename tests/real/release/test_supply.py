@@ -25,6 +25,7 @@ from ci.release.deliver import deliver
 from ci.release.destination import Destination
 from ci.release.finish import finish_staged
 from ci.release.outcome import Delivery
+from ci.release.promotion import promote
 from ci.release.record import Entry, read_record, write_record
 from ci.release.request import ReleaseRequest, tags_for
 from ci.release.stage import stage_part
@@ -37,6 +38,7 @@ pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 SECRET = "planted-value-40871"
 FIRST, SECOND, PLANTED = "1" * 40, "2" * 40, "6" * 40
+MOVED = ("8" * 40, "9" * 40)
 BAD = "sha256:" + "7" * 64
 RUN = "https://ci.test/runs/{}?of=a,b"
 CREATED = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
@@ -195,6 +197,34 @@ async def test_what_buildkit_attests_is_served_beside_each_variant(
     assert served.statements("app", "sha-2222222") == served.statements("app", "sha-1111111")
     facts = {f.variant: f.attested for image in again.released.images for f in image.variants}  # type: ignore[union-attr]
     assert all(a and a.sbom and a.sbom.distribution.startswith("debian-13") for a in facts.values()), facts
+
+
+async def test_a_rollback_a_promotion_and_a_version_take_along_what_buildkit_attests(
+    plain: Registry, generator: str, token: Path
+) -> None:
+    for revision, colour in zip(MOVED, ("green", "red"), strict=True):
+        assert (await publish(plain.host, generator, token, revision, args=colour)).ok
+    plan, request, builder, where = await asked(plain.host, generator, token, MOVED[0], args="green")
+    version = replace(request, version="1.2.3", tags=tags_for(plan, ("v1.2.3",)), once=True)
+    done = await deliver(plan, version, builder, where)
+    assert done.ok, done
+    assert done.built is None
+    for tag in ("latest", "stable"):
+        targets = where.targets(plan, tags=tags_for(plan, (tag,)))
+        async with where.connect(targets) as registries:
+            moved = await promote(registries, targets, "sha-8888888")
+        assert moved.ok, moved
+    served = Served(plain.host)
+    for image, variants in (("app", 2), ("locked", 1)):
+        said = served.statements(image, "sha-8888888")
+        assert len(said) == variants
+        assert said != served.statements(image, "sha-9999999")
+        for tag in ("latest", "stable", "v1.2.3"):
+            assert served.statements(image, tag) == said
+            entries = served.manifest(image, tag)["manifests"]
+            assert [each["digest"] for each in entries[:variants]] == list(said)
+            assert len(entries) == 2 * variants
+        assert served.manifest(image, "v1.2.3")["annotations"]["org.opencontainers.image.version"] == "1.2.3"
 
 
 async def test_a_provenance_that_is_planted_between_stage_and_finish_stops_it(

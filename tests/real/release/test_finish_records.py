@@ -1,7 +1,8 @@
-"""What finish holds of the images that a build took: all that were pinned, by the record that its stage has written."""
+"""What finish takes of a record: which images a build had to take; and what is no record."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,15 +10,16 @@ import pytest
 
 from ci.build.pins import Pins
 from ci.core.model import Plan, Variant
-from ci.core.oci import digest_of
+from ci.core.oci import Descriptor, Manifest, digest_of
 from ci.release.folder import Folder
-from ci.release.record import Record
+from ci.release.record import KIND, Entry, Record, read_record, write_record
 from ci.release.request import Target
 from tests.support.servers import Registry
 
 from .attesting import ATTESTED, BAD, GOOD, PYTHON, Attesting, Said
 from .conftest import client
-from .hand import AMD64, ARM64, finish, stage
+from .hand import AMD64, ARM64, finish, stage, stage_both
+from .test_finish import ALPHA, STAGE, changed, nothing_is_named, of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -112,3 +114,41 @@ async def test_a_record_that_leaves_the_pins_out_is_not_enough(plain: Registry) 
 
     folders = await staged(plain.host, "reused", Reused(pins=None))
     assert (await finish(plain.host, "reused", folders, config=ATTESTED)).ok
+
+
+async def test_a_hostile_record_is_no_record(plain: Registry) -> None:
+    folders = await stage_both(plain.host, "hostile")
+    one = of(folders[1], ALPHA)
+    async with client(plain.host) as registry:
+        variant = await registry.get_manifest("hostile/alpha", str(one.digest))
+        subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
+        real = read_record(await registry.get_manifest("hostile/alpha", str(one.record)))
+        text = write_record(Entry(record=real, manifest=variant)).annotations["dev.drydock.staged"]
+        said = json.loads(text)
+        pins = [1, [], {}, "x", {**said["pins"], "digests": {"a": "b"}}, {**said["pins"], "whole": "yes"}]
+        later, more = [json.dumps({**said, **other}) for other in ({"schema": said["schema"] + 1}, {"x": 1})]
+        spoilt = [json.dumps({**said, "pins": each}) for each in pins]
+        for hostile in ("", "[]", "{}", "null", "1", later, more, *spoilt):
+            made = Manifest.of_artifact(KIND, subject, {"dev.drydock.staged": hostile})
+            await registry.put_manifest("hostile/alpha", made.digest, made.body, made.media_type)
+            done = await finish(plain.host, "hostile", [folders[0], changed(folders[1], ALPHA, record=made.digest)])
+            assert f"{made.digest} is no record of this version of Drydock" in str(done.problems), hostile
+
+
+async def test_a_record_of_an_earlier_version_is_staged_again(plain: Registry) -> None:
+    """It does not say which images its build had to take."""
+    folders = await stage_both(plain.host, "earlier")
+    one = of(folders[1], ALPHA)
+    async with client(plain.host) as registry:
+        variant = await registry.get_manifest("earlier/alpha", str(one.digest))
+        subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
+        record = (await registry.get_manifest("earlier/alpha", str(one.record))).annotations["dev.drydock.staged"]
+        said = {**json.loads(record), "schema": 1}
+        del said["pins"]
+        made = Manifest.of_artifact(KIND, subject, {"dev.drydock.staged": json.dumps(said)})
+        await registry.put_manifest("earlier/alpha", made.digest, made.body, made.media_type)
+    done = await finish(plain.host, "earlier", [folders[0], changed(folders[1], ALPHA, record=made.digest)])
+    (problem,) = done.problems
+    assert f"{ALPHA}: {plain.host}/earlier/alpha: {made.digest} is no record of this version of Drydock" in problem
+    assert problem.endswith(STAGE)
+    assert await nothing_is_named(plain.host, "earlier")
