@@ -26,7 +26,7 @@ rehearsal-staged: ## In halves: each platform staged by itself, as on a machine 
 	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && rm -rf "$(CACHE)/staged"; head=($(HEAD)); \
 	for platform in $(PLATFORMS); do folder="$(CACHE)/staged/$${platform#*/}"; \
 		$(QUIETLY) dagger call $(HALVES) stage --rebuild --platforms "$$platform" "$${head[@]}" export --path "$$folder" \
-		&& cat "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \
+		&& echo && sed '/^```mermaid/,$$d' "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \
 	done; $(QUIETLY) dagger call $(HALVES) finish --staged "$(CACHE)/staged" --latest --overwrite "$${head[@]}"
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
