@@ -14,6 +14,7 @@ import pytest
 
 from ci.core.errors import PipelineError
 from ci.core.model import Image
+from ci.core.supply import GENERATOR
 from ci.core.text import Format
 from ci.release.changes import read_changes
 from ci.release.inspect import Looked, inspect
@@ -74,10 +75,12 @@ def sbom(packages: dict[str, str]) -> dict[str, Any]:
 
 def provenance(host: str, digest: str) -> dict[str, Any]:
     uri = f"pkg:docker/{host.replace(':', '%3A')}/base@1?platform=linux%2Famd64"
+    scanner = GENERATOR.partition("@")[0].replace(":", "@")  # took part in it, and is no base
+    beside = {"uri": f"pkg:docker/{scanner}?platform=linux%2Famd64", "digest": {"sha256": "0" * 64}}
     return {
         "buildDefinition": {
             "externalParameters": {"request": {}},
-            "resolvedDependencies": [{"uri": uri, "digest": {"sha256": digest.removeprefix("sha256:")}}],
+            "resolvedDependencies": [beside, {"uri": uri, "digest": {"sha256": digest.removeprefix("sha256:")}}],
         },
         "runDetails": {
             "builder": {"id": RUN},
@@ -123,7 +126,7 @@ def filled(registry: Registry, certificate: bytes) -> Iterator[str]:
 
 
 async def look(host: str, tag: str, before: str = "", *, registry: str = "") -> Inspected:
-    image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
+    image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",), sbom=GENERATOR)
     target = Target(image=image, repository=f"{registry or host}/acme/app", name="acme/app", variants=(), labels={})
     async with connect((registry or host, *([host] if registry else []))) as registries:
         return await inspect(registries, [target], Looked(tag=tag, before=before))

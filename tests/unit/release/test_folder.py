@@ -81,7 +81,7 @@ def of_variant(**changes: object) -> str:
         (of_variant(digest="sha256:" + "A" * 64), "'digest' is not"),
         (of_variant(record=f"{DIGEST}/../x"), "'record' is not"),
         (of_variant(attestation=1), "'attestation' is not"),
-        (of_variant(variant="x" * 301), "'variant' is not"),
+        (of_variant(variant="x" * 1001), "'variant' is not"),
         (of_variant(size=-1), "'size' is not"),
         (of_variant(size=True), "'size' is not"),
         (of_variant(build_seconds=10**400), "'build_seconds' is not"),
