@@ -107,7 +107,7 @@ def read_identity(certificate: bytes) -> Identity:
 def _read(bundle: Any) -> Bundle:  # noqa: ANN401
     if isinstance(bundle, bytes):
         bundle = json.loads(bundle)
-    if bundle.get("messageSignature"):
+    if "messageSignature" in bundle:
         raise BundleError("it is the signature of a file, and says nothing of an image")
     envelope, material = bundle["dsseEnvelope"], bundle["verificationMaterial"]
     payload = base64.b64decode(envelope["payload"], validate=True)
