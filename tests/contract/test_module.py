@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -103,3 +105,9 @@ def test_every_public_function_is_documented() -> None:
         for node in [*tree.body, *(method for each in classes for method in each.body)]:
             if isinstance(node, kinds) and not node.name.startswith("_"):
                 assert ast.get_docstring(node), f"{file.name}: {node.name}"
+
+
+def test_what_only_signatures_need_is_not_loaded_before() -> None:
+    code = "import sys, ci.main; print(*({'cryptography', 'sigstore'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.split() == []

@@ -11,10 +11,12 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci.core.errors import DrydockError
 from ci.release import proof
-from ci.release.bundles import read_bundle
+from ci.release.bundles import BundleError, read_bundle
 from ci.release.trust import Trust
 from tests.support.sigstore import (
     AUTHORITY,
@@ -187,6 +189,24 @@ async def test_a_key_verifies_what_it_has_signed_and_nothing_else() -> None:
     assert await fault(key_bundle(key, ONE)) == "it is signed with a key, and says nothing of whose"
     with pytest.raises(DrydockError, match="the file holds no public key that can be used; give one of ECDSA"):
         await fault(key_bundle(key, ONE), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+
+
+PUBLIC = proof.read_root(AUTHORITY.trusted_root())
+TEXT = json.dumps(AUTHORITY.bundle(ONE)).encode()
+
+
+@given(st.data())
+def test_whatever_is_changed_in_a_bundle_is_refused_or_changes_nothing(data: st.DataObject) -> None:
+    text = bytearray(TEXT)
+    for _ in range(data.draw(st.integers(1, 3))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.sampled_from(b'AZaz09+/=-,:{}[]" \xff'))
+    try:
+        bundle = read_bundle(bytes(text))
+    except BundleError:
+        return
+    if proof.verify(PUBLIC, bundle) == "":
+        whole = read_bundle(TEXT)
+        assert (bundle.payload, bundle.certificate) == (whole.payload, whole.certificate)
 
 
 def test_a_bundle_is_read_once() -> None:
