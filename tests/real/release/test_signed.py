@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ci.core.errors import DrydockError
-from ci.core.model import Config
+from ci.core.model import Config, Plan, Variant
 from ci.core.supply import Require, Signed
 from ci.release import trust
 from ci.release.bundles import read_bundle
@@ -19,6 +19,8 @@ from ci.release.deliver import deliver
 from ci.release.folder import Folder
 from ci.release.outcome import Change, Release
 from ci.release.promotion import promote
+from ci.release.record import Record
+from ci.release.request import Target
 from ci.release.signed import promise_signed
 from ci.release.trust import Trust
 from ci.release.verification import verify
@@ -40,7 +42,7 @@ from tests.support.sigstore import (
 )
 
 from .conftest import connect, live
-from .hand import NEW, config_of, destination, finish, plan_of, request_of, stage
+from .hand import NEW, Hand, config_of, destination, finish, plan_of, request_of, stage
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -258,6 +260,21 @@ async def test_a_wrong_key_or_root_is_the_users_mistake(plain: Registry) -> None
     one.sign(AUTHORITY.bundle)
     assert "trusted-root: the file cannot be used" in (await one.finish()).problems[0]
     assert not await one.named()
+
+
+class Reused(Hand):
+    """Variants that an earlier release has built, before anybody had to sign."""
+
+    def record(self, plan: Plan, target: Target, variant: Variant, digest: str) -> Record:
+        return replace(super().record(plan, target, variant, digest), reused="sha-1234567")
+
+
+async def test_what_was_reused_is_named_with_where_it_is_from(plain: Registry) -> None:
+    done, folder = await stage(plain.host, "reused", hand=Reused(), config=config())
+    assert done.ok, done.problems
+    done = await finish(plain.host, "reused", [folder], config=config())
+    told = ", alpha@linux/arm64 (reused from sha-1234567; --rebuild builds it anew), is not signed as require: signed"
+    assert sum(told in problem for problem in done.problems) == 1, done.problems
 
 
 async def test_publish_says_how_it_is_done_instead() -> None:
