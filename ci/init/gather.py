@@ -89,10 +89,7 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
     jobs = list(list_jobs(workflows, project))
     bakes = {path: text for path, text in files.items() if is_bake(path)}
     called = Files(makefiles=makefiles, bakes=bakes)
-    first = _in_order(jobs, called)
-    releasing = {job.triggers for job, run in first if run.built}
-    several = len(releasing) > 1
-    runs = _in_order(jobs, called, {id(job) for job, run in first if run.built}) if several else first
+    runs = _among_others(jobs, called)
     triggers = Triggers()
     for job, run in runs:
         if run.built or run.unread or _by_script(run):
@@ -183,6 +180,15 @@ def _elsewhere(files: Collection[str]) -> list[str]:
 
 def _by_script(run: Run) -> bool:
     return bool(not run.built and not run.unread and run.logged_in and any(map(_pushes, run.scripts)))
+
+
+def _among_others(jobs: Sequence[Job], files: Files) -> list[tuple[Job, Run]]:
+    """Read jobs; where several workflows release, each at other events, each says when."""
+    runs = _in_order(jobs, files)
+    if len({job.triggers for job, run in runs if run.built}) < 2:  # noqa: PLR2004  # one and another
+        return runs
+    again = [job.among_others() for job in jobs]
+    return _in_order(again, files, {id(job) for job, (_, run) in zip(again, runs, strict=True) if run.built})
 
 
 def _in_order(jobs: Sequence[Job], files: Files, several: Collection[int] = ()) -> list[tuple[Job, Run]]:

@@ -47,6 +47,11 @@ class Triggers:
     crons: tuple[str, ...] = ()
     release: bool = False
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self.branches or self.tags or self.crons or self.release)
+
     def join(self, other: Triggers) -> Triggers:
         """Add what starts another one."""
         return Triggers(

@@ -154,7 +154,7 @@ def _meta(run: Run, given: Lines) -> Meta:
     condition = run.condition or (run.job.events if run.several else "")
     text = given.get("tags", "") or "\n".join(USUAL)
     flavor, lost = take_flavor(given.get("flavor", ""), run.place)
-    found = take_rules(text, run.place, condition, run.job.events)
+    found = take_rules(text, run.place, condition, run.job.exact or run.job.events)
     return Meta(
         images=tuple(list_images(given.get("images", ""))),
         target=given.get("bake-target", "") or "docker-metadata-action",

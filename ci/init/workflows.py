@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import Any
 
@@ -29,14 +29,22 @@ class Job:
     steps: tuple[Lines, ...]
     known: Mapping[str, str]  # what its expressions stand for
     condition: str  # of the event, as far as it is plain
-    events: str  # the condition that the event is one of its workflow's
+    events: str  # the condition that the event is one of its workflow's, unless a person can start it at any time
     triggers: Triggers
     line: int
     needs: tuple[str, ...] = ()  # names of jobs
     name: str = ""
     by_hand: bool = False  # whether a person can start it
+    exact: str = ""  # the condition of events, by a person too: where other workflows release at other events
     runner: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)  # what it hands to those that wait for it
+
+    def among_others(self) -> Job:
+        """Return it with an exact condition."""
+        if not self.by_hand or not self.triggers.any or "workflow_dispatch" in self.events:
+            return self
+        by_hand = {"workflow_dispatch": ""}
+        return replace(self, exact=f"{_condition({}, self.triggers)} || {_condition(by_hand, Triggers())}")
 
 
 def is_workflow(path: str) -> bool:
