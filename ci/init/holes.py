@@ -13,6 +13,7 @@ _EMPTY = ("matrix.", "inputs.", "github.event.inputs.")  # what a run has not, i
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _COMPARED = re.compile(r"('[^']*'|[\w.-]+)\s*(==|!=)\s*('[^']*'|[\w.-]+)")
 _CALL = re.compile(r"(?i)(format|startsWith|endsWith|contains|fromJSON)\((.*)\)", re.DOTALL)
+_CHECKED = re.compile(r"github\.event_name\s*[=!]=\s*'(?:pull_request|pull_request_target|merge_group)'")  # no release
 _FALSE = ("", "false")
 _MOST = 20_000  # characters of what is filled in
 
@@ -82,6 +83,7 @@ def _plain(word: str, known: Mapping[str, str]) -> str | None:
     if compared := _COMPARED.fullmatch(word):
         left, right = _plain(compared[1], known), _plain(compared[3], known)
         same = None if left is None or right is None or _open(left + right) else left.lower() == right.lower()
+        same = False if _CHECKED.fullmatch(word) else same
         return None if same is None else str(same is (compared[2] == "==")).lower()
     low = word.lower()
     if low in known or low in ("true", "false"):
