@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ci.init.holes import hide, show_again, shown
@@ -11,6 +11,7 @@ from ci.init.naming import named, tagged
 from ci.init.released import Built, unique, without_platform
 from ci.init.run import Run
 from ci.init.scripts import Values, expand
+from ci.init.tagging import read_name
 from ci.init.workflows import Job
 
 _MERGES = re.compile(r"\bdocker manifest create\b|\bimagetools create\b|\bmanifest-tool\b")
@@ -103,9 +104,20 @@ def _fits(job: Job, later: Job) -> bool:
     return all(job.known[name] == later.known[name] for name in same)
 
 
-def merge_platforms(runs: Iterable[tuple[Job, Run]]) -> None:
-    """Take the platform out of the names of images that a later job makes one of."""
-    given = list(runs)
-    for job, run in given:
-        merged = any(_MERGES.search(script) for other, its in given if other.file == job.file for script in its.scripts)
-        run.built = [without_platform(built) if merged else built for built in run.built]
+def merge_platforms(runs: Sequence[tuple[Job, Run]]) -> None:
+    """Take the platform out of the names of images that a later job makes one of, and give them the names of that."""
+    for job, run in runs:
+        merged = any(_MERGES.search(script) for other, its in runs if other.file == job.file for script in its.scripts)
+        run.built = [_of_all_platforms(built, job, runs) if merged else built for built in run.built]
+
+
+def _of_all_platforms(built: Built, job: Job, runs: Sequence[tuple[Job, Run]]) -> Built:
+    plain = without_platform(built)
+    if plain is built:
+        return built
+    for later, its in _waiting(job, runs):
+        names = [name for name in its.merged if read_name(name).repository in built.repositories]
+        if names:
+            made = tagged(replace(plain, rules=()), unique(names), {}, its.outputs, its.condition or later.events)
+            plain = replace(made, repositories=built.repositories)
+    return plain
