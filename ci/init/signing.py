@@ -56,7 +56,7 @@ def _unseen() -> str:
 
 def list_signing(runs: Sequence[tuple[Job, Run]]) -> tuple[Attest | None, list[str]]:
     """Say whether images are attested, as far as the workflows that push them tell; name all else that signs."""
-    files = {job.file for job, run in runs if run.built}
+    files = {job.file for job, run in runs if run.built} or {job.file for job, run in runs if run.logged_in}
     beside = [run for job, run in runs if job.file in files]
     found = [attest for run in beside for attest in run.attests]
     attest = Attest.REQUIRED if Attest.REQUIRED in found else next(iter(found), None)

@@ -13,6 +13,7 @@ MAX, MIN, ON, OFF = "max", "min", "on", "off"
 NO_DEFAULT = "buildx_no_default_attestations"  # a variable of the environment: only what is asked for is attested
 _TRUE, _FALSE = frozenset(("1", "t", "true")), frozenset(("0", "f", "false"))
 _USUAL = GENERATOR.partition(":")[0]
+_MOST = {"provenance": MAX, "sbom": ON}
 _KNOWN = {"provenance": ("type", "disabled", "mode", "version"), "sbom": ("type", "disabled", "generator")}
 
 
@@ -72,9 +73,9 @@ def _read(line: str, place: str) -> Supply:
         return Supply(lost=(f"{place}: the attestation {shown(line)} is none that a release writes",))
     if HOLE.search(line) or "$" in line:
         said = shown(line.removeprefix(f"type={kind},"))
-        return Supply(lost=(f"{place}: {kind}: {said} is decided by the run: here it holds for all releases",))
+        return Supply(lost=(f"{place}: {kind}: {said} is decided by the run: here it is {_MOST[kind]} for all",))
     unread = [f"{key}={value}" for key, value in keys.items() if key not in _KNOWN[kind]]
-    lost = (f"{place}: of {kind}: {', '.join(unread)}, which has no key here",) if unread else ()
+    lost = (f"{place}: {kind}: {', '.join(unread)} has no key here",) if unread else ()
     off = "disabled" in keys and keys["disabled"].lower() not in _FALSE
     if kind == "provenance":
         # Without a mode, BuildKit writes all that it knows.
