@@ -72,7 +72,8 @@ def name_later(runs: Sequence[tuple[Job, Run]]) -> None:
 def _named_by(bare: Built, built: Built, job: Job, runs: Sequence[tuple[Job, Run]]) -> list[Built]:
     """Name an image as each job does that makes an index of it; its own job's words are for its labels alone."""
     found = []
-    for later, its in _waiting(job, runs) if bare.by_digest else ():
+    waiting = [*_waiting(job, runs)] if bare.by_digest else []
+    for later, its in waiting:
         metas = [its.metas[name] for name in its.metas if name in its.own_metas]
         condition = its.condition or later.events
         if metas:
@@ -81,7 +82,9 @@ def _named_by(bare: Built, built: Built, job: Job, runs: Sequence[tuple[Job, Run
             made = named(tagged(bare, unique(its.merged), {}, its.outputs, condition), (), {}, condition)
         if made.rules:
             found.append(made)
-    chosen = unique(shown(name) for _, its in _waiting(job, runs) if bare.by_digest for name in its.chosen)
+    chosen = unique(shown(name) for _, its in waiting for name in its.chosen)
+    if waiting and bare.local and not found and not chosen:
+        return [replace(bare, repositories=())]  # it is there for those that are built on it
     first = found[0] if found else built
     said = (f"{bare.place}: a script chooses whether it is named {' '.join(chosen)}",) if chosen else ()
     return [replace(first, lost=unique((*first.lost, *said))), *found[1:]]

@@ -28,6 +28,7 @@ class Run:
     condition: str = ""
     built: list[Built] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    identified: dict[str, int] = field(default_factory=dict)  # where in built is what a step of an identity builds
     bare: list[Built] = field(default_factory=list)  # what is built, each before it was named
     merged: list[str] = field(default_factory=list)  # names that an index of several images is given
     chosen: list[str] = field(default_factory=list)  # names that it may be given, which a script decides

@@ -17,6 +17,7 @@ from ci.init.released import Built, unique
 from ci.init.run import Files, Run
 from ci.init.scripts import Values, follow
 from ci.init.signing import note_attestation, note_installer, note_signing
+from ci.init.stacked import stack
 from ci.init.supply import read_supply
 from ci.init.tagging import (
     USUAL,
@@ -107,6 +108,7 @@ def _step(run: Run, step: Lines, files: Files) -> None:
         run.own_metas.add(identity or run.place)
     elif action == "build-push-action":
         if (built := _built(run, given)) is not None:
+            run.identified[identity.lower()] = len(run.built)
             run.built.append(built)
     elif action == "bake-action":
         _bake(run, of_action(given, run.place), files)
@@ -185,6 +187,7 @@ def _built(run: Run, given: Lines) -> Built | None:
     metas = {f"steps.{name}." for name in run.metas}
     handed = {key: word for key, options in run.outputs.items() if (word := run_value(options))}
     lines = [_argument(run, line.strip()) for line in given.get("build-args", "").splitlines()]
+    lines, contexts = stack(run, lines, given.get("build-contexts", "").splitlines())
     arguments = list_arguments("\n".join(lines), place, metas, handed)
     names = [word for word in split(given.get("tags", ""), r"[,\n]") if word.strip()]
     built = Built(
@@ -194,11 +197,7 @@ def _built(run: Run, given: Lines) -> Built | None:
         target=given.get("target", "") or None,
         platforms=platforms,
         build_args=arguments.values,
-        contexts=dict(
-            line.strip().split("=", 1)
-            for line in given.get("build-contexts", "").splitlines()
-            if "=" in line and not HOLE.search(line)
-        ),
+        contexts=contexts,
         repositories=_repositories(outputs, names),
         notes=arguments.notes,
         open_args=arguments.open,

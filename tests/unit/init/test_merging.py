@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from ci.config import parse_config
 from ci.init.gather import gather
+from ci.init.proposal import propose
+from ci.init.proposal_yaml import render_proposal
 from ci.init.released import Built, Released
 
 FOLDER = ".github/workflows"
@@ -85,6 +88,27 @@ def test_a_name_that_a_script_chooses_is_named(script: str) -> None:
     one = image(jobs(build(), merge(script.replace("{create}", "docker buildx imagetools create"))))
     assert [rule.partition(",enable")[0] for rule in one.rules] == ["type=raw,value=1"]
     assert any("a script chooses whether it is named acme/shop:next" in line for line in one.lost)
+
+
+@pytest.mark.parametrize(
+    ("handed", "given"),
+    [
+        ({"build-args": "BASE=acme/ground@${{ steps.ground.outputs.digest }}"}, {"BASE": "ground"}),
+        ({"build-contexts": "ground=docker-image://acme/ground@${{ steps.ground.outputs.digest }}"}, {}),
+    ],
+)
+def test_an_image_that_another_is_built_on_by_its_digest_has_no_name(handed: Step, given: dict[str, str]) -> None:
+    ground = build(file="ground/Dockerfile", context=".", tags="acme/ground") | {"id": "ground"}
+    flow = jobs(build(**handed), meta("acme/shop"), merge(), before=(meta("acme/ground"), ground))
+    text = yaml.safe_dump({"on": {"push": {"tags": ["v*"]}}, "jobs": flow}, sort_keys=False, width=1000)
+    files = {"Dockerfile": "ARG BASE=acme/ground\nFROM ${BASE}\n", "ground/Dockerfile": "FROM alpine:3.22\n"}
+    released = gather({f"{FOLDER}/ship.yml": text}, {*files}, "shop")
+    proposal = propose(files, {*files}, released=released)
+    config = parse_config(render_proposal(proposal, schema="", file="images.yaml"), file="images.yaml")
+    below, above = config.images
+    assert (below.name, below.release, below.platforms) == ("ground", False, ("linux/amd64", "linux/arm64"))
+    assert (above.name, dict(above.contexts), dict(above.build_args)) == ("shop", {"ground": "target:ground"}, given)
+    assert not proposal.lost
 
 
 def test_names_that_end_with_a_platform_give_way_to_those_of_all() -> None:
