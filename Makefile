@@ -17,14 +17,16 @@ VENV := $(CACHE)/venv-$(shell cat requirements/dev.txt requirements/floor.txt | 
 build-all: ## Build and smoke-check every image on every platform, and print the report
 	@$(WITH_ENGINE) $(QUIETLY) dagger call build-all
 
-rehearsal: ## Release HEAD to the registry on this host: build, push, verify, move latest
+rehearsal: rehearsal-whole rehearsal-staged ## Release HEAD to the registry on this host, in one call and in halves
+
+rehearsal-whole: ## In one call: build, smoke-check, push, verify, move latest
 	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && $(QUIETLY) dagger call $(LOCAL) publish --latest $(HEAD)
 
-rehearsal-staged: ## The same in two halves: each platform staged by itself, then all of them finished
+rehearsal-staged: ## In halves: each platform staged by itself, as on a machine of its own, then all of them finished
 	@$(WITH_REGISTRY) $(ENGINE) base $(SCANNER) && rm -rf "$(CACHE)/staged"; head=($(HEAD)); \
 	for platform in $(PLATFORMS); do folder="$(CACHE)/staged/$${platform#*/}"; \
 		$(QUIETLY) dagger call $(HALVES) stage --rebuild --platforms "$$platform" "$${head[@]}" export --path "$$folder" \
-		&& cat "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \
+		&& echo && sed '/^```mermaid/,$$d' "$$folder/summary.md" && test "$$(cat "$$folder/exit-code")" = 0 || exit 1; \
 	done; $(QUIETLY) dagger call $(HALVES) finish --staged "$(CACHE)/staged" --latest --overwrite "$${head[@]}"
 
 validate: ## Check configuration, Dockerfiles, build contexts and workflows, without building
@@ -54,4 +56,4 @@ help: ## List the commands
 $(VENV)/done: requirements/dev.txt requirements/floor.txt
 	@bash tests/setup "$(VENV)"
 
-.PHONY: build-all rehearsal rehearsal-staged validate hooks test lint reference bench down help
+.PHONY: build-all rehearsal rehearsal-whole rehearsal-staged validate hooks test lint reference bench down help

@@ -66,6 +66,7 @@ class BuildKit:
     hidden: tuple[str, ...] = ()  # values that no report may show
     agent: dagger.Socket | None = None
     created: datetime | None = None  # of the commit
+    builder_id: str = ""  # address of what runs the builds
 
     def daemon_of(self, image: str, platform: str) -> Daemon:
         """Return what builds an image for a platform."""
@@ -121,6 +122,7 @@ class BuildKit:
             provenance=self.config.provenance,
             generator=generator and await find_generator(generator),
             names=names,
+            builder_id=self.builder_id,
             empty=asked if cache.none else "",
         )
         options = dict(build_options(wanted))
@@ -208,6 +210,7 @@ def open_buildkit(
     services: Mapping[str, dagger.Service] | None = None,
     authorities: dagger.File | None = None,
     fleet: Fleet | None = None,
+    builder_id: str = "",
 ) -> BuildKit:
     """Describe the daemons of a repository; the engine starts its own when a build needs it.
 
@@ -222,6 +225,7 @@ def open_buildkit(
             engine keeps no result of a build that has one.
         authorities: certificates in PEM that are trusted besides the usual ones.
         fleet: builders on other machines.
+        builder_id: address of what runs the builds.
 
     """
     return BuildKit(
@@ -233,4 +237,5 @@ def open_buildkit(
         hidden=hidden,
         agent=agent,
         created=created,
+        builder_id=builder_id,
     )

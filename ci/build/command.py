@@ -85,6 +85,7 @@ class Wanted:
     provenance: ProvenanceMode = ProvenanceMode.MAX
     generator: str = ""  # reference of the image that lists the packages; "": none does
     names: tuple[str, ...] = ()  # references that it will have; what is attested of it says them
+    builder_id: str = ""  # address of what runs the build, which is attested too
     empty: str = ""  # of a build from nothing: what marks the cache mounts that are its own
 
 
@@ -126,7 +127,8 @@ def build_options(wanted: Wanted) -> Iterator[tuple[str, str]]:
     yield "platform", wanted.platform
     # What is not released is asked for too: it says which images the build took.
     mode = ProvenanceMode.MIN if wanted.provenance is ProvenanceMode.OFF else wanted.provenance
-    yield "attest:provenance", f"mode={mode.value},version=v1"
+    builder_id = [f"builder-id={wanted.builder_id}"] if wanted.builder_id else []
+    yield "attest:provenance", _csv([f"mode={mode.value}", "version=v1", *builder_id])
     if wanted.generator:
         yield "attest:sbom", f"generator={wanted.generator}"
     yield from _source(wanted)

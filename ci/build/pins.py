@@ -17,12 +17,15 @@ class Pins:
     whole: bool  # whether there is no other; of what a foreign frontend takes, nobody knows
     still: bool  # whether nothing but what RUN fetches can be another when the same is built again
 
-    def check(self, sources: Iterable[tuple[str, str]], *, beside: str = "") -> None:
+    def check(
+        self, sources: Iterable[tuple[str, str]], *, beside: str = "", then: str = "run the same command again"
+    ) -> None:
         """Hold what a build says it took against what it was to take.
 
         Args:
             sources: each image's reference, without what stands for itself, and its digest.
             beside: reference of an image that no line of the Dockerfile names: what lists the packages.
+            then: what to do where an image has moved.
 
         Raises:
             DrydockError: one is another.
@@ -40,7 +43,7 @@ class Pins:
             if reference in wanted:
                 raise DrydockError(
                     f"the build took {reference} with the digest {digest}, and {wanted[reference]} was resolved before "
-                    "it began; run the same command again"
+                    f"it began; {then}"
                 )
             if self.whole:
                 raise DrydockError(

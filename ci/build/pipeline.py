@@ -23,7 +23,7 @@ from ci.build.report import Report
 from ci.build.smoke import smoke_variant
 from ci.core.engine import Stopwatch, failure_of, fan_out
 from ci.core.errors import BuildError, DrydockError, SelectionError
-from ci.core.model import BuildSteps, Failure, Outcome, Plan, Variant
+from ci.core.model import Failure, Outcome, Plan, Variant
 from ci.core.names import labels_of
 from ci.core.order import build_levels
 from ci.core.timeline import ALL, row_before, row_of
@@ -45,6 +45,7 @@ class Builder:
     authorities: dagger.File | None = None  # certificates in PEM that BuildKit trusts besides the usual ones
     remotes: Remotes = field(default_factory=Remotes)  # builders on other machines
     fleet: Fleet | None = None  # those of them that were reached, once they were asked
+    builder_id: str = ""  # address of what runs the build, for the provenance
 
     async def asked(self) -> Builder:
         """Ask the builders on other machines what they are, unless they have been.
@@ -146,6 +147,7 @@ async def build_all(
             services=builder.services,
             authorities=builder.authorities,
             fleet=builder.fleet,
+            builder_id=builder.builder_id,
         ),
         definitions=definitions,
         labels=labels or {image.name: labels_of(plan, image) for image in plan.images},
@@ -214,7 +216,8 @@ async def _build(job: _Job, earlier: Mapping[str, _Result], variant: Variant) ->
                     names=job.names.get(variant.image.name, ()),
                     generator=variant.image.sbom if job.sbom and variant.image.release else "",
                 )
-                remark.detail = _cached(made.progress.summary)
+                steps = made.progress.summary
+                remark.detail = f"{steps.cached} of {steps.total} steps cached" if steps.total else ""
         except (dagger.DaggerError, DrydockError) as error:
             return _failed(job, variant, error)
     async with job.checking:
@@ -265,10 +268,6 @@ def _emulated(job: _Job, variant: Variant) -> Iterator[str]:
         yield "build"
     if job.buildkit.own.emulates(variant.platform):
         yield "smoke"
-
-
-def _cached(steps: BuildSteps) -> str:
-    return f"{steps.cached} of {steps.total} steps cached" if steps.total else ""
 
 
 def _needed(earlier: Mapping[str, _Result], variant: Variant, names: Sequence[str]) -> dict[str, Made]:

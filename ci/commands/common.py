@@ -13,6 +13,7 @@ from dagger import Doc, function
 from ci.build import Builder, Remotes, parse_builders
 from ci.commands import options
 from ci.config import PLATFORMS, parse_cache, plan_build, read_config
+from ci.core.attestations import check_builder_id
 from ci.core.model import CacheMode, Config, Plan
 from ci.core.names import utc_text
 from ci.core.text import split_values
@@ -63,7 +64,7 @@ class Common:
             authorities=self.registry_ca,
         )
 
-    def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int) -> Builder:
+    def _builder(self, secrets: Sequence[dagger.Secret] | None, parallel: int, builder_id: str = "") -> Builder:
         return Builder(
             source=self.source,
             git=self.git,
@@ -78,6 +79,7 @@ class Common:
                 certificate=self.builder_cert,
                 key=self.builder_key,
             ),
+            builder_id=check_builder_id(builder_id),
         )
 
     def _values(

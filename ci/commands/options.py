@@ -64,6 +64,12 @@ AllowOlder = Annotated[bool, Doc("Move tags even to a commit older than the live
 Resmoke = Annotated[bool, Doc("Run the smoke checks again on what the registry serves")]
 Reuse = Annotated[bool, Doc("Do not build what an earlier release in the registry was made of the same inputs")]
 Rebuild = Annotated[bool, Doc("Build everything, also what an earlier release was made of the same inputs")]
+BuilderId = Annotated[
+    str,
+    Doc(
+        "The address of what runs this build, for the provenance: https://github.com/acme/app/actions/runs/1/attempts/1"
+    ),
+]
 DefaultBranch = Annotated[str, Doc("The repository's default branch, such as main")]
 WithLatest = Annotated[bool, Doc("latest has to name this commit too")]
 From = Annotated[

@@ -66,6 +66,7 @@ class Releasing(Common):
         rebuild: options.Rebuild = False,
         parallel: options.Parallel = 0,
         secrets: options.Secrets = None,
+        builder_id: options.BuilderId = "",
         format: options.Format = "table",  # noqa: A002
     ) -> str:
         """Build, smoke-check and release all images: every tag of all of them, or none."""
@@ -82,7 +83,8 @@ class Releasing(Common):
                 rebuild=rebuild,
                 resmoke=smoke_published,
             )
-            done = await deliver(plan, request, self._builder(secrets, parallel), self._destination)
+            builder = self._builder(secrets, parallel, builder_id)
+            done = await deliver(plan, request, builder, self._destination)
             return report_or_fail(done, wanted)
 
     @uncached
@@ -97,6 +99,7 @@ class Releasing(Common):
         rebuild: options.Rebuild = False,
         parallel: options.Parallel = 0,
         secrets: options.Secrets = None,
+        builder_id: options.BuilderId = "",
     ) -> dagger.Directory:
         """Build, smoke-check and push a part of a release by digest, under no tag; return what finish needs, as files.
 
@@ -109,7 +112,8 @@ class Releasing(Common):
             request = ReleaseRequest(
                 revision=revision, created=parse_created(created), version=version, rebuild=rebuild
             )
-            return await stage_part(plan, part, request, self._builder(secrets, parallel), self._destination)
+            builder = self._builder(secrets, parallel, builder_id)
+            return await stage_part(plan, part, request, builder, self._destination)
 
         with readable():
             return write_folder(await stage_files(work()))

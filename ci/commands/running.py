@@ -30,6 +30,7 @@ class Running(Common):
         rebuild: options.Rebuild = False,
         parallel: options.Parallel = 0,
         secrets: options.Secrets = None,
+        builder_id: options.BuilderId = "",
         stage: Annotated[bool, Doc("Do the first half alone: build, check and push by digest, under no tag")] = False,
         platforms: options.Platforms = None,
         staged: options.MaybeStaged = None,
@@ -68,4 +69,5 @@ class Running(Common):
                     token=github_token,
                 ),
             )
-            return await run_event(run, self._builder(secrets, parallel), self._destination, self._plan_of, phase)
+            builder = self._builder(secrets, parallel, builder_id)
+            return await run_event(run, builder, self._destination, self._plan_of, phase)

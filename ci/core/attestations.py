@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any  # documents of others, whose shape each reader checks
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ci.core.errors import DrydockError
 from ci.core.names import short_reference
@@ -27,6 +28,9 @@ MAX_STATEMENT = 48 * 1024 * 1024  # bytes; BuildKit takes 40 MiB of what a gener
 
 # What a package of a distribution is called in its address (package-url, PURL-TYPES.rst).
 _OF_DISTRIBUTIONS = frozenset(("deb", "rpm", "apk", "alpm"))
+
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986, 2: what a URI is written with
+_LONGEST = 500  # characters of an address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +55,7 @@ class Provenance:
     secrets: tuple[str, ...] = ()  # names of those that it was given; never a value
     mode: str = "min"  # "max" where it also has the Dockerfile and each step
     platform: str = ""  # of the builder
+    builder: str = ""  # address of what ran the build, where the build was told
     started: str = ""  # RFC 3339
     finished: str = ""
 
@@ -145,6 +150,7 @@ def read_provenance(predicate: Mapping[str, Any], digest: str) -> Provenance:
             # Of a Dockerfile without a step of its own there is no more to say than this.
             mode="max" if (metadata.get("buildkit_completeness") or {}).get("request") is True else "min",
             platform=str(internal.get("builderPlatform") or ""),
+            builder=str((run.get("builder") or {}).get("id") or ""),
             started=str(metadata.get("startedOn") or ""),
             finished=str(metadata.get("finishedOn") or ""),
         )
@@ -234,6 +240,37 @@ def _decoded(text: str) -> str:
         return b64decode(text, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
         return ""
+
+
+def check_builder_id(address: str) -> str:
+    """Return the address of what runs a build, or "" where none is given; refuse any other text.
+
+    Raises:
+        DrydockError: it is no whole address, is too long, or holds a user name or a password.
+
+    Source: SLSA 1.0, provenance.md, `builder.id`: a URI that says who has built.
+
+    """
+    fault = _fault_of(address) if address else ""
+    if fault:
+        raise DrydockError(
+            f"--builder-id {fault}; give the address of what runs this build, such as "
+            "https://github.com/acme/app/actions/runs/1/attempts/1, or leave it out"
+        )
+    return address
+
+
+def _fault_of(address: str) -> str:
+    if len(address) > _LONGEST:
+        return f"has {len(address)} characters, more than {_LONGEST}"
+    try:
+        parts = urlsplit(address) if _ADDRESS.fullmatch(address) else None
+        known = parts is not None and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known, parts = False, None
+    if parts and parts.username is not None:
+        return "holds a user name or a password, and provenance is public"
+    return "" if known else "is no whole address of http or https"
 
 
 class _Reading:

@@ -17,7 +17,9 @@ from ci.init.values import list_arguments, list_platforms
 FILES = ("Makefile", "GNUmakefile", "makefile")
 _VARIABLE = re.compile(r"^ *(?:export\s+|override\s+)?([\w.-]+)\s*(\?|:{1,3}|\+)?=\s*(.*)$")
 _RULE = re.compile(r"^([^\s#:=][^:=#]*?)\s*::?(?!=)\s*([^#]*)$")
-_NAMED = re.compile(r"\$[({]([\w.-]+)[)}]")
+# ifeq (one,other), ifeq "one" "other"
+_TEXTS = re.compile(r"""\s\(([^,]*),(.*)\)\s*(?:#.*)?$|\s["']([^"']*)["']\s+["']([^"']*)["']""")
+_FUNCTION = re.compile(r"\$[({][\w-]+\s")
 _COMMAND = re.compile(r"(?:^|[\s;&|@-])((?:docker|podman)\s+(?:buildx\s+|image\s+)?build\s.*)")
 _DROPPED = re.compile(r"(?:foreach|if|addprefix|call|filter|eval|info)\b")
 _DEEPEST = 8
@@ -64,19 +66,30 @@ def _set(variables: dict[str, str], name: str, how: str, value: str) -> None:
 
 
 def _read(text: str, variables: Mapping[str, str]) -> Iterator[tuple[int, str]]:
-    """List the lines that count; whether two texts are equal is not asked, and the first branch is read."""
+    """List the lines that count; of a condition that only make can tell, the first branch is read."""
     branches: list[bool] = []
     for number, line in _lines(text):
         word = line.split(maxsplit=1)[0] if line.strip() else ""
-        if word in ("ifdef", "ifndef", "ifeq", "ifneq"):
-            known = line.split()[-1] in variables
-            branches.append(known if word == "ifdef" else not known if word == "ifndef" else True)
+        if word in ("ifdef", "ifndef"):
+            branches.append((line.split()[-1] in variables) == (word == "ifdef"))
+        elif word in ("ifeq", "ifneq"):
+            equal = _equal(line, variables)
+            branches.append(equal is None or equal == (word == "ifeq"))
         elif word == "else" and branches:
             branches[-1] = not branches[-1]
         elif word == "endif" and branches:
             branches.pop()
         elif all(branches):
             yield number, line
+
+
+def _equal(condition: str, variables: Mapping[str, str]) -> bool | None:
+    """Say whether the two texts of a condition are equal; None where one of them is not known here."""
+    if _FUNCTION.search(condition) or not (found := _TEXTS.search(condition)):
+        return None
+    texts = [text for text in found.groups() if text is not None]
+    one, other = (_filled(text, variables).strip() for text in texts)
+    return None if HOLE.search(one + other) else one == other
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -39,7 +39,7 @@ class Expected:
     revision: str = ""  # the commit that it was built from
     base: str = ""  # the name of the image that it descends from, where that is recorded
     base_digest: str = ""
-    pins: Pins | None = None  # what its build had to take, where this run knows
+    pins: Pins | None = None  # what its build had to take, where this run knows, or the record of its stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +198,7 @@ def _judge_provenance(found: Provenance, promised: Promised, expected: Expected)
         yield f"it is based on {expected.base}@{expected.base_digest}, and its provenance names other images: {named}"
     elif expected.pins:
         try:
-            expected.pins.check(found.bases, beside=promised.generator)
+            expected.pins.check(found.bases, beside=promised.generator, then="build it again")
         except DrydockError as error:
             yield f"by its provenance, {error}"
 

@@ -101,6 +101,8 @@ class Collector:
         base, *others = (entry.record.base for entry in entries)
         same = all(other == base for other in others)
         labels = {**targets[0].labels, **(base if same else {})}
+        known = zip(targets[0].variants, entries, strict=True)
+        pins = {variant.platform: entry.record.pins for variant, entry in known if entry.record.pins}
         index = compose_index(entries, targets[0].variants, {**labels, **targets[0].image.annotations})
         if not self.request.overwrite:
             index = await keep_attested(Uploads(self.registries), targets, index)
@@ -111,7 +113,7 @@ class Collector:
             "two stages; its index names none"
         )
         return tuple(
-            Staged(target=replace(target, labels=labels), index=index, entries=tuple(entries), note=note)
+            Staged(target=replace(target, labels=labels, pins=pins), index=index, entries=tuple(entries), note=note)
             for target in targets
         )
 
@@ -132,7 +134,8 @@ class Collector:
         record: Record | None = None
         for target in targets if not problems else ():
             try:
-                record = read_record(await self._get(target, variant, str(claim.record), "the record of its checks"))
+                found = await self._get(target, variant, str(claim.record), "the record of its checks")
+                record = self._recorded(target, variant, found)
                 break
             except DrydockError as error:
                 problems.append(str(error))
@@ -184,6 +187,18 @@ class Collector:
                 ) from None
             raise DrydockError(f"{variant}: {target.repository}: {error}") from None
 
+    def _recorded(self, target: Target, variant: Variant, found: Manifest) -> Record:
+        """Read a record, or say what to do where another version has written it, or nobody.
+
+        Raises:
+            DrydockError: it is none.
+
+        """
+        try:
+            return read_record(found)
+        except DrydockError as error:
+            raise DrydockError(f"{variant}: {target.repository}: {error}; {to_stage(variant, self.request)}") from None
+
     def _wrong(self, variant: Variant, claim: StagedVariant, record: Record) -> str:
         """Say in what a record is not that of this variant of this release; nothing where it is."""
         request = self.request
@@ -197,6 +212,8 @@ class Collector:
             return f"{variant} was staged with another configuration"
         if missing := next((check.name for check in variant.checks if check.name not in record.checks), ""):
             return f"no record says that {variant} has passed its smoke check {missing!r}"
+        if record.pins is None and not record.reused:
+            return f"no record says which images the build of {variant} had to take"
         return ""
 
     async def _own(self, targets: Sequence[Target], entries: Sequence[Entry]) -> Manifest | None:

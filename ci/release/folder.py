@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from textwrap import shorten
 from typing import TypeVar
 
 from ci.core.errors import DrydockError
@@ -20,7 +21,7 @@ STAGED = "staged.json"
 MAX_STAGED = 1024 * 1024  # bytes
 _SCHEMA = 1
 _MAX_VARIANTS = 1000
-_LONGEST = 300  # characters of a text
+_LONGEST = 1000  # characters of a text
 _MOST_SECONDS = 1e7
 _LAST_MOMENT = 1e11  # seconds since 1970
 _REVISION = re.compile(r"[0-9a-f]{7,64}")
@@ -150,7 +151,7 @@ def _describe(
         inputs=inputs,
         reused=outcome.reused or None,
         smoke=tuple(Smoke(name=c.name[:_LONGEST], ok=f"smoke: {c.name}" not in failed) for c in variant.checks if ran),
-        failures=tuple(f"{each.step}: {each.reason}"[:_LONGEST] for each in outcome.failures),
+        failures=tuple(shorten(f"{f.step}: {f.reason}", _LONGEST, placeholder=" ...") for f in outcome.failures),
         build_seconds=round(outcome.build_seconds, 3),
         smoke_seconds=round(outcome.smoke_seconds, 3),
         built_on=row.machine[:_LONGEST] or None,

@@ -116,6 +116,7 @@ async def _variant(
         return replace(known, problems=(str(error),))
     labels = config.labels
     taken = dict(attested.provenance.bases) if attested.provenance else {}
+    taken.pop(short_reference(target.image.sbom.partition("@")[0]), None)  # it lists packages: nothing is built on it
     if not taken and labels.get(BASE_NAME) and labels.get(BASE_DIGEST):
         taken = {short_reference(labels[BASE_NAME]): labels[BASE_DIGEST]}
     return replace(
@@ -124,6 +125,7 @@ async def _variant(
         layers=len(image.layers),
         revision=labels.get(REVISION, ""),
         created=labels.get(CREATED) or config.created,
+        builder=attested.provenance.builder if attested.provenance else "",
         bases=tuple([await bases.read(reference, digest, entry.platform) for reference, digest in taken.items()]),
         packages=attested.sbom.packages if attested.sbom else None,
         distribution=attested.sbom.distribution if attested.sbom else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -54,11 +54,15 @@ def _parts(image: InspectedImage, before: str, now: datetime, wanted: Format, *,
         yield _table([*rows, *(_variant(one, now) for one in image.variants)], wanted, right=frozenset((2, 3)))
         bases = [(one.variant, *_base(base, now)) for one in image.variants for base in one.bases]
         yield _table([("BASE OF", "IMAGE", "DIGEST", "AGE", "ITS TAG"), *bases], wanted) if bases else ""
+    built: dict[str, list[str]] = {}
+    for one in image.variants:
+        built.setdefault(one.builder, []).append(one.variant)
+    made_by = [(", ".join(variants), builder) for builder, variants in built.items() if builder]
+    yield _table([("BUILT", "BY, AS ITS PROVENANCE SAYS"), *made_by], wanted) if made_by else ""
     signed = [(_of(image, s.about), s.kind, ", ".join(s.signers) or "not said") for s in image.signatures]
     yield _table([("SIGNED", "WHAT", "BY, NOT VERIFIED HERE"), *signed], wanted) if signed else ""
+    yield from render_diffs(((one.variant, one.diff, before) for one in image.variants if one.diff), wanted)
     for one in image.variants:
-        if one.diff:
-            yield from render_diff(one.variant, one.diff, before, wanted)
         if packages and one.packages:
             listed = [(p.kind or "-", p.name, p.version or "-") for p in one.packages]
             yield _escape(f"{one.variant}: {len(listed)} packages", wanted)
@@ -92,14 +96,31 @@ def _of(image: InspectedImage, digest: str) -> str:
     return next((one.variant for one in image.variants if one.digest == digest), "the index")
 
 
-def render_diff(variant: str, diff: PackageDiff, before: str, wanted: Format) -> Iterator[str]:
-    """Write what came, went and changed in a variant since another release, as a sentence and a table."""
+def render_diffs(found: Iterable[tuple[str, PackageDiff, str]], wanted: Format) -> Iterator[str]:
+    """Write what came, went and changed in variants: those with the same changes together.
+
+    Args:
+        found: each variant, its changes, and since which tag.
+        wanted: the format.
+
+    """
+    alike: dict[tuple[PackageDiff, str], list[str]] = {}
+    for variant, diff, before in found:
+        alike.setdefault((diff, before), []).append(variant)
+    for (diff, before), variants in alike.items():
+        yield from _render_diff(", ".join(variants), diff, before, wanted)
+
+
+def _render_diff(variant: str, diff: PackageDiff, before: str, wanted: Format) -> Iterator[str]:
     if diff.problem or diff.empty:
         why = f"its packages cannot be compared: {diff.problem}" if diff.problem else ""
         yield _escape(f"{variant}: {why or f'the same packages as in {before}'}", wanted)
         return
     rows = list(_changes(diff))
-    yield _escape(f"{variant}: {len(rows)} packages came, went or changed since {before}", wanted)
+    yield _escape(
+        f"{variant}: {len(rows)} {'package' if len(rows) == 1 else 'packages'} came, went or changed since {before}",
+        wanted,
+    )
     yield _table([("", "PACKAGE", "KIND", "BEFORE", "NOW"), *rows[:_MOST]], wanted)
     if len(rows) > _MOST:
         yield f"... and {len(rows) - _MOST} more"

@@ -67,6 +67,7 @@ class InspectedVariant:
     layers: int = 0
     revision: str = ""  # the commit that it was built from
     created: str = ""  # when that commit was made, or the image (RFC 3339)
+    builder: str = ""  # address of what ran the build, by its provenance; "" where that does not say
     bases: tuple[BaseFact, ...] = ()
     packages: tuple[Package, ...] | None = None  # None where there is no SBOM
     distribution: str = ""

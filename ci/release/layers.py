@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
+import sys
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, cast
 
 from ci.core.errors import DrydockError
 from ci.release.differences import Entry, FileDifferences, compare_entries
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd  # the same (PEP 784)
 
 _CHUNK = 1024 * 1024  # bytes
 _TYPES = {
@@ -26,6 +31,8 @@ _TYPES = {
     tarfile.BLKTYPE: "block device",
     tarfile.FIFOTYPE: "pipe",
 }
+# What a frame may ask for, whatever it says of itself: 2 to this power of bytes. zstd writes more only with --ultra.
+_ZSTD: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
 _ATTRIBUTES = ("SCHILY.xattr.", "LIBARCHIVE.xattr.")
 
 Place = tuple[Path, int, int]  # a file, and where in it a layer begins and how many bytes it has
@@ -52,7 +59,7 @@ def _entries(media_type: str, place: Place) -> Iterator[Entry]:
             while member := tar.next():
                 yield _entry(tar, member)
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         raise DrydockError(f"the layer is no archive that can be read: {error}") from None
 
 
@@ -80,19 +87,8 @@ def _opened(media_type: str, raw: IO[bytes]) -> IO[bytes]:
     if media_type.endswith("gzip"):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="rb"))
     if media_type.endswith("zstd"):
-        return _opened_zstd(raw)
+        return cast("IO[bytes]", zstd.ZstdFile(raw, mode="r", options=_ZSTD))
     return raw
-
-
-def _opened_zstd(raw: IO[bytes]) -> IO[bytes]:
-    """Open a layer in zstd, which Python reads from 3.14 on (PEP 784)."""
-    try:
-        zstd = importlib.import_module("compression.zstd")
-    except ModuleNotFoundError:
-        raise DrydockError(
-            "its files were not compared: this Python reads no zstd; with compression: gzip they are"
-        ) from None
-    return cast("IO[bytes]", zstd.ZstdFile(raw, mode="r"))
 
 
 class _Part(io.RawIOBase):

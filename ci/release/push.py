@@ -85,6 +85,7 @@ async def _push(uploads: Uploads, supply: Supply, targets: Sequence[Target], var
         base=supply.base.get(variant.image.name, {}),
         checks=tuple(check.name for check in variant.checks),
         attestation=attestation.digest if attestation else None,
+        pins=targets[0].pins.get(variant.platform),
     )
     return Entry(record=record, manifest=manifest, attestation=attestation)
 
@@ -108,6 +109,7 @@ async def _reuse(
         checks=tuple(check.name for check in variant.checks),  # its inputs are the same, and those of its checks too
         reused=next(fact.reused for fact in found.facts if fact.variant == str(variant)),
         attestation=attestation.digest if attestation else None,
+        pins=targets[0].pins.get(variant.platform),
     )
     return Entry(record=record, manifest=manifest, attestation=attestation)
 

@@ -10,13 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from ci.build import Pins
 from ci.core.errors import DrydockError
 from ci.core.model import Cache, Config, Runners, Variant
+from ci.core.names import is_digest
 from ci.core.oci import Descriptor, Manifest, digest_of
 
 KIND = "application/vnd.drydock.staged.v1+json"
 _KEY = "dev.drydock.staged"  # the annotation that holds all of it, as JSON
-_SCHEMA = 1
+_SCHEMA = 2  # 1 had no pins
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +34,7 @@ class Record:
     checks: tuple[str, ...] = ()  # the names of the smoke checks that it has passed
     reused: str = ""  # the sha- tag it was taken from, where this run has not built it
     attestation: str | None = None  # the digest of BuildKit's attestation manifest
+    pins: Pins | None = None  # what its build had to take; None where this run has not built it, and nobody knows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,13 +84,30 @@ def _read(text: str) -> Record | None:
         found = json.loads(text)
         if found.pop("schema") != _SCHEMA:
             return None
-        record = Record(**{**found, "checks": tuple(found["checks"])})
+        record = Record(**{**found, "checks": tuple(found["checks"]), "pins": _pins(found["pins"])})
         texts = [record.variant, record.digest, record.revision, record.configuration, record.reused, *record.checks]
         pairs = [*record.annotations.items(), *record.base.items()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     texts += [record.attestation or "", *(text for pair in pairs for text in pair)]
     return record if all(isinstance(text, str) for text in texts) else None
+
+
+def _pins(found: Mapping[str, object] | None) -> Pins | None:
+    """Read what a build had to take.
+
+    Raises:
+        TypeError, ValueError, AttributeError: it is not as a stage writes it.
+
+    """
+    if found is None:
+        return None
+    pins = Pins(**found)  # type: ignore[arg-type]  # checked below
+    if not all(isinstance(digest, str) and is_digest(digest) for digest in pins.digests.values()):
+        raise ValueError
+    if not (isinstance(pins.whole, bool) and isinstance(pins.still, bool)):
+        raise TypeError
+    return pins
 
 
 def compose_index(entries: Sequence[Entry], variants: Sequence[Variant], annotations: Mapping[str, str]) -> Manifest:

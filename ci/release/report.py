@@ -10,7 +10,7 @@ from ci.build import report_or_fail as build_report_or_fail
 from ci.core.attestations import Attested
 from ci.core.text import Format, clean, columns, markdown_cell, markdown_table, seconds_text, size_text, text_or_fail
 from ci.core.timeline import draw_mermaid
-from ci.release.inspect_report import render_diff
+from ci.release.inspect_report import render_diffs
 from ci.release.outcome import STAGING, Change, Delivery, Release, TagOutcome
 
 _SHORT = 19  # characters of a digest in a table: "sha256:" and twelve digits
@@ -109,7 +109,7 @@ def render_checksums(release: Release) -> str:
 
 def _changes(release: Release, wanted: Format) -> list[str]:
     """Write what has changed in the images since what their tags named before."""
-    return [part for one in release.changes for part in render_diff(one.variant, one.diff, one.since, wanted)]
+    return list(render_diffs(((one.variant, one.diff, one.since) for one in release.changes), wanted))
 
 
 def _headline(release: Release) -> str:

@@ -22,9 +22,10 @@ CONSTRUCTOR = {
 EXPECTED = {
     "plan": {"format", "only", "platforms", "revision", "live", "created", "event", "ref", "default_branch"},
     "build_all": {"reuse", "only", "platforms", "parallel", "secrets", "revision", "version", "ref", "format"},
-    "publish": {"format", "parallel", "secrets", "rebuild"}
+    "publish": {"format", "parallel", "secrets", "rebuild", "builder_id"}
     | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
-    "stage": {"revision", "created", "only", "platforms", "version", "ref", "rebuild", "parallel", "secrets"},
+    "stage": {"revision", "created", "only", "platforms", "version", "ref", "rebuild", "parallel", "secrets"}
+    | {"builder_id"},
     "finish": {"staged", "format", "prepare"}
     | {"revision", "created", "latest", "tags", "version", "ref", "overwrite", "allow_older", "smoke_published"},
     "validate": {"offline", "fail", "workflows", "format"},
@@ -37,7 +38,8 @@ EXPECTED = {
     "init": {"module", "overwrite"},
     "github": {"event", "ref", "default_branch", "base_ref", "prerelease"}
     | {"private", "github_repository", "github_server", "github_api", "github_token"}
-    | {"revision", "created", "parallel", "secrets", "rebuild", "stage", "platforms", "staged", "prepare"},
+    | {"revision", "created", "parallel", "secrets", "rebuild", "stage", "platforms", "staged", "prepare"}
+    | {"builder_id"},
 }
 
 

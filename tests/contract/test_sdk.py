@@ -114,3 +114,11 @@ async def fields():
 asyncio.run(fields())
 """
     assert python(code, quick=True) == "version\n"
+
+
+def test_a_package_that_is_for_another_python_is_not_missed() -> None:
+    """What pyproject.toml asks for may be a part of the Python that is there."""
+    asked = ["Python_HCL2", "pyyaml>=1", "no-such.thing; python_version >= '3'", "no-other; python_version < '3'"]
+    code = f"import sys; sys.path.insert(0, {str(SDK)!r}); import launch; print(launch._missing({asked!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "['no-such.thing']"

@@ -236,6 +236,12 @@ def test_what_is_attested_has_no_tag_yet_and_is_not_taken_on_trust() -> None:
     assert ' --github-repository "$GITHUB_REPOSITORY" ' in arguments_of(after)
 
 
+def test_what_is_released_says_which_run_has_built_it() -> None:
+    """The address of the attempt: each is another run of the job. A check is released nowhere, and needs none."""
+    run = "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID/attempts/$GITHUB_RUN_ATTEMPT"
+    assert [name for name, step in dagger_steps(WORKFLOW) if f'--builder-id "{run}"' in arguments_of(step)] == ["stage"]
+
+
 def test_the_yaml_decides_nothing() -> None:
     """Checkout, calls, and what shows their outcome; the calls of the jobs differ in login and phase alone."""
     shown = [[action_of(step) or step["run"] for step in job["steps"]] for job in JOBS.values()]
@@ -249,7 +255,7 @@ def test_the_yaml_decides_nothing() -> None:
         [CHECKOUT, room, DAGGER, UPLOAD, report.replace("drydock/", "staged/")],
         [CHECKOUT, DOWNLOAD, DAGGER, ATTEST, DAGGER, UPLOAD, report],
     ]
-    login, github = ' --username "$GITHUB_ACTOR" --password env:GITHUB_TOKEN', r" --(private|github-\w+) \S+"
+    login, github = ' --username "$GITHUB_ACTOR" --password env:GITHUB_TOKEN', r" --(private|github-\w+|builder-id) \S+"
     calls = [re.sub(github, "", arguments_of(step).replace(login, "")) for _, step in dagger_steps(WORKFLOW)]
     stage, finish = ' --stage --platforms "$PLATFORM"', " --staged staged"
     assert all(phase in call for phase, call in zip((stage, stage, f"{finish} --prepare", finish), calls, strict=True))

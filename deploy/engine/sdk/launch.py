@@ -22,6 +22,7 @@ from types import FunctionType
 from typing import Any, Self, cast
 
 import beartype
+from packaging.requirements import Requirement
 
 # Where the engine's schema lies in the container of a function.
 SCHEMA = Path("/opt/schema.json")
@@ -123,7 +124,8 @@ def _check_at_first_call(check: Callable[[object], object], function: FunctionTy
 
 def _missing(requirements: list[str]) -> list[str]:
     """List the required packages that cannot be found; versions are the SDK's to pin."""
-    names = [re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0] for requirement in requirements]
+    read = [Requirement(text) for text in requirements]
+    names = [each.name for each in read if not each.marker or each.marker.evaluate()]
     held = {re.sub(r"[-_.]+", "-", str(d.name)).lower() for d in importlib.metadata.distributions()}
     return [name for name in names if re.sub(r"[-_.]+", "-", name).lower() not in held]
 

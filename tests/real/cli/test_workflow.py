@@ -90,6 +90,8 @@ def runner_of(checkout: Repository, prefix: str, tmp_path: Path) -> Callable[...
                 "GITHUB_REPOSITORY": "acme/shop" if api else "",
                 "GITHUB_SERVER_URL": "https://github.com",
                 "GITHUB_API_URL": f"http://127.0.0.1:{api.port}" if api else "",
+                "GITHUB_RUN_ID": "7",
+                "GITHUB_RUN_ATTEMPT": "1",
                 "NO_COLOR": "1",
             },
             context={
@@ -138,6 +140,18 @@ def variants(prefix: str, tag: str) -> list[str]:
     accept = {"Accept": "application/vnd.oci.image.index.v1+json"}
     answer = httpx.get(f"http://{HOST}/v2/{prefix}/app/manifests/{tag}", headers=accept, trust_env=False)
     return [entry["digest"] for entry in answer.json()["manifests"]]
+
+
+def built_by(prefix: str, tag: str) -> list[str]:
+    """Ask the registry which run has built each variant that a tag names."""
+    accept = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+    with httpx.Client(base_url=f"http://{HOST}/v2/{prefix}/app", headers={"Accept": accept}, trust_env=False) as http:
+        entries = http.get(f"/manifests/{tag}").json()["manifests"]
+        about = [each["digest"] for each in entries if each["platform"]["os"] == "unknown"]
+        layers = [layer for digest in about for layer in http.get(f"/manifests/{digest}").json()["layers"]]
+        said = [http.get(f"/blobs/{layer['digest']}", follow_redirects=True).json() for layer in layers]
+    slsa = "https://slsa.dev/provenance/v1"
+    return [each["predicate"]["runDetails"]["builder"]["id"] for each in said if each["predicateType"] == slsa]
 
 
 def test_a_pull_request_is_checked_and_writes_nothing(
@@ -393,6 +407,7 @@ def test_two_machines_stage_and_one_job_releases_what_is_attested(
     own = f"sha-{git(checkout.path, 'rev-parse', 'HEAD')[:7]}"
     assert set(live) == {own, "latest"}
     assert f"{live['latest'].removeprefix('sha256:')}  {HOST}/{prefix}/app" in released.attested
+    assert built_by(prefix, "latest") == ["https://github.com/acme/shop/actions/runs/7/attempts/1"] * 2
     assert TOKEN not in "".join(job.log + job.summary for job in (*first.values(), *unattested.values(), released))
     assert {authorization for _, authorization in api.asked} == {f"Bearer {TOKEN}"}
 

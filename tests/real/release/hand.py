@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ci.build.inputs import INPUTS, PARTS
+from ci.build.pins import Pins
 from ci.config.plan import plan_build
 from ci.core.checks import RunCheck, SmokeCheck
 from ci.core.engine import Stopwatch
@@ -78,6 +79,7 @@ class Hand:
     base: Mapping[str, str] = field(default_factory=dict)
     passed: tuple[str, ...] | None = None
     attestation: str | None = None
+    pins: Pins | None = field(default_factory=lambda: Pins(digests={}, whole=True, still=True))
 
     def make(self, target: Target, variant: Variant) -> tuple[Manifest, dict[str, bytes]]:
         """Write a variant: its manifest, and its blobs by their digests."""
@@ -118,6 +120,7 @@ class Hand:
             base=self.base,
             checks=tuple(c.name for c in variant.checks) if self.passed is None else self.passed,
             attestation=self.attestation,
+            pins=self.pins,
         )
 
     def push(self, uploads: Uploads, plan: Plan) -> Push:

@@ -14,6 +14,7 @@ import pytest
 
 from ci.core.errors import PipelineError
 from ci.core.model import Image
+from ci.core.supply import GENERATOR
 from ci.core.text import Format
 from ci.release.changes import read_changes
 from ci.release.inspect import Looked, inspect
@@ -31,6 +32,7 @@ from .conftest import connect
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHO = "https://github.com/acme/shop/.github/workflows/release.yml@refs/heads/main"
+RUN = "https://github.com/acme/shop/actions/runs/7/attempts/1"
 PROVENANCE, SBOM = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
 
 
@@ -73,16 +75,19 @@ def sbom(packages: dict[str, str]) -> dict[str, Any]:
 
 def provenance(host: str, digest: str) -> dict[str, Any]:
     uri = f"pkg:docker/{host.replace(':', '%3A')}/base@1?platform=linux%2Famd64"
+    scanner = GENERATOR.partition("@")[0].replace(":", "@")  # took part in it, and is no base
+    beside = {"uri": f"pkg:docker/{scanner}?platform=linux%2Famd64", "digest": {"sha256": "0" * 64}}
     return {
         "buildDefinition": {
             "externalParameters": {"request": {}},
-            "resolvedDependencies": [{"uri": uri, "digest": {"sha256": digest.removeprefix("sha256:")}}],
+            "resolvedDependencies": [beside, {"uri": uri, "digest": {"sha256": digest.removeprefix("sha256:")}}],
         },
         "runDetails": {
+            "builder": {"id": RUN},
             "metadata": {
                 "buildkit_completeness": {"request": True},
                 "buildkit_metadata": {"vcs": {"revision": "1" * 40}, "source": {"infos": []}},
-            }
+            },
         },
     }
 
@@ -121,7 +126,7 @@ def filled(registry: Registry, certificate: bytes) -> Iterator[str]:
 
 
 async def look(host: str, tag: str, before: str = "", *, registry: str = "") -> Inspected:
-    image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",))
+    image = Image(name="app", dockerfile="Dockerfile", context=".", platforms=("linux/amd64",), sbom=GENERATOR)
     target = Target(image=image, repository=f"{registry or host}/acme/app", name="acme/app", variants=(), labels={})
     async with connect((registry or host, *([host] if registry else []))) as registries:
         return await inspect(registries, [target], Looked(tag=tag, before=before))
@@ -136,6 +141,7 @@ async def test_what_a_person_asks_of_a_release(filled: str) -> None:
     assert (one.layers, one.counts, one.distribution) == (1, {"deb": 1, "pypi": 2}, "debian-13")
     assert one.size > 100
     assert one.attested == ("provenance (max)", "SBOM")
+    assert one.builder == RUN
     (on,) = one.bases
     assert on.reference == f"{filled}/base:1"
     assert on.created == "2026-01-10T12:00:00Z"
@@ -154,7 +160,7 @@ async def test_what_a_person_asks_of_a_release(filled: str) -> None:
 async def test_the_report_of_it(filled: str, wanted: Format) -> None:
     done = await look(filled, "latest", "sha-0000001")
     text = report_inspected(done, wanted, NOW, packages=True)
-    for told in ("1 deb, 2 pypi", "debian-13", "50 days", "has moved", "provenance (max), SBOM", "httpx"):
+    for told in ("1 deb, 2 pypi", "debian-13", "50 days", "has moved", "provenance (max), SBOM", "httpx", RUN):
         assert told in text, text
     assert "3 packages came, went or changed since sha-0000001" in text
     plain = report_inspected(done, wanted, NOW, packages=False)
@@ -164,6 +170,7 @@ async def test_the_report_of_it(filled: str, wanted: Format) -> None:
 async def test_the_report_as_json(filled: str) -> None:
     found = json.loads(report_inspected(await look(filled, "sha-0000001"), Format.JSON, NOW, packages=False))
     assert found["schema"] == 1
+    assert found["images"][0]["variants"][0]["builder"] == RUN
     assert {each["name"] for each in found["images"][0]["variants"][0]["packages"]} == {"libc6", "gone", "httpx"}
 
 

@@ -3,8 +3,10 @@
 import base64
 import contextlib
 import gzip
+import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,17 +18,29 @@ from dagger import dag
 from ci.build.pipeline import Builder
 from ci.config.plan import plan_build
 from ci.config.read import read_config
+from ci.core.model import Plan
+from ci.core.oci import Descriptor, Manifest, digest_of
+from ci.registry.client import RegistryClient
 from ci.release.deliver import deliver
 from ci.release.destination import Destination
+from ci.release.finish import finish_staged
 from ci.release.outcome import Delivery
+from ci.release.promotion import promote
+from ci.release.record import Entry, read_record, write_record
 from ci.release.request import ReleaseRequest, tags_for
+from ci.release.stage import stage_part
 from tests.support.generator import run_generator
 from tests.support.servers import Registry
+
+from .conftest import client
 
 pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.timeout(600)]
 
 SECRET = "planted-value-40871"
-FIRST, SECOND = "1" * 40, "2" * 40
+FIRST, SECOND, PLANTED = "1" * 40, "2" * 40, "6" * 40
+MOVED = ("8" * 40, "9" * 40)
+BAD = "sha256:" + "7" * 64
+RUN = "https://ci.test/runs/{}?of=a,b"
 CREATED = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 CONFIG = """\
 repository: registry.test/{name}
@@ -73,6 +87,13 @@ def generator() -> Iterator[str]:
 async def publish(
     host: str, generator: str, token: Path, revision: str, *, scan: str = "", args: str = "blue"
 ) -> Delivery:
+    return await deliver(*await asked(host, generator, token, revision, scan=scan, args=args))
+
+
+async def asked(
+    host: str, generator: str, token: Path, revision: str, *, scan: str = "", args: str = "blue"
+) -> tuple[Plan, ReleaseRequest, Builder, Destination]:
+    """Say what is released, by what, and where it goes."""
     config = CONFIG.replace("GENERATOR", generator).replace("SCAN\n", scan).replace("blue", args)
     source = (
         dag.directory()
@@ -83,8 +104,9 @@ async def publish(
     )
     plan = plan_build(await read_config(source, None), revision=revision)
     request = ReleaseRequest(revision=revision, created=CREATED, tags=tags_for(plan, ("latest",)))
-    builder = Builder(source=source, secrets=[dag.secret(f"file://{token}")], parallel=2)
-    return await deliver(plan, request, builder, Destination(repositories=(f"{host}/supply/{{name}}",)))
+    run = RUN.format(revision[0])
+    builder = Builder(source=source, secrets=[dag.secret(f"file://{token}")], parallel=2, builder_id=run)
+    return plan, request, builder, Destination(repositories=(f"{host}/supply/{{name}}",))
 
 
 class Served:
@@ -156,6 +178,7 @@ async def test_what_buildkit_attests_is_served_beside_each_variant(
             }
             request = provenance["buildDefinition"]["externalParameters"]["request"]
             assert request["args"]["build-arg:COLOUR"] == "blue"
+            assert provenance["runDetails"]["builder"]["id"] == RUN.format(1)
             vcs = provenance["runDetails"]["metadata"]["buildkit_metadata"]["vcs"]
             assert vcs == {
                 "revision": FIRST,
@@ -167,13 +190,91 @@ async def test_what_buildkit_attests_is_served_beside_each_variant(
     request = locked[-1]["buildDefinition"]["externalParameters"]["request"]
     assert request["secrets"] == [{"id": "TOKEN"}]
     assert secrets_in(plain) == []
-    # What another commit takes over has what was attested of it.
+    # What another commit takes over has what was attested of it, by the run that has built it.
     again = await publish(plain.host, generator, token, SECOND)
     assert again.ok, again
     assert {o.reused for o in again.built.outcomes if o.variant.image.name == "app"} == {"sha-1111111"}  # type: ignore[union-attr]
     assert served.statements("app", "sha-2222222") == served.statements("app", "sha-1111111")
     facts = {f.variant: f.attested for image in again.released.images for f in image.variants}  # type: ignore[union-attr]
     assert all(a and a.sbom and a.sbom.distribution.startswith("debian-13") for a in facts.values()), facts
+
+
+async def test_a_rollback_a_promotion_and_a_version_take_along_what_buildkit_attests(
+    plain: Registry, generator: str, token: Path
+) -> None:
+    for revision, colour in zip(MOVED, ("green", "red"), strict=True):
+        assert (await publish(plain.host, generator, token, revision, args=colour)).ok
+    plan, request, builder, where = await asked(plain.host, generator, token, MOVED[0], args="green")
+    version = replace(request, version="1.2.3", tags=tags_for(plan, ("v1.2.3",)), once=True)
+    done = await deliver(plan, version, builder, where)
+    assert done.ok, done
+    assert done.built is None
+    for tag in ("latest", "stable"):
+        targets = where.targets(plan, tags=tags_for(plan, (tag,)))
+        async with where.connect(targets) as registries:
+            moved = await promote(registries, targets, "sha-8888888")
+        assert moved.ok, moved
+    served = Served(plain.host)
+    for image, variants in (("app", 2), ("locked", 1)):
+        said = served.statements(image, "sha-8888888")
+        assert len(said) == variants
+        assert said != served.statements(image, "sha-9999999")
+        for tag in ("latest", "stable", "v1.2.3"):
+            assert served.statements(image, tag) == said
+            entries = served.manifest(image, tag)["manifests"]
+            assert [each["digest"] for each in entries[:variants]] == list(said)
+            assert len(entries) == 2 * variants
+        assert served.manifest(image, "v1.2.3")["annotations"]["org.opencontainers.image.version"] == "1.2.3"
+
+
+async def test_a_provenance_that_is_planted_between_stage_and_finish_stops_it(
+    plain: Registry, generator: str, token: Path
+) -> None:
+    """Attestation and record are replaced by ones that fit each other: what the stage had resolved, the record says."""
+    plan, request, builder, where = await asked(plain.host, generator, token, PLANTED)
+    staging = await stage_part(plan, plan, request, builder, where)
+    assert staging.delivery.ok, staging
+    folder = staging.folder
+    one = next(each for each in folder.variants if each.variant == "app@linux/arm64")
+    async with client(plain.host) as registry:
+        record = read_record(await registry.get_manifest("supply/app", str(one.record)))
+        assert record.pins
+        assert record.pins.whole
+        (name,) = record.pins.digests
+        assert name == "docker.io/library/python:3.13-slim"
+        variant = await registry.get_manifest("supply/app", str(one.digest))
+        forged = await forge(registry, await registry.get_manifest("supply/app", str(one.attestation)))
+        made = write_record(Entry(record=replace(record, attestation=forged.digest), manifest=variant))
+        for each in (forged, made):
+            await registry.put_manifest("supply/app", each.digest, each.body, each.media_type)
+        variants = [replace(v, record=made.digest) if v == one else v for v in folder.variants]
+        folders = [replace(folder, variants=tuple(variants))]
+        done = await finish_staged(plan, request, folders, where)
+        assert done.released
+        (problem,) = done.released.problems
+        assert f"app@linux/arm64: by its provenance, the build took golang:1.26 with the digest {BAD}" in problem
+        assert "sha-6666666" not in await registry.list_tags("supply/app")
+    done = await finish_staged(plan, request, [folder], where)
+    assert done.ok, done
+
+
+async def forge(registry: RegistryClient, attestation: Manifest) -> Manifest:
+    """Say in the provenance that the build took one more image."""
+    document = json.loads(attestation.body)
+    layer = document["layers"][-1]
+    statement = json.loads(await registry.get_blob("supply/app", layer["digest"], limit=layer["size"]))
+    taken = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    taken.append({"uri": "pkg:docker/golang@1.26?platform=linux%2Famd64", "digest": {"sha256": BAD[7:]}})
+    text = json.dumps(statement).encode()
+    layer |= {"digest": digest_of(text), "size": len(text)}
+    blob = Descriptor(media_type=layer["mediaType"], digest=layer["digest"], size=len(text))
+
+    async def content() -> AsyncIterator[bytes]:
+        yield text
+
+    await registry.put_blob("supply/app", blob, content)
+    body = json.dumps(document).encode()
+    return Manifest(body=body, media_type=attestation.media_type, digest=digest_of(body))
 
 
 async def test_a_secret_in_an_argument_ends_the_build(plain: Registry, generator: str, token: Path) -> None:

@@ -72,6 +72,13 @@ def test_what_is_to_be_attested() -> None:
     assert not [name for name in options(WANTED) if name.startswith("vcs:")]
 
 
+def test_what_runs_the_build_is_attested_whatever_its_address_holds() -> None:
+    """BuildKit reads the value as one record of RFC 4180."""
+    run = "https://ci.test/runs/1?of=a,b"
+    (fields,) = csv.reader([options(replace(WANTED, builder_id=run))["attest:provenance"]])
+    assert fields == ["mode=max", "version=v1", f"builder-id={run}"]
+
+
 @pytest.mark.parametrize("mode", [ProvenanceMode.MIN, ProvenanceMode.OFF])
 def test_what_the_build_took_is_asked_even_where_nothing_is_attested(mode: ProvenanceMode) -> None:
     assert options(replace(WANTED, provenance=mode))["attest:provenance"] == "mode=min,version=v1"

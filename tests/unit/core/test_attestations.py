@@ -8,6 +8,7 @@ import pytest
 
 from ci.core.attestations import (
     Package,
+    check_builder_id,
     find_text,
     read_provenance,
     read_sbom,
@@ -40,7 +41,7 @@ PROVENANCE: dict[str, Any] = {
         "internalParameters": {"builderPlatform": "linux/amd64"},
     },
     "runDetails": {
-        "builder": {"id": ""},
+        "builder": {"id": "https://ci.test/runs/1"},
         "metadata": {
             "startedOn": "2026-11-26T06:29:33.848215308Z",
             "finishedOn": "2026-11-26T06:29:36.543077353Z",
@@ -65,12 +66,13 @@ def test_how_a_variant_was_made() -> None:
     assert found.beside == (f"sha256:{'d' * 64}",)
     assert (dict(found.arguments), found.secrets, found.mode) == ({"FOO": "bar"}, ("TOK",), "max")
     assert (found.platform, found.finished) == ("linux/amd64", "2026-11-26T06:29:36.543077353Z")
+    assert found.builder == "https://ci.test/runs/1"
 
 
 def test_a_little_provenance() -> None:
     """Of mode=min, BuildKit writes neither arguments nor the Dockerfile."""
     found = read_provenance({"buildDefinition": {"externalParameters": {}}, "runDetails": {}}, DIGEST)
-    assert (found.mode, found.bases, found.revision, found.dockerfile) == ("min", (), "", "")
+    assert (found.mode, found.bases, found.revision, found.dockerfile, found.builder) == ("min", (), "", "", "")
 
 
 def sbom(*packages: dict[str, Any], **more: object) -> dict[str, Any]:
@@ -174,3 +176,44 @@ def test_a_text_is_found_wherever_it_stands() -> None:
 )
 def test_a_package_is_meant_by_its_name_or_a_pattern(pattern: str, name: str, kind: str, meant: bool) -> None:
     assert match_package(pattern, name, kind) is meant
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "https://github.com/acme/app/actions/runs/1/attempts/1",
+        "http://git.test:3000/acme/app/actions/runs/7?a=1,2#x",
+        "https://[::1]:8443/a%20b/@user",
+    ],
+)
+def test_an_address_of_what_runs_a_build_is_taken_as_it_is(address: str) -> None:
+    assert check_builder_id(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("github.com/acme/app", "is no whole address of http or https"),
+        ("ftp://git.test/1", "is no whole address"),
+        ("https://", "is no whole address"),
+        ("https:///runs/1", "is no whole address"),
+        ("https://git.test:x/1", "is no whole address"),
+        ("https://git.test:99999/1", "is no whole address"),
+        ("https://[::1/1", "is no whole address"),
+        ("https://git.test/a b", "is no whole address"),
+        ("https://git.test/1\n", "is no whole address"),
+        ("https://git.test/\u00e9", "is no whole address"),
+        ('https://git.test/"x"', "is no whole address"),
+        ("https://ada:pw-3317@git.test/1", "holds a user name or a password, and provenance is public"),
+        ("https://ada:pw-3317@git.test/a b", "is no whole address"),
+        ("https://ada@git.test/1", "holds a user name or a password"),
+        ("https://git.test/" + "1" * 500, "has 517 characters, more than 500"),
+    ],
+)
+def test_any_other_text_is_refused_with_what_to_give(address: str, sentence: str) -> None:
+    with pytest.raises(DrydockError) as refused:
+        check_builder_id(address)
+    assert sentence in str(refused.value)
+    assert "give the address of what runs this build, such as https://github.com/acme" in str(refused.value)
+    assert "pw-3317" not in str(refused.value)

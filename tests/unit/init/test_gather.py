@@ -215,6 +215,36 @@ image: deps
     assert alone.images[0].repositories == ("ghcr.io/acme/app",)
 
 
+@pytest.mark.parametrize(
+    ("condition", "tag"),
+    [
+        ("ifneq ($(COLOR),)", "plain"),
+        ("ifeq ($(COLOR),)", "odd"),
+        ('ifneq "${COLOR}" ""', "plain"),
+        ("ifeq '$(KIND)' 'release'", "odd"),
+        ("ifeq ($(KIND),test)", "plain"),
+        ("ifdef COLOR", "odd"),  # it may be given
+        ("ifdef UNHEARD", "plain"),
+        ("ifneq ($(UNHEARD),)", "odd"),
+        ("ifneq ($(filter v%,$(KIND)),)", "odd"),  # only make can tell
+        ("ifneq ($(shell git status -s),)", "odd"),
+    ],
+)
+def test_a_condition_of_make_is_read_where_both_texts_are_known(condition: str, tag: str) -> None:
+    makefile = f"""\
+COLOR ?=
+KIND := release
+TAG = plain
+{condition}
+TAG = odd
+endif
+image:
+\tdocker build -t ghcr.io/acme/app:$(TAG) .
+"""
+    (image,) = gather({"Makefile": makefile}, {"Dockerfile"}, "app").images
+    assert image.rules == (f"type=raw,value={tag}",)
+
+
 def test_what_another_system_is_told_is_named() -> None:
     released = gather({"cloudbuild.yaml": "steps: []\n"}, {"Dockerfile"}, "app")
     assert released.lost == ("cloudbuild.yaml: it is not read: what it releases, and where to, is not known here",)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.build.pins import Pins
 from ci.core.checks import RunCheck, SmokeCheck
 from ci.core.errors import DrydockError
 from ci.core.findings import Acceptance
@@ -80,7 +81,7 @@ def of_variant(**changes: object) -> str:
         (of_variant(digest="sha256:" + "A" * 64), "'digest' is not"),
         (of_variant(record=f"{DIGEST}/../x"), "'record' is not"),
         (of_variant(attestation=1), "'attestation' is not"),
-        (of_variant(variant="x" * 301), "'variant' is not"),
+        (of_variant(variant="x" * 1001), "'variant' is not"),
         (of_variant(size=-1), "'size' is not"),
         (of_variant(size=True), "'size' is not"),
         (of_variant(build_seconds=10**400), "'build_seconds' is not"),
@@ -157,6 +158,7 @@ def test_a_record_is_about_the_variant_that_it_is_of() -> None:
         checks=("one", "two"),
         reused="sha-1234567",
         attestation=DIGEST,
+        pins=Pins(digests={"docker.io/library/a:1": DIGEST}, whole=True, still=False),
     )
     written = write_record(Entry(record=record, manifest=variant))
     assert written == write_record(Entry(record=record, manifest=variant))

@@ -6,11 +6,13 @@ import pytest
 
 from ci.build.report import Report
 from ci.build.report import report_or_fail as build_report_or_fail
+from ci.core.attestations import Package
 from ci.core.errors import PipelineError
 from ci.core.model import Config, Failure, Image, Outcome, Plan, Stage, Variant
 from ci.core.text import Format
 from ci.core.timeline import TAGS, Row
-from ci.release.outcome import Delivery, ImageFact, Release, VariantFact
+from ci.release.inspected import PackageDiff
+from ci.release.outcome import Delivery, ImageFact, PackageChanges, Release, VariantFact
 from ci.release.promotion import promote
 from ci.release.registries import Registries
 from ci.release.report import render_checksums, report_or_fail
@@ -77,3 +79,19 @@ async def test_a_promotion_to_no_tag_is_a_failure() -> None:
     done = await promote(Registries(clients={}), (), "sha-0123456")
     assert not done.ok
     assert done.problems == ("no tag to move is given",)
+
+
+def test_variants_with_the_same_changes_are_told_of_together() -> None:
+    curl = PackageDiff(came=(Package(name="curl", version="8", kind="deb"),))
+    changes = [
+        ("app@linux/amd64", "sha-1111111", curl),
+        ("app@linux/arm64", "sha-1111111", curl),
+        ("web@linux/amd64", "sha-2222222", curl),
+        ("web@linux/arm64", "sha-2222222", PackageDiff()),
+    ]
+    told = tuple(PackageChanges(variant=variant, since=since, diff=diff) for variant, since, diff in changes)
+    text = report_or_fail(Delivery(released=Release(what="release", changes=told)), Format.TABLE)
+    assert "\napp@linux/amd64, app@linux/arm64: 1 package came, went or changed since sha-1111111\n" in text
+    assert "\nweb@linux/amd64: 1 package came" in text
+    assert "\nweb@linux/arm64: the same packages as in sha-2222222\n" in text
+    assert text.count("curl") == 2

@@ -9,7 +9,7 @@ import random
 import sys
 import tarfile
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +23,15 @@ from ci.release.layers import Place, compare_layers
 from ci.release.reproduce_report import report_reproduced
 from ci.release.reproduced import LayerDifference, Reproduced, Reproduction
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 PLAIN = "application/vnd.oci.image.layer.v1.tar"
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {GZIP: gzip.compress, ZSTD: zstd.compress, PLAIN: bytes}
 Member = tuple[tarfile.TarInfo, bytes]
 
 
@@ -37,12 +43,12 @@ def member(name: str, content: bytes = b"", **fields: object) -> Member:
     return info, content
 
 
-def write(file: Path, *members: Member, before: bytes = b"", compressed: bool = True) -> Place:
+def write(file: Path, *members: Member, before: bytes = b"", kind: str = GZIP) -> Place:
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for info, content in members:
             tar.addfile(info, io.BytesIO(content))
-    body = gzip.compress(plain.getvalue()) if compressed else plain.getvalue()
+    body = COMPRESS[kind](plain.getvalue())
     file.write_bytes(before + body + b"what stands behind it in an archive")
     return file, len(before), len(body)
 
@@ -85,23 +91,38 @@ def test_in_what_a_file_differs(tmp_path: Path, one: Member, other: Member, kind
 
 
 def test_what_only_one_has_and_what_is_in_another_order(tmp_path: Path) -> None:
-    released = write(tmp_path / "one", *(member(name) for name in "abcd"), compressed=False)
-    built = write(tmp_path / "other", *(member(name) for name in "xbac"), compressed=False)
+    released = write(tmp_path / "one", *(member(name) for name in "abcd"), kind=PLAIN)
+    built = write(tmp_path / "other", *(member(name) for name in "xbac"), kind=PLAIN)
     found = compare_layers(PLAIN, released, built)
     assert {each.path: each.kinds for each in found.files} == {
         "d": ("only in the released one",),
         "x": ("only in the new one",),
     }
     assert found.moved == 1
-    more = compare_layers(PLAIN, released, write(tmp_path / "more", *(member(n) for n in "axbcd"), compressed=False))
+    more = compare_layers(PLAIN, released, write(tmp_path / "more", *(member(n) for n in "axbcd"), kind=PLAIN))
     assert more.moved == 0, "a new file moves no other"
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python reads it itself")
-def test_layers_in_zstd_are_not_opened_where_python_cannot(tmp_path: Path) -> None:
-    place = write(tmp_path / "one", member("a"))
-    with pytest.raises(DrydockError, match="with compression: gzip they are"):
-        compare_layers(ZSTD, place, place)
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_a_file_is_named_however_its_layer_is_compressed(tmp_path: Path, kind: str) -> None:
+    same = member("same", b"x" * 100_000)
+    released = write(tmp_path / "one", same, member("built", b"1"), before=b"other blobs", kind=kind)
+    built = write(tmp_path / "other", same, member("built", b"2", mtime=1001), kind=kind)
+    found = compare_layers(kind, released, built)
+    assert [(each.path, each.kinds) for each in found.files] == [("built", ("content", "time"))]
+    assert compare_layers(kind, released, released).differing == 0
+
+
+def test_a_layer_of_several_frames_is_read_whole(tmp_path: Path) -> None:
+    """Some tools write one frame for each file, and one behind the last that holds no content."""
+    file, start, size = write(tmp_path / "one", member("a", b"1"), member("b", b"2"), kind=PLAIN)
+    plain = file.read_bytes()[start : start + size]
+    more = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"toc"
+    body = b"".join(zstd.compress(part) for part in (plain[:700], plain[700:])) + more
+    (tmp_path / "frames").write_bytes(body)
+    assert compare_layers(ZSTD, (tmp_path / "frames", 0, len(body)), write(tmp_path / "two", kind=ZSTD)).kinds == {
+        "only in the released one": 2
+    }
 
 
 def test_a_name_that_is_there_twice_is_compared_twice() -> None:
@@ -142,10 +163,36 @@ def test_large_layers_are_not_kept_in_memory() -> None:
     assert peak < 150 * 20_000
 
 
-def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
-    place = write(tmp_path / "one", member("a", b"1" * 5000))
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_what_cannot_be_compared_says_why(tmp_path: Path, kind: str) -> None:
+    content = random.Random(1).randbytes(5000)  # noqa: S311
+    file, start, size = write(tmp_path / "one", member("a", content), kind=kind)
+    body = file.read_bytes()[:size]
+    for length in (0, 1, 3, 40, 1000):
+        with pytest.raises(DrydockError, match="no archive"):
+            compare_layers(kind, (file, start, size), (file, start, length))
+    (tmp_path / "other").write_bytes(body[:20] + bytes(each ^ 0xFF for each in body[20:40]) + body[40:])
     with pytest.raises(DrydockError, match="no archive"):
-        compare_layers(GZIP, place, (place[0], place[1], 40))
+        compare_layers(kind, (file, start, size), (tmp_path / "other", 0, size))
+
+
+def test_a_frame_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
+    """It says that what it is made of goes back 2 GiB; zstd itself writes such frames only when it is asked to."""
+    frame = bytes.fromhex("28b52ffd") + bytes((0x00, (31 - 10) << 3)) + bytes((0x01, 0x00, 0x00))
+    (tmp_path / "one").write_bytes(frame)
+    with pytest.raises(DrydockError, match=r"no archive that can be read: .*memory"):
+        compare_layers(ZSTD, (tmp_path / "one", 0, len(frame)), (tmp_path / "one", 0, len(frame)))
+
+
+@pytest.mark.parametrize("kind", [GZIP, ZSTD])
+def test_a_small_layer_with_a_large_file_takes_little_memory(tmp_path: Path, kind: str) -> None:
+    place = write(tmp_path / "one", member("a", bytes(64 * 1024 * 1024)), kind=kind)
+    assert place[2] < 100_000
+    tracemalloc.start()
+    assert compare_layers(kind, place, place).differing == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * 1024 * 1024
 
 
 def test_documents_differ_by_their_place() -> None:

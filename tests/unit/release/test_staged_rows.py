@@ -30,7 +30,7 @@ def test_what_was_reused_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("key", "wrong"),
-    [("began", -1), ("began", "now"), ("began", 1e300), ("seconds", -1), ("detail", "x" * 999), ("name", None)],
+    [("began", -1), ("began", "now"), ("began", 1e300), ("seconds", -1), ("detail", "x" * 1001), ("name", None)],
 )
 def test_a_stage_that_no_stage_has_written_is_refused(key: str, wrong: object) -> None:
     value = json.loads(render_folder(FOLDER))
