@@ -54,8 +54,9 @@ def name_later(runs: Sequence[tuple[Job, Run]]) -> None:
     """Give images that are pushed by their digests the names that a job gives them which waits for theirs."""
     for job, run in runs:
         made: list[Built] = []
+        alone = [bare.by_digest for bare in run.bare].count(True) == 1
         for bare, built in zip(run.bare, run.built, strict=True):
-            made += _named_by(bare, built, job, runs)
+            made += _named_by(bare, built, job, runs, alone=alone)
         run.built = made
     for job, run in runs:
         for later, its in runs:
@@ -69,7 +70,7 @@ def name_later(runs: Sequence[tuple[Job, Run]]) -> None:
                 ]
 
 
-def _named_by(bare: Built, built: Built, job: Job, runs: Sequence[tuple[Job, Run]]) -> list[Built]:
+def _named_by(bare: Built, built: Built, job: Job, runs: Sequence[tuple[Job, Run]], *, alone: bool) -> list[Built]:
     """Name an image as each job does that makes an index of it; its own job's words are for its labels alone."""
     found = []
     waiting = [*_waiting(job, runs)] if bare.by_digest else []
@@ -79,7 +80,8 @@ def _named_by(bare: Built, built: Built, job: Job, runs: Sequence[tuple[Job, Run
         if metas:
             made = named(bare, metas, its.outputs, condition)
         else:
-            made = named(tagged(bare, unique(its.merged), {}, its.outputs, condition), (), {}, condition)
+            names = [name for name in unique(its.merged) if alone or _may_be(name, bare)]
+            made = named(tagged(bare, names, {}, its.outputs, condition), (), {}, condition)
         if made.rules:
             found.append(made)
     chosen = unique(shown(name) for _, its in waiting for name in its.chosen)
@@ -88,6 +90,12 @@ def _named_by(bare: Built, built: Built, job: Job, runs: Sequence[tuple[Job, Run
     first = found[0] if found else built
     said = (f"{bare.place}: a script chooses whether it is named {' '.join(chosen)}",) if chosen else ()
     return [replace(first, lost=unique((*first.lost, *said))), *found[1:]]
+
+
+def _may_be(name: str, bare: Built) -> bool:
+    """Tell whether a name is one of an image, of several in one job: by what the repositories end with."""
+    ends = {repository.rpartition("/")[2] for repository in bare.repositories}
+    return not ends or read_name(name).repository.rpartition("/")[2] in ends
 
 
 def _waiting(job: Job, runs: Sequence[tuple[Job, Run]]) -> Iterator[tuple[Job, Run]]:

@@ -97,9 +97,14 @@ def test_a_name_that_a_script_chooses_is_named(script: str) -> None:
         ({"build-contexts": "ground=docker-image://acme/ground@${{ steps.ground.outputs.digest }}"}, {}),
     ],
 )
-def test_an_image_that_another_is_built_on_by_its_digest_has_no_name(handed: Step, given: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "naming", [[meta("acme/shop"), merge()], [merge("docker buildx imagetools create -t acme/shop:1 $(cat *)")]]
+)
+def test_an_image_that_another_is_built_on_by_its_digest_has_no_name(
+    handed: Step, given: dict[str, str], naming: list[Step]
+) -> None:
     ground = build(file="ground/Dockerfile", context=".", tags="acme/ground") | {"id": "ground"}
-    flow = jobs(build(**handed), meta("acme/shop"), merge(), before=(meta("acme/ground"), ground))
+    flow = jobs(build(**handed), *naming, before=(meta("acme/ground"), ground))
     text = yaml.safe_dump({"on": {"push": {"tags": ["v*"]}}, "jobs": flow}, sort_keys=False, width=1000)
     files = {"Dockerfile": "ARG BASE=acme/ground\nFROM ${BASE}\n", "ground/Dockerfile": "FROM alpine:3.22\n"}
     released = gather({f"{FOLDER}/ship.yml": text}, {*files}, "shop")
