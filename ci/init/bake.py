@@ -15,6 +15,7 @@ from ci.init.hcl import Block, HclError, Node, Scope, labelled, read_blocks, wor
 from ci.init.hcl_functions import has_hole, written
 from ci.init.holes import HOLE, shown, split
 from ci.init.released import Built, unique
+from ci.init.supply import read_supply
 from ci.init.values import list_arguments, list_platforms
 
 _FILE = re.compile(r"(?:[\w.-]+/){0,2}[\w.-]*bake[\w.-]*\.(?:json|hcl)")
@@ -51,6 +52,15 @@ class Baked:
     tags: tuple[str, ...]
     outputs: tuple[str, ...]
     parents: tuple[str, ...]  # all targets that it inherits from
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a call says of attestations, for all targets."""
+
+    provenance: str = ""
+    sbom: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_bake(path: str) -> bool:
@@ -95,7 +105,7 @@ def read_bake(files: Mapping[str, str], environment: Mapping[str, str]) -> Bake:
                     names.append(name)
                     made = Target(place=f"{file}:{block.line}", values=case)
                     before = targets.get(name)
-                    targets[name] = replace(before, values={**before.values, **case}) if before else made
+                    targets[name] = replace(before, values=_also(before.values, case)) if before else made
                 if "matrix" in values:
                     groups[block.labels[0]] = tuple(names)
         except HclError as error:
@@ -103,7 +113,7 @@ def read_bake(files: Mapping[str, str], environment: Mapping[str, str]) -> Bake:
     return Bake(targets=targets, groups=groups, lost=tuple(lost))
 
 
-_UNREAD = frozenset("labels annotations attest cache-from cache-to secret ssh description".split())
+_UNREAD = frozenset("labels annotations cache-from cache-to secret ssh description".split())
 
 
 def _variables(blocks: Sequence[Block], environment: Mapping[str, str]) -> Scope:
@@ -172,13 +182,14 @@ def choose(bake: Bake, wanted: Sequence[str]) -> list[str]:
     return [*dict.fromkeys(found)] or ([] if wanted else [*bake.targets])
 
 
-def bake_target(bake: Bake, name: str, settings: Iterable[str] = ()) -> Baked:
+def bake_target(bake: Bake, name: str, settings: Iterable[str] = (), asked: Asked = Asked()) -> Baked:
     """Say what is built of a target.
 
     Args:
         bake: what the files say.
         name: of a target.
         settings: as --set takes them, such as *.platform=linux/arm64.
+        asked: what is said of attestations for all targets.
 
     """
     target = bake.targets[name]
@@ -193,6 +204,7 @@ def bake_target(bake: Bake, name: str, settings: Iterable[str] = ()) -> Baked:
     arguments = _table(values.get("args"))
     given = "\n".join(f"{key}={written(value)}" for key, value in arguments.items() if value is not None)
     taken = list_arguments(given, place, ())
+    outputs = _texts(values.get("output"))
     tags = [tag for text in _texts(values.get("tags")) for tag in split(text, r"[,\s]+")]
     built = Built(
         place=place,
@@ -205,6 +217,8 @@ def bake_target(bake: Bake, name: str, settings: Iterable[str] = ()) -> Baked:
         name=name,
         notes=taken.notes,
         open_args=taken.open,
+        by_digest=any("push-by-digest=true" in output for output in outputs),
+        supply=read_supply(_lines(values.get("attest")), asked.provenance, asked.sbom, place, asked.environment),
         lost=(
             *strange,
             *taken.lost,
@@ -212,7 +226,6 @@ def bake_target(bake: Bake, name: str, settings: Iterable[str] = ()) -> Baked:
             *([f"{place}: dockerfile-inline is no file of the source"] if "dockerfile-inline" in values else []),
         ),
     )
-    outputs = _texts(values.get("output"))
     return Baked(built=built, tags=tuple(tags), outputs=tuple(outputs), parents=parents)
 
 
@@ -230,7 +243,21 @@ def _inherited(targets: Mapping[str, Target], name: str, deep: int = 0) -> tuple
 def _over(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     tables = {key: {**_table(one.get(key)), **_table(other.get(key))} for key in ("args", "contexts")}
     given = {key: value for key, value in other.items() if value is not None}
-    return {**one, **given, **tables}
+    return {**one, **given, **tables, "attest": [*_lines(one.get("attest")), *_lines(other.get("attest"))]}
+
+
+def _also(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what a later file says of a target."""
+    return {**before, **more, "attest": [*_lines(before.get("attest")), *_lines(more.get("attest"))]}
+
+
+def _lines(value: object) -> list[str]:
+    """Write what is attested as --attest takes it; in HCL it may be a table."""
+    found = value if isinstance(value, list) else [value]
+    written_out = [
+        ",".join(f"{k}={written(v)}" for k, v in one.items()) if isinstance(one, dict) else one for one in found
+    ]
+    return _texts(written_out)
 
 
 def _set(values: Mapping[str, Any], name: str, settings: Iterable[str]) -> dict[str, Any]:
@@ -243,8 +270,12 @@ def _set(values: Mapping[str, Any], name: str, settings: Iterable[str]) -> dict[
         what = _SETTINGS.get(what, what)
         if not equals or not fnmatchcase(name, pattern):
             continue
+        if what == "platforms" and HOLE.search(value):
+            continue  # one job for each, of those that the file lists
         if inner:
             made[what] = {**_table(made.get(what)), inner: value}
+        elif what == "attest":
+            made[what] = [*_lines(made.get(what)), value]
         elif what in _LISTS:
             replaced.setdefault(what, []).extend(split(value, ",") if what == "platforms" else [value])
         else:

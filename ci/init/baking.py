@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ci.init.bake import Baked, bake_target, choose, read_bake, usual_files
+from ci.init.bake import Asked, Baked, bake_target, choose, read_bake, usual_files
 from ci.init.holes import HOLE, hide, show_again, shown
 from ci.init.naming import Meta, from_meta, tagged
 from ci.init.released import Built, unique
@@ -28,6 +28,8 @@ class Recipe:
     targets: tuple[str, ...] = ()  # none: the default ones
     settings: tuple[str, ...] = ()
     push: bool = False
+    provenance: str = ""
+    sbom: str = ""
 
 
 def bake_images(
@@ -57,10 +59,11 @@ def bake_images(
     lost += [*bake.lost, *(f"{recipe.place}: {shown(s)} is set by a script" for s in recipe.settings if "=" not in s)]
     if any(HOLE.search(target) for target in recipe.targets):
         return [], [*lost, f"{recipe.place}: the targets {shown(' '.join(recipe.targets))} are named by a script"]
+    asked = Asked(provenance=recipe.provenance, sbom=recipe.sbom, environment=environment)
     made: list[Built] = []
     built_on: list[str] = []
     for name in choose(bake, recipe.targets):
-        baked = bake_target(bake, name, recipe.settings)
+        baked = bake_target(bake, name, recipe.settings, asked)
         if recipe.push or any(PUSHES.search(output) for output in baked.outputs):
             made.append(_named(baked, "tags" in bake.targets[name].values, metas, outputs, condition))
             built_on += _others(baked.built)
@@ -123,6 +126,8 @@ def of_action(given: Mapping[str, str], place: str) -> Recipe:
         targets=tuple(re.split(r"[,\s]+", given.get("targets", "").strip())) if given.get("targets") else (),
         settings=tuple(line.strip() for line in given.get("set", "").splitlines() if line.strip()),
         push=given.get("push", "") not in ("", "false"),
+        provenance=given.get("provenance", ""),
+        sbom=given.get("sbom", ""),
     )
 
 
@@ -152,6 +157,8 @@ def of_command(command: str, place: str) -> Recipe | None:
         targets=tuple(rest),
         settings=tuple(flags.get("--set", [])),
         push="--push" in flags,
+        provenance=flags.get("--provenance", [""])[-1],
+        sbom=flags.get("--sbom", [""])[-1],
     )
 
 

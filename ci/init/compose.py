@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ci.init.documents import Lines, mapping, read_document, text_of, texts
 from ci.init.holes import HOLE
 from ci.init.released import Built
+from ci.init.supply import read_supply
 from ci.init.tagging import is_plain, read_name
 from ci.init.values import list_arguments, list_platforms
 
@@ -61,6 +62,7 @@ def read_compose(files: Mapping[str, str], dockerfiles: Collection[str]) -> list
                 repositories=(image,) if real else (),
                 name="" if real else name,
                 open_args=taken.open,
+                supply=read_supply((), text_of(build, "provenance"), text_of(build, "sbom"), place),
                 lost=(*strange, *taken.lost),
             )
         )

@@ -9,13 +9,16 @@ from dataclasses import replace
 from ci.init.bake import is_bake, usual_files
 from ci.init.baking import Recipe, bake_images
 from ci.init.compose import beside, is_compose, read_compose
-from ci.init.holes import shown
 from ci.init.makefiles import FILES, Makefile, made_by, read_command, read_makefile
+from ci.init.merging import merge_platforms, name_later
 from ci.init.naming import named
 from ci.init.project import VERSIONS, tool_version
 from ci.init.published import find_hidden, is_readme, pulled
-from ci.init.released import Built, Released, Triggers, unique, unite, without_platform
-from ci.init.steps import Files, Run, read_job
+from ci.init.released import Built, Released, Triggers, unique, unite
+from ci.init.run import Files, Run
+from ci.init.runs_on import fill_platforms, list_runners
+from ci.init.signing import list_signing
+from ci.init.steps import read_job
 from ci.init.tagging import is_plain, read_name, rules_of
 from ci.init.values import list_platforms
 from ci.init.workflows import Job, called_elsewhere, is_workflow, list_jobs
@@ -32,8 +35,6 @@ _SLUGS = tuple(
 _IN_SCRIPT = re.compile(r"\b(?:docker\.io|quay\.io|ghcr\.io|public\.ecr\.aws)/[a-z0-9._-]+/[a-z0-9._/-]+\b")
 _PLATFORM = re.compile(r"\blinux/[a-z0-9]+(?:/v\d)?")
 _SCRIPT = re.compile(r"(?<![\w./-])(?![\w./-]*test)[\w./-]*(?:docker|image|container)[\w./-]*\.(?:sh|bash|py)\b")
-_USUAL_RUNNER = re.compile(r"ubuntu-(?:latest|\d\d\.\d\d)")
-_MERGES = re.compile(r"\bdocker manifest create\b|\bimagetools create\b|\bmanifest-tool\b")
 _ROOT = "Dockerfile"
 # What tells other systems what to build.
 OTHERS = (
@@ -88,18 +89,18 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
     jobs = list(list_jobs(workflows, project))
     bakes = {path: text for path, text in files.items() if is_bake(path)}
     called = Files(makefiles=makefiles, bakes=bakes)
-    first = _in_order(jobs, called)
-    releasing = {job.triggers for job, run in first if run.built}
-    several = len(releasing) > 1
-    runs = _in_order(jobs, called, {id(job) for job, run in first if run.built}) if several else first
+    runs = _among_others(jobs, called)
     triggers = Triggers()
     for job, run in runs:
         if run.built or run.unread or _by_script(run):
             triggers = triggers.join(job.triggers)
-    lost = [*_unread(runs), *_by_hand(runs), *_runners(runs)]
+    fill_platforms(runs)
+    runners, odd = list_runners(runs)
+    attest, signed = list_signing(runs)
+    lost = [*_unread(runs), *_by_hand(runs), *odd, *signed]
     lost += [] if any(run.built for _, run in runs) else _elsewhere(files)
-    _name_later(runs)
-    _merge_platforms(runs)
+    name_later(runs)
+    merge_platforms(runs)
     built = _copied(runs)
     unread = any(run.unread for _, run in runs) or any("cannot be read" in line for line in lost)
     if not built:
@@ -127,6 +128,8 @@ def gather(files: Mapping[str, str], dockerfiles: Collection[str], project: str)
         triggers=triggers,
         lost=unique([*lost, *gone, *called_elsewhere(workflows)]),
         beside=beside(compose),
+        runners=runners,
+        attest=attest,
     )
 
 
@@ -168,16 +171,6 @@ def _by_hand(runs: Iterable[tuple[Job, Run]]) -> list[str]:
     return [f"{' and '.join(files)}: each is started by hand: here one run releases the images of all of them"]
 
 
-def _runners(runs: Iterable[tuple[Job, Run]]) -> list[str]:
-    """Name the runners that images are built on, but GitHub's usual ones."""
-    said = "the workflow of init has another one, which emulates the platforms that are not its own"
-    return [
-        f"{job.file}:{job.line}: builds on {shown(job.runner)}: {said}"
-        for job, run in runs
-        if run.built and job.runner and not _USUAL_RUNNER.fullmatch(job.runner)
-    ]
-
-
 def _elsewhere(files: Collection[str]) -> list[str]:
     """Name what other systems are told, of which nothing was read."""
     return [
@@ -189,6 +182,15 @@ def _by_script(run: Run) -> bool:
     return bool(not run.built and not run.unread and run.logged_in and any(map(_pushes, run.scripts)))
 
 
+def _among_others(jobs: Sequence[Job], files: Files) -> list[tuple[Job, Run]]:
+    """Read jobs; where several workflows release, each at other events, each says when."""
+    runs = _in_order(jobs, files)
+    if len({job.triggers for job, run in runs if run.built}) < 2:  # noqa: PLR2004  # one and another
+        return runs
+    again = [job.among_others() for job in jobs]
+    return _in_order(again, files, {id(job) for job, (_, run) in zip(again, runs, strict=True) if run.built})
+
+
 def _in_order(jobs: Sequence[Job], files: Files, several: Collection[int] = ()) -> list[tuple[Job, Run]]:
     """Read jobs in their order, so that each knows what those before have worked out that it waits for."""
     done: list[tuple[Job, Run]] = []
@@ -196,31 +198,6 @@ def _in_order(jobs: Sequence[Job], files: Files, several: Collection[int] = ()) 
         before = [run for other, run in done if other.file == job.file and other.name in job.needs]
         done.append((job, read_job(job, files, several=id(job) in several, before=before)))
     return done
-
-
-def _name_later(runs: Iterable[tuple[Job, Run]]) -> None:
-    """Give images that are pushed by their digests the names that a job gives them which waits for theirs."""
-    given = list(runs)
-    for job, run in given:
-        for later, its in given:
-            same = {name for name in job.known.keys() & later.known.keys() if name.startswith("matrix.")}
-            fits = all(job.known[name] == later.known[name] for name in same)
-            if later.file == job.file and job.name in later.needs and not its.built and fits:
-                condition = its.condition or later.events
-                run.built = [
-                    named(replace(built, unnamed=()), its.metas.values(), its.outputs, condition)
-                    if not built.rules and not built.local and (its.metas or its.outputs)
-                    else built
-                    for built in run.built
-                ]
-
-
-def _merge_platforms(runs: Iterable[tuple[Job, Run]]) -> None:
-    """Take the platform out of the names of images that a later job makes one of."""
-    given = list(runs)
-    for job, run in given:
-        merged = any(_MERGES.search(script) for other, its in given if other.file == job.file for script in its.scripts)
-        run.built = [without_platform(built) if merged else built for built in run.built]
 
 
 def _copied(runs: Iterable[tuple[Job, Run]]) -> list[Built]:

@@ -12,7 +12,8 @@ _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _EMPTY = ("matrix.", "inputs.", "github.event.inputs.")  # what a run has not, it takes for an empty text
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
 _COMPARED = re.compile(r"('[^']*'|[\w.-]+)\s*(==|!=)\s*('[^']*'|[\w.-]+)")
-_FORMAT = re.compile(r"format\((.*)\)", re.DOTALL)
+_CALL = re.compile(r"(?i)(format|startsWith|endsWith|contains|fromJSON)\((.*)\)", re.DOTALL)
+_CHECKED = re.compile(r"github\.event_name\s*[=!]=\s*'(?:pull_request|pull_request_target|merge_group)'")  # no release
 _FALSE = ("", "false")
 _MOST = 20_000  # characters of what is filled in
 
@@ -77,19 +78,37 @@ def _plain(word: str, known: Mapping[str, str]) -> str | None:
     """Return the value of a word, a text, a comparison, or what format makes of them; None where it is not known."""
     if found := _TEXT.fullmatch(word):
         return found[1].replace("''", "'")
+    if called := _CALL.fullmatch(word):
+        return _called(called[1].lower(), [_plain(part.strip(), known) for part in _cut(called[2], ",")])
     if compared := _COMPARED.fullmatch(word):
         left, right = _plain(compared[1], known), _plain(compared[3], known)
-        if left is None or right is None or HOLE.search(left + right) or "{owner}" in left + right:
-            return None
-        return str((left.lower() == right.lower()) is (compared[2] == "==")).lower()
-    if made := _FORMAT.fullmatch(word):
-        values = [_plain(part.strip(), known) for part in _cut(made[1], ",")]
-        given = [value for value in values if value is not None]
-        return _numbered(given[0], given[1:]) if given and len(given) == len(values) else None
+        same = None if left is None or right is None or _open(left + right) else left.lower() == right.lower()
+        same = False if _CHECKED.fullmatch(word) else same
+        return None if same is None else str(same is (compared[2] == "==")).lower()
     low = word.lower()
     if low in known or low in ("true", "false"):
         return known.get(low, low)
     return "" if low.startswith(_EMPTY) and re.fullmatch(r"[\w.-]+", low) else None
+
+
+def _open(text: str) -> bool:
+    return bool(HOLE.search(text)) or "{owner}" in text
+
+
+def _called(function: str, values: Sequence[str | None]) -> str | None:
+    """Return what a function of GitHub's makes of texts; of JSON it is its text, and None where nobody knows."""
+    given = [value for value in values if value is not None]
+    if not given or len(given) < len(values):
+        return None
+    if function == "format":
+        return _numbered(given[0], given[1:])
+    if _open("".join(given)) or (function == "contains" and given[0].startswith("[")):
+        return None
+    if function == "fromjson":
+        return given[0]
+    where, what = given[0].lower(), given[-1].lower()
+    holds = {"contains": what in where, "startswith": where.startswith(what), "endswith": where.endswith(what)}
+    return str(holds[function]).lower()
 
 
 def _numbered(pattern: str, values: Sequence[str]) -> str:

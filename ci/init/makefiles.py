@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ci.init.holes import HOLE, hide, hole, show_again
 from ci.init.released import Built
+from ci.init.supply import read_supply
 from ci.init.tagging import is_plain, read_name
 from ci.init.values import list_arguments, list_platforms
 
@@ -161,8 +162,17 @@ def build_commands(script: str) -> Iterator[str]:
                 yield show_again(found[1], kept)
 
 
-def read_command(command: str, place: str) -> tuple[Built | None, list[str]]:
-    """Read a docker build; return the image with its names, or nothing where it is not plain or is not pushed."""
+def read_command(
+    command: str, place: str, environment: Mapping[str, str] | None = None
+) -> tuple[Built | None, list[str]]:
+    """Read a docker build; return the image with its names, or nothing where it is not plain or is not pushed.
+
+    Args:
+        command: from docker on.
+        place: where it stands.
+        environment: variables, by names in lower case.
+
+    """
     bare, kept = hide(command)
     try:
         words = [show_again(word, kept) for word in shlex.split(bare)]
@@ -193,6 +203,13 @@ def read_command(command: str, place: str) -> tuple[Built | None, list[str]]:
         repositories=tuple(good),
         notes=arguments.notes,
         open_args=arguments.open,
+        supply=read_supply(
+            flags.get("--attest", []),
+            flags.get("--provenance", [""])[-1],
+            flags.get("--sbom", [""])[-1],
+            place,
+            environment,
+        ),
         lost=(*strange, *arguments.lost),
     )
     return built, names

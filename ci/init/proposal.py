@@ -109,6 +109,7 @@ def propose(
             tags=fallback_rules(released) or None,
             lost=released.lost,
             triggers=released.triggers,
+            attest=released.attest,
         )
     return replace(
         proposal,

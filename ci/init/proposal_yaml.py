@@ -12,6 +12,8 @@ from ci.config import parse_config
 from ci.core.checks import ConfigCheck, HttpCheck, SmokeCheck
 from ci.core.model import Image
 from ci.init.proposed import Proposal, Proposed
+from ci.init.runs_on import is_usual
+from ci.init.supply import OFF
 
 _SCHEMA = "deploy/images.schema.json"
 _GITHUB = re.compile(r"github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?(?:@([\w./-]+))?")
@@ -76,6 +78,34 @@ def _file(proposal: Proposal) -> Iterator[str]:
         yield from _rules("tags", proposal.tags, "")
     if proposal.flavor:
         yield f"flavor: {_flow(proposal.flavor)}"
+    yield from _promises(proposal)
+
+
+def _promises(proposal: Proposal) -> Iterator[str]:
+    """Write what is said today of attestations and machines, where the usual is something else."""
+    if proposal.provenance == proposal.sbom == OFF:
+        yield "# As today: each index names images alone. Without these lines it has entries of the platform"
+        yield "# unknown/unknown besides, which say how each image was made, and what is in it."
+    elif proposal.provenance or proposal.sbom:
+        yield "# As today. Without, a release says all it can of how its images were made, and lists their packages."
+    yield from (
+        f"{key}: {_flow(value)}"
+        for key, value in (("provenance", proposal.provenance), ("sbom", proposal.sbom))
+        if value
+    )
+    if proposal.attest:
+        yield "# As today: the workflow attests every digest; required ends a release that lacks one, optional says so."
+        yield f"attest: {proposal.attest.value}"
+    runners = proposal.runners
+    if runners.shared or runners.named:
+        own = not all(map(is_usual, [runners.shared, *runners.named.values()]))
+        yield "# As today; pull requests are built there too." if own else "# As today, in place of emulation."
+        labels = {platform: _one_or_all(each) for platform, each in runners.named.items()}
+        yield f"runners: {_flow(_one_or_all(runners.shared) if runners.shared else labels)}"
+
+
+def _one_or_all(labels: Sequence[str]) -> str | list[str]:
+    return labels[0] if len(labels) == 1 else [*labels]
 
 
 def _rules(key: str, rules: Sequence[str], indent: str) -> Iterator[str]:
@@ -95,6 +125,8 @@ def _image(proposed: Proposed) -> Iterator[str]:
     yield f"    context: {_flow(image.context)}"
     yield f"    platforms: {_flow(image.platforms)}"
     yield from _build(image)
+    if proposed.sbom:
+        yield f"    sbom: {_flow(proposed.sbom)}"
     yield "    smoke:"
     for check in image.smoke:
         yield from _check(check)

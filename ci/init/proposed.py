@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from ci.core.model import Config, Image
+from ci.core.model import Attest, Config, Image, Runners
 from ci.core.names import COMPONENT
 from ci.core.runners import Machine, list_machines
 from ci.init.checkout import Input
 from ci.init.released import Triggers
 from ci.init.search import LeftOut
+from ci.init.supply import Supply
 
 REPOSITORY = "ghcr.io/{owner}/{name}"
 _MAX_NAME = 100
@@ -25,6 +26,8 @@ class Proposed:
     inputs: frozenset[Input] = frozenset()  # of the checkout
     missing: tuple[str, ...] = ()  # what its Dockerfile copies and the source does not hold
     guessed_name: bool = False
+    supply: Supply = field(default_factory=Supply)  # what is said of it today
+    sbom: str = ""  # on, off, or an image, in place of what the file says
     lost: tuple[str, ...] = ()  # what was not taken over
 
 
@@ -42,6 +45,10 @@ class Proposal:
     lost: tuple[str, ...] = ()  # what was not taken over of what releases the images today
     triggers: Triggers = field(default_factory=Triggers)
     released: bool = False  # whether it was read what releases them
+    runners: Runners = field(default_factory=Runners)  # that they are built on, but the usual ones
+    attest: Attest | None = None
+    provenance: str = ""  # "": the usual one
+    sbom: str = ""  # of all images; "": the usual one, or each has its own
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -52,7 +59,7 @@ class Proposal:
     def machines(self) -> tuple[Machine, ...]:
         """The machines that build the images."""
         images = tuple(proposed.image for proposed in self.images)
-        return list_machines(Config(repositories=self.repositories, images=images))
+        return list_machines(Config(repositories=self.repositories, images=images, runners=self.runners))
 
 
 def without_release(proposal: Proposal, why: str) -> Proposal:

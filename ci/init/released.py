@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ci.core.model import Attest, Runners
+from ci.init.supply import Supply, join_supply
+
 _NO_LATEST = "latest=false"
 _BEGIN = re.compile(r"type=raw,value=([a-z][\w.]*-)(?=\w)|.*,prefix=([\w.]+-)(?=,|$)")
 
@@ -30,6 +33,8 @@ class Built:
     open_args: Mapping[str, str] = field(default_factory=dict)  # that a script makes, and where it does
     hidden: tuple[str, ...] = ()  # repositories that only secrets and variables of the run tell
     unnamed: tuple[str, ...] = ()  # what was not taken over of its names, where nothing else tells them
+    by_digest: bool = False  # pushed under no name: a later step names it
+    supply: Supply = field(default_factory=Supply)
     lost: tuple[str, ...] = ()  # what was not taken over, each with its place and why
 
 
@@ -41,6 +46,11 @@ class Triggers:
     tags: tuple[str, ...] = ()
     crons: tuple[str, ...] = ()
     release: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self.branches or self.tags or self.crons or self.release)
 
     def join(self, other: Triggers) -> Triggers:
         """Add what starts another one."""
@@ -60,6 +70,8 @@ class Released:
     triggers: Triggers = field(default_factory=Triggers)
     lost: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()  # databases and queues in compose files
+    runners: Runners = field(default_factory=Runners)  # that they are built on, but the usual ones
+    attest: Attest | None = None  # how they are attested; None: nothing says that they are
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:
@@ -172,6 +184,7 @@ def _join(one: Built, other: Built) -> Built:
         open_args={**other.open_args, **one.open_args},
         hidden=unique((*one.hidden, *other.hidden)),
         unnamed=unique((*one.unnamed, *other.unnamed)),
+        supply=join_supply(one.supply, other.supply, one.place),
         lost=unique((*one.lost, *other.lost)),
     )
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ci.init.baking import PUSHES, Recipe, bake_commands, bake_images, of_action, of_command
 from ci.init.documents import Lines, mapping, text_of
 from ci.init.holes import HOLE, fill, hide, hole, is_false, show_again, shown, split
 from ci.init.makefiles import Makefile, build_commands, made_by, read_command
+from ci.init.merging import note_merge
 from ci.init.naming import Meta, named, ruled, tagged
 from ci.init.released import Built, unique
+from ci.init.run import Files, Run
 from ci.init.scripts import Values, follow
+from ci.init.signing import note_attestation, note_installer, note_signing
+from ci.init.stacked import stack
+from ci.init.supply import read_supply
 from ci.init.tagging import (
     USUAL,
     joined,
@@ -45,32 +50,7 @@ _LOGIN = re.compile(
 )
 _REF = re.compile(r"github\.(?:ref|ref_name|head_ref)\b")
 _NAME = re.compile(r"(?:^|,)\"?name=([^,\"]+)")
-
-
-@dataclass(kw_only=True, slots=True)
-class Run:
-    """What is known while one job goes on."""
-
-    job: Job
-    several: bool  # whether other events start other jobs that release
-    known: dict[str, str] = field(default_factory=dict)
-    outputs: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of scripts, where several are possible
-    metas: dict[str, Meta] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)  # on what surrounds a build
-    logged_in: bool = False
-    scripts: list[str] = field(default_factory=list)
-    place: str = ""
-    condition: str = ""
-    built: list[Built] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Files:
-    """What the steps of workflows call, by its path."""
-
-    makefiles: Mapping[str, Makefile] = field(default_factory=dict)
-    bakes: Mapping[str, str] = field(default_factory=dict)
+_BY_DIGEST = "push-by-digest=true"
 
 
 def read_job(job: Job, files: Files, *, several: bool, before: Iterable[Run] = ()) -> Run:
@@ -92,6 +72,7 @@ def read_job(job: Job, files: Files, *, several: bool, before: Iterable[Run] = (
         run.place = f"{job.file}:{step.line}"
         run.condition = joined(job.condition, plain_condition(text_of(step, "if")))
         _step(run, step, files)
+    run.bare = [*run.built]
     run.built = [named(built, run.metas.values(), run.outputs, run.condition or job.events) for built in run.built]
     return run
 
@@ -118,12 +99,16 @@ def _step(run: Run, step: Lines, files: Files) -> None:
     action = found[1].rpartition("/")[2] if found else ""
     identity = fill(text_of(step, "id"), run.known)
     _note_checkout(run, action, given)
+    note_attestation(run, text_of(step, "uses"), given, step)
+    note_installer(run, action)
     if action == "login-action":
         _log_in(run, mapping(step.get("with")), shown(given.get("registry", "") or "docker.io"))
     elif action == "metadata-action":
         run.metas[identity or run.place] = _meta(run, given)
+        run.own_metas.add(identity or run.place)
     elif action == "build-push-action":
         if (built := _built(run, given)) is not None:
+            run.identified[identity.lower()] = len(run.built)
             run.built.append(built)
     elif action == "bake-action":
         _bake(run, of_action(given, run.place), files)
@@ -146,14 +131,19 @@ def _log_in(run: Run, given: Lines, where: str) -> None:
 
 
 def _bake(run: Run, recipe: Recipe, files: Files) -> None:
-    given = {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
-    environment = {name.replace("github.", "github_"): run.known.get(name, hole(name)) for name in _GITHUB} | given
+    environment = {name.replace("github.", "github_"): run.known.get(name, hole(name)) for name in _GITHUB}
+    environment |= _environment(run)
     condition = run.condition or run.job.events
     built, lost = bake_images(
         recipe, files.bakes, environment, metas=run.metas, outputs=run.outputs, condition=condition
     )
     run.built += built
     run.unread += lost
+
+
+def _environment(run: Run) -> dict[str, str]:
+    """Return the variables of a step, by their names in lower case."""
+    return {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
 
 
 def _note_checkout(run: Run, action: str, given: Lines) -> None:
@@ -166,7 +156,7 @@ def _meta(run: Run, given: Lines) -> Meta:
     condition = run.condition or (run.job.events if run.several else "")
     text = given.get("tags", "") or "\n".join(USUAL)
     flavor, lost = take_flavor(given.get("flavor", ""), run.place)
-    found = take_rules(text, run.place, condition, run.job.events)
+    found = take_rules(text, run.place, condition, run.job.exact or run.job.events)
     return Meta(
         images=tuple(list_images(given.get("images", ""))),
         target=given.get("bake-target", "") or "docker-metadata-action",
@@ -197,6 +187,7 @@ def _built(run: Run, given: Lines) -> Built | None:
     metas = {f"steps.{name}." for name in run.metas}
     handed = {key: word for key, options in run.outputs.items() if (word := run_value(options))}
     lines = [_argument(run, line.strip()) for line in given.get("build-args", "").splitlines()]
+    lines, contexts = stack(run, lines, given.get("build-contexts", "").splitlines())
     arguments = list_arguments("\n".join(lines), place, metas, handed)
     names = [word for word in split(given.get("tags", ""), r"[,\n]") if word.strip()]
     built = Built(
@@ -206,17 +197,27 @@ def _built(run: Run, given: Lines) -> Built | None:
         target=given.get("target", "") or None,
         platforms=platforms,
         build_args=arguments.values,
-        contexts=dict(
-            line.strip().split("=", 1)
-            for line in given.get("build-contexts", "").splitlines()
-            if "=" in line and not HOLE.search(line)
-        ),
-        repositories=tuple(found[1] for line in outputs.split() if (found := _NAME.search(line))),
+        contexts=contexts,
+        repositories=_repositories(outputs, names),
         notes=arguments.notes,
         open_args=arguments.open,
+        by_digest=_BY_DIGEST in outputs,
+        supply=read_supply(
+            given.get("attests", "").splitlines(),
+            given.get("provenance", ""),
+            given.get("sbom", ""),
+            place,
+            _environment(run),
+        ),
         lost=(*lost, *strange, *arguments.lost),
     )
     return tagged(built, names, run.metas, run.outputs, run.condition or run.job.events)
+
+
+def _repositories(outputs: str, names: Iterable[str]) -> tuple[str, ...]:
+    """List the names of outputs; where there are tags, these stand in the place of a name without a registry."""
+    found = tuple(found[1] for line in outputs.split() if (found := _NAME.search(line)))
+    return tuple(name for name in found if "/" in hide(name)[0] or HOLE.search(name) or not [*names])
 
 
 def _argument(run: Run, line: str) -> str:
@@ -242,11 +243,12 @@ def _one(run: Run, text: str) -> str:
 
 def _script(run: Run, script: str, identity: str, files: Files) -> None:
     run.scripts.append(script)
-    environment = {name.removeprefix("env."): value for name, value in run.known.items() if name.startswith("env.")}
+    note_signing(run, script)
     names: dict[str, str] = {}
-    for name, value in environment.items():
+    for name, value in _environment(run).items():
         names[name] = names[name.upper()] = value
     values, outputs, handed = follow(script, names)
+    note_merge(run, script, values)
     for name, options in outputs.items():
         key = f"steps.{identity}.outputs.{name}".lower()
         if len(options) == 1 and not options[0].startswith("$"):
@@ -261,7 +263,8 @@ def _script(run: Run, script: str, identity: str, files: Files) -> None:
             _bake(run, recipe, files)
     for command, line in _commands(script, values, files.makefiles):
         place = line or run.place
-        made, names_of = read_command(command, place)
+        told = {name.lower(): options[0] for name, options in values.items() if len(options) == 1}
+        made, names_of = read_command(command, place, told)
         if made:
             condition = run.condition or run.job.events
             run.built.append(ruled(made, rules_of([read_name(n).tag for n in names_of], place, condition)))

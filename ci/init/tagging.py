@@ -119,7 +119,7 @@ def take_rules(text: str, place: str, condition: str, events: str) -> Found:
     lost: list[str] = []
     for line in split_lines(text):
         rule = _SAME.sub("", shown(line))
-        if re.search(r"event=pr\b|github\.event_name == 'pull_request'", rule):
+        if re.search(r"event=pr\b|github\.event_name == 'pull_request'|enable=false(?:,|$)", rule):
             continue  # a pull request is checked, and releases nothing
         always = "type=" not in rule or "type=raw" in rule or "type=sha" in rule
         when = (condition or events) if always else _beyond(condition) if "semver" in rule else condition

@@ -14,6 +14,7 @@ from ci.init.project import DEFAULT
 from ci.init.proposed import REPOSITORY, Proposal, Proposed, component
 from ci.init.released import Built, Released, beginning, unique
 from ci.init.search import LeftOut
+from ci.init.supply import for_all, sbom_of
 from ci.tags import parse_flavor
 
 _LATEST = "type=raw,value=latest"  # of a version, by itself
@@ -212,7 +213,8 @@ def _image(
         notes=unique([*notes, *image.notes, *guessed.notes]),
         inputs=guessed.inputs,
         guessed_name=unknown,
-        lost=image.lost,
+        supply=image.supply,
+        lost=(*image.lost, *image.supply.lost),
     )
 
 
@@ -235,6 +237,10 @@ def _shared(made: Sequence[Proposed], released: Released, others: Sequence[str])
     same = next(iter(rules)) if len(rules) == 1 else None
     flavors = {p.image.flavor for p in made if p.image.release}
     flavor = next(iter(flavors)) if len(flavors) == 1 else ()
+    supplies = [(p.notes[0].removeprefix("from "), p.supply) for p in made if p.image.release]
+    provenance, fewer = for_all(supplies)
+    sboms = {sbom_of(supply, provenance) for _, supply in supplies}
+    sbom = sboms.pop() if len(sboms) == 1 else ""
     images = []
     for proposed in made:
         image = proposed.image
@@ -244,7 +250,8 @@ def _shared(made: Sequence[Proposed], released: Released, others: Sequence[str])
             tags=None if same is not None else image.tags,
             flavor=() if flavor else image.flavor,
         )
-        images.append(replace(proposed, image=image))
+        own = sbom_of(proposed.supply, provenance) if image.release else ""
+        images.append(replace(proposed, image=image, sbom=own if own != sbom else ""))
     return Proposal(
         images=tuple(images),
         left_out=tuple(LeftOut(path=path, reason=_NOT_RELEASED) for path in others),
@@ -252,7 +259,11 @@ def _shared(made: Sequence[Proposed], released: Released, others: Sequence[str])
         guessed_repository=not common,
         tags=same,
         flavor=flavor,
-        lost=unique([*released.lost, *(line for proposed in made for line in proposed.lost)]),
+        lost=unique([*released.lost, *(line for proposed in made for line in proposed.lost), *fewer]),
         triggers=released.triggers,
         released=True,
+        runners=released.runners,
+        attest=released.attest,
+        provenance=provenance,
+        sbom=sbom,
     )

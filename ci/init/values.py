@@ -37,8 +37,8 @@ _WORDS = (
 # What an argument wants whose value only a script knows, by its own name.
 _WANTED = (
     (r"(?i)(?:^|_)(?:version|release)(?:_|$)", "{version:-{ref}}"),
+    (r"(?i)(?:^|_)(?:(?:build|commit|git)_?(?:date|time)|created)(?:_|$)", "{created}"),
     (r"(?i)(?:^|_)(?:commit|revision|sha|vcs_ref|git_ref)(?:_|$)|git_?sha", "{revision}"),
-    (r"(?i)(?:^|_)(?:build_?date|build_?time|created)(?:_|$)", "{created}"),
 )
 # Of what an image is made of, and not of the image.
 _TOOL = re.compile(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import Any
 
@@ -28,14 +29,22 @@ class Job:
     steps: tuple[Lines, ...]
     known: Mapping[str, str]  # what its expressions stand for
     condition: str  # of the event, as far as it is plain
-    events: str  # the condition that the event is one of its workflow's
+    events: str  # the condition that the event is one of its workflow's, unless a person can start it at any time
     triggers: Triggers
     line: int
     needs: tuple[str, ...] = ()  # names of jobs
     name: str = ""
     by_hand: bool = False  # whether a person can start it
+    exact: str = ""  # the condition of events, by a person too: where other workflows release at other events
     runner: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)  # what it hands to those that wait for it
+
+    def among_others(self) -> Job:
+        """Return it with an exact condition."""
+        if not self.by_hand or not self.triggers.any or "workflow_dispatch" in self.events:
+            return self
+        by_hand = {"workflow_dispatch": ""}
+        return replace(self, exact=f"{_condition({}, self.triggers)} || {_condition(by_hand, Triggers())}")
 
 
 def is_workflow(path: str) -> bool:
@@ -139,8 +148,15 @@ def _jobs(
                     name=name,
                     by_hand="workflow_dispatch" in events,
                     outputs={n: text for n, text in mapping(job.get("outputs")).items() if isinstance(text, str)},
-                    runner=fill(" ".join(texts(job.get("runs-on"))), within),
+                    runner=fill(_runner(job.get("runs-on")), within),
                 )
+
+
+def _runner(given: object) -> str:
+    """Write the labels of a runner with spaces between; of a group of runners, only a run knows which it is."""
+    within = mapping(given)
+    group = f"${{{{ group: {text_of(within, 'group')} }}}} " if text_of(within, "group") else ""
+    return group + " ".join(texts(within.get("labels") if within else given))
 
 
 def environment(values: Lines, known: Mapping[str, str]) -> dict[str, str]:
@@ -161,7 +177,7 @@ def _inputs(called: Lines, given: Lines, known: Mapping[str, str]) -> dict[str, 
 def _cases(matrix: object, known: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """List what a matrix stands for: all combinations, with what include adds to them or beside them."""
     given = mapping(matrix)
-    axes = {name: each for name, each in given.items() if name not in ("include", "exclude") and isinstance(each, list)}
+    axes = {name: _axis(each, known) for name, each in given.items() if name not in ("include", "exclude")}
     combined: list[dict[str, Any]] = [
         dict(zip(axes, values, strict=True)) for values in islice(product(*axes.values()), _MOST_CASES)
     ]
@@ -177,6 +193,24 @@ def _cases(matrix: object, known: Mapping[str, str]) -> Iterator[dict[str, str]]
             cases.append(dict(more))
     for case in cases[:_MOST_CASES] or [{}]:
         yield {name: fill(value, known) for name, value in _flat("matrix", case)}
+
+
+def _axis(given: object, known: Mapping[str, str]) -> list[Any]:
+    """List the values of an axis; what only a run knows is one value, which is a hole."""
+    if not isinstance(given, str):
+        return given if isinstance(given, list) else []
+    filled = fill(given, known)
+    try:
+        values = json.loads(filled)
+    except ValueError:
+        return [filled]
+    return [_json_text(value) for value in values] if isinstance(values, list) else [filled]
+
+
+def _json_text(value: object) -> Any:  # noqa: ANN401  # a tree
+    if isinstance(value, dict):
+        return Lines({key: _json_text(inner) for key, inner in value.items()})
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _fits(case: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -558,12 +558,6 @@ def test_a_login_by_a_script_names_its_secret(command: str, where: str) -> None:
     assert said in read(workflow(step, build(tags="acme/app:1"))).lost
 
 
-def test_runners_of_ones_own_are_named() -> None:
-    given = workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04-arm"})
-    assert any("builds on ubuntu-24.04-arm: the workflow of init has another one" in line for line in read(given).lost)
-    assert not read(workflow(build(tags="acme/app:1"), **{"runs-on": "ubuntu-24.04"})).lost
-
-
 def test_a_job_that_logs_in_and_builds_by_what_is_not_read_is_named() -> None:
     release: dict[str, object] = {"uses": "goreleaser/goreleaser-action@v7"}
     released = gather({FILE: workflow(LOGIN, release), ".goreleaser.yml": ""}, {"Dockerfile"}, "app")
