@@ -11,14 +11,14 @@ from ci.config.paths import Source, read_file, read_path
 from ci.config.periods import read_period
 from ci.core.model import Config
 from ci.core.names import REFERENCE
-from ci.core.supply import GENERATOR, ProvenanceMode, Require, Scan, Signed
+from ci.core.supply import GENERATOR, ProvenanceMode, Require, Scan, Signed, issuer_of
 from ci.core.text import nearest
 
 MODES = tuple(mode.value for mode in ProvenanceMode)
 ON, OFF = "on", "off"
 REQUIRE_KEYS = ("provenance", "sbom", "signed", "base-age", "reproducible", "without")
 SIGNED_KEYS = ("by", "issuer", "key")
-GITHUB = "https://token.actions.githubusercontent.com"  # who vouches for the workflows of github.com
+GITHUB = issuer_of("https://github.com")  # who vouches for the workflows of github.com
 URL = re.compile(r"https?://[!-~]+")
 _IDENTITY_HELP = "an identity or a pattern, such as https://github.com/acme/app/.github/workflows/*"
 _SIGNED_HELP = (

@@ -30,6 +30,17 @@ class Signed:
     key: str = ""  # a public key, as PEM
 
 
+def issuer_of(repository: str) -> str:
+    """Name who tells the identities of GitHub's runs: on github.com, or on a host of its own.
+
+    Args:
+        repository: its address, such as https://github.com/acme/app.
+
+    """
+    host = repository.partition("://")[2].partition("/")[0]
+    return f"https://token.actions.{'githubusercontent.com' if host == 'github.com' else host}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Require:
     """What a release insists on, of what was released before too."""

@@ -12,6 +12,7 @@ from ci.core.quiet import quiet
 from ci.github.snappy import unpack
 from ci.release import MAX_BUNDLE, Stored, shown
 
+SERVER, API = "https://github.com", "https://api.github.com"  # unless it is a GitHub of one's own
 _SECONDS = 20.0  # for one request
 _OK, _NONE, _AGAIN, _BROKEN = 200, 404, 429, 500
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "drydock"}
@@ -22,8 +23,8 @@ class GitHub:
     """The repository whose workflow attests, and who is asked about it."""
 
     repository: str  # OWNER/NAME
-    server: str = "https://github.com"
-    api: str = "https://api.github.com"
+    server: str = SERVER
+    api: str = API
     token: str | None = field(default=None, repr=False)
 
     async def __call__(self, digest: str) -> Stored:

@@ -11,7 +11,8 @@ import dagger
 
 from ci.core.errors import DrydockError
 from ci.core.model import Attest, Config
-from ci.github.attestations import GitHub
+from ci.core.supply import issuer_of
+from ci.github.attestations import API, SERVER, GitHub
 from ci.release import (
     PROVENANCE,
     Destination,
@@ -21,13 +22,11 @@ from ci.release import (
     Staged,
     Trust,
     find_missing,
-    issuer_of,
 )
 
 Places = Mapping[str, Sequence[Staged]]  # digests, each with what is staged of it
 Find = Callable[[Registries, Places], Awaitable[Mapping[str, str]]]  # those without an attestation, each with why
 
-_GITHUB = "https://github.com"
 _SHOWN = 5  # digests that are named one by one
 
 
@@ -79,8 +78,8 @@ class Attestations:
 
     repository: str = ""
     private: bool = False
-    server: str = "https://github.com"
-    api: str = "https://api.github.com"
+    server: str = SERVER
+    api: str = API
     token: dagger.Secret | None = None
 
     async def promise(self, config: Config, destination: Destination) -> Attested | None:
@@ -98,7 +97,7 @@ class Attestations:
             kinds=(PROVENANCE,),
             trust=Trust(root=config.trusted_root),
             # GitHub's own authority signs for private repositories, and on servers other than github.com.
-            by_word=self.private or self.server != _GITHUB,
+            by_word=self.private or self.server != SERVER,
         )
         find = partial(find_missing, judge=judge, store=await self.ask(destination))
         return Attested(find=find, required=wanted is Attest.REQUIRED, taken=judge.taken)
@@ -142,7 +141,7 @@ def attestations_of(config: Config, *, api: str = "", token: dagger.Secret | Non
     known = repository.count("/") == 1 and (
         not signed or not signed.by or signed.issuer == issuer_of(config.source or "")
     )
-    usual = "https://api.github.com" if host == "github.com" else f"{scheme}://api.{host}"
+    usual = API if host == "github.com" else f"{scheme}://api.{host}"
     if host != "github.com" and not host.endswith(".ghe.com"):
         usual = f"{scheme}://{host}/api/v3"
     return Attestations(

@@ -14,7 +14,7 @@ from typing import Any
 from ci.init.hcl import Block, HclError, Node, Scope, labelled, read_blocks, work_out
 from ci.init.hcl_functions import has_hole, written
 from ci.init.holes import HOLE, shown, split
-from ci.init.released import Built, unique
+from ci.init.released import BY_DIGEST, Built, unique
 from ci.init.supply import read_supply
 from ci.init.values import list_arguments, list_platforms
 
@@ -217,7 +217,7 @@ def bake_target(bake: Bake, name: str, settings: Iterable[str] = (), asked: Aske
         name=name,
         notes=taken.notes,
         open_args=taken.open,
-        by_digest=any("push-by-digest=true" in output for output in outputs),
+        by_digest=any(BY_DIGEST in output for output in outputs),
         supply=read_supply(_lines(values.get("attest")), asked.provenance, asked.sbom, place, asked.environment),
         lost=(
             *strange,
@@ -243,7 +243,7 @@ def _inherited(targets: Mapping[str, Target], name: str, deep: int = 0) -> tuple
 def _over(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     tables = {key: {**_table(one.get(key)), **_table(other.get(key))} for key in ("args", "contexts")}
     given = {key: value for key, value in other.items() if value is not None}
-    return {**one, **given, **tables, "attest": [*_lines(one.get("attest")), *_lines(other.get("attest"))]}
+    return {**_also(one, given), **tables}
 
 
 def _also(before: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

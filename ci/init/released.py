@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ci.core.model import Attest, Runners
 from ci.init.supply import Supply, join_supply
 
+BY_DIGEST = "push-by-digest=true"  # in what an image is written to: it gets no name there
 _NO_LATEST = "latest=false"
 _BEGIN = re.compile(r"type=raw,value=([a-z][\w.]*-)(?=\w)|.*,prefix=([\w.]+-)(?=,|$)")
 

@@ -13,7 +13,7 @@ from ci.init.holes import HOLE, fill, hide, hole, is_false, show_again, shown, s
 from ci.init.makefiles import Makefile, build_commands, made_by, read_command
 from ci.init.merging import note_merge
 from ci.init.naming import Meta, named, ruled, tagged
-from ci.init.released import Built, unique
+from ci.init.released import BY_DIGEST, Built, unique
 from ci.init.run import Files, Run
 from ci.init.scripts import Values, follow
 from ci.init.signing import note_attestation, note_installer, note_signing
@@ -50,7 +50,6 @@ _LOGIN = re.compile(
 )
 _REF = re.compile(r"github\.(?:ref|ref_name|head_ref)\b")
 _NAME = re.compile(r"(?:^|,)\"?name=([^,\"]+)")
-_BY_DIGEST = "push-by-digest=true"
 
 
 def read_job(job: Job, files: Files, *, several: bool, before: Iterable[Run] = ()) -> Run:
@@ -201,7 +200,7 @@ def _built(run: Run, given: Lines) -> Built | None:
         repositories=_repositories(outputs, names),
         notes=arguments.notes,
         open_args=arguments.open,
-        by_digest=_BY_DIGEST in outputs,
+        by_digest=BY_DIGEST in outputs,
         supply=read_supply(
             given.get("attests", "").splitlines(),
             given.get("provenance", ""),
@@ -261,9 +260,9 @@ def _script(run: Run, script: str, identity: str, files: Files) -> None:
     for command in bake_commands(script):
         if recipe := of_command(_said(command, values), run.place):
             _bake(run, recipe, files)
+    told = {name.lower(): options[0] for name, options in values.items() if len(options) == 1}
     for command, line in _commands(script, values, files.makefiles):
         place = line or run.place
-        told = {name.lower(): options[0] for name, options in values.items() if len(options) == 1}
         made, names_of = read_command(command, place, told)
         if made:
             condition = run.condition or run.job.events

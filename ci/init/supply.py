@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ci.core.names import REFERENCE
-from ci.core.supply import GENERATOR
+from ci.core.supply import GENERATOR, ProvenanceMode
 from ci.init.holes import HOLE, shown
 
-MAX, MIN, ON, OFF = "max", "min", "on", "off"
+MAX, MIN, OFF = ProvenanceMode.MAX.value, ProvenanceMode.MIN.value, ProvenanceMode.OFF.value
+ON = "on"
 NO_DEFAULT = "buildx_no_default_attestations"  # a variable of the environment: only what is asked for is attested
 _TRUE, _FALSE = frozenset(("1", "t", "true")), frozenset(("0", "f", "false"))
 _USUAL = GENERATOR.partition(":")[0]

@@ -25,7 +25,7 @@ from ci.release.reproduce_report import report_reproduced
 from ci.release.request import ReleaseRequest, Staged, parse_created, parse_tags, tags_for
 from ci.release.search import MAX_BUNDLE, Store, Stored, find_missing, shown
 from ci.release.signed import promise_signed
-from ci.release.signers import Judge, Signers, issuer_of
+from ci.release.signers import Judge, Signers
 from ci.release.stage import Staging, check_part, stage_part
 from ci.release.trust import Trust
 from ci.release.verification import verify
@@ -56,7 +56,6 @@ __all__ = [
     "find_missing",
     "finish_staged",
     "inspect",
-    "issuer_of",
     "judge_checks",
     "parse_created",
     "parse_keep",

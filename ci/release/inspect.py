@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ci.build import find_base
@@ -50,9 +50,9 @@ class Looked:
     """What is wanted to be known of a release."""
 
     tag: str
+    trust: Trust  # verifies who has signed
     before: str = ""  # a tag of another release, whose packages are compared
     platforms: tuple[str, ...] = ()  # of these alone
-    trust: Trust = field(default_factory=lambda: Trust(refresh=False))  # verifies who has signed
     key: str = ""  # the public key (PEM) that signs, where the configuration names one
 
 

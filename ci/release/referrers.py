@@ -26,6 +26,15 @@ class Referred:
     fault: str = ""  # why it was not read
 
 
+def tag_of_signature(digest: str) -> str:
+    """Name the tag that cosign kept the signatures of a manifest under, before its version 3."""
+    return f"{_tag_of(digest)}.sig"
+
+
+def _tag_of(digest: str) -> str:
+    return digest.replace(":", "-")
+
+
 async def list_referrers(client: RegistryClient, name: str, digest: str) -> tuple[Descriptor, ...]:
     """List what refers to a manifest: by the registry's list, or by the tag that is made of its digest.
 
@@ -42,7 +51,7 @@ async def list_referrers(client: RegistryClient, name: str, digest: str) -> tupl
     """
     entries = await client.referrers(name, digest)
     if entries is None:
-        tag = digest.replace(":", "-")
+        tag = _tag_of(digest)
         if not await client.resolve(name, tag):
             return ()
         named = await client.get_manifest(name, tag)

@@ -11,7 +11,7 @@ import anyio
 from ci.core.engine import fan_out
 from ci.core.errors import DrydockError
 from ci.core.text import clean
-from ci.release.referrers import list_referrers, read_bundles
+from ci.release.referrers import list_referrers, read_bundles, tag_of_signature
 from ci.release.registries import Registries
 from ci.release.request import Staged
 from ci.release.signers import Judge
@@ -125,7 +125,7 @@ async def fault_beside(registries: Registries, one: Staged, digest: str, judge: 
         said = f"none of the bundles that refer to it in {target.repository} counts: {tell_faults(faults)}"
     if (more := len(referrers) - _REFERRERS) > 0:
         said = f"{said}; {more} of its {len(referrers)} referrers were not read"
-    old = f"{digest.replace(':', '-')}.sig"
+    old = tag_of_signature(digest)
     if await client.resolve(target.name, old):
         said = f"{said}; what the tag {old} names is of cosign before version 3, and does not count"
     return said

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ci.registry import RegistryClient
 from ci.release.bundles import BundleError, read_bundle, read_identity
 from ci.release.inspected import Signature
-from ci.release.referrers import Referred, list_referrers, read_bundles
+from ci.release.referrers import Referred, list_referrers, read_bundles, tag_of_signature
 from ci.release.search import MAX_BUNDLE
 from ci.release.trust import Trust
 
@@ -39,7 +39,7 @@ async def read_signatures(
             await _judged(bundle, digest, trust, key)
             async for bundle in read_bundles(client, name, entry.digest, limit=MAX_BUNDLE)
         ]
-    old = f"{digest.replace(':', '-')}.sig"
+    old = tag_of_signature(digest)
     if await client.resolve(name, old):
         for layer in (await client.get_manifest(name, old)).image.layers:
             if layer.media_type == _SIMPLE:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 
-from ci.core.supply import Signed
+from ci.core.supply import Signed, issuer_of
 from ci.release.bundles import PROVENANCE, Bundle, BundleError, Identity, read_bundle
 from ci.release.trust import Trust
 
@@ -85,9 +85,3 @@ class Judge:
         if bundle.predicate not in self.kinds:
             return f"its type is {bundle.predicate}, and not {' or '.join(self.kinds)}"
         return self.signers.fault_of(bundle.identity)
-
-
-def issuer_of(repository: str) -> str:
-    """Name who tells the identities of GitHub's runs: on github.com, or on a host of its own."""
-    host = repository.partition("://")[2].partition("/")[0]
-    return f"https://token.actions.{'githubusercontent.com' if host == 'github.com' else host}"

@@ -71,7 +71,9 @@ async def verify(
             unread = True
     problems += differing(images)
     complete = all(image.digest for image in images)
-    broken = bool(problems)
+    then = HELD
+    if problems:
+        then = _next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete)
     for promise in promises if not unread else ():
         problems += await promise(registries, read)
     return Release(
@@ -80,9 +82,7 @@ async def verify(
         tags=tuple(outcomes),
         problems=tuple(problems),
         notes=tuple(notes),
-        next=_next(sha_tag(revision, mark), revision, outcomes, unread=unread, complete=complete)
-        if broken
-        else HELD * bool(problems),
+        next=then if problems else "",
         retries=registries.retries,
         seconds=time.monotonic() - start,
     )

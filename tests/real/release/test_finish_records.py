@@ -11,7 +11,8 @@ import pytest
 from ci.build.pins import Pins
 from ci.core.model import Plan, Variant
 from ci.core.oci import Descriptor, Manifest, digest_of
-from ci.release.folder import Folder
+from ci.registry import RegistryClient
+from ci.release.folder import Folder, StagedVariant
 from ci.release.record import KIND, Entry, Record, read_record, write_record
 from ci.release.request import Target
 from tests.support.servers import Registry
@@ -116,12 +117,17 @@ async def test_a_record_that_leaves_the_pins_out_is_not_enough(plain: Registry) 
     assert (await finish(plain.host, "reused", folders, config=ATTESTED)).ok
 
 
+async def subject_of(registry: RegistryClient, name: str, one: StagedVariant) -> tuple[Manifest, Descriptor]:
+    """Read what was staged of a variant, and how a record refers to it."""
+    variant = await registry.get_manifest(name, str(one.digest))
+    return variant, Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
+
+
 async def test_a_hostile_record_is_no_record(plain: Registry) -> None:
     folders = await stage_both(plain.host, "hostile")
     one = of(folders[1], ALPHA)
     async with client(plain.host) as registry:
-        variant = await registry.get_manifest("hostile/alpha", str(one.digest))
-        subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
+        variant, subject = await subject_of(registry, "hostile/alpha", one)
         real = read_record(await registry.get_manifest("hostile/alpha", str(one.record)))
         text = write_record(Entry(record=real, manifest=variant)).annotations["dev.drydock.staged"]
         said = json.loads(text)
@@ -140,8 +146,7 @@ async def test_a_record_of_an_earlier_version_is_staged_again(plain: Registry) -
     folders = await stage_both(plain.host, "earlier")
     one = of(folders[1], ALPHA)
     async with client(plain.host) as registry:
-        variant = await registry.get_manifest("earlier/alpha", str(one.digest))
-        subject = Descriptor(media_type=variant.media_type, digest=variant.digest, size=len(variant.body))
+        _, subject = await subject_of(registry, "earlier/alpha", one)
         record = (await registry.get_manifest("earlier/alpha", str(one.record))).annotations["dev.drydock.staged"]
         said = {**json.loads(record), "schema": 1}
         del said["pins"]
